@@ -1,0 +1,297 @@
+//! Chunk: whole lines of one source, read once and shared by everybody who wants them. A chunk never
+//! changes; what can be derived from it (line ends, facts, encodings) is derived once, by whoever
+//! asks first. It does not know the formats it is encoded in: it is handed the encoder.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::cursor::{CursorPrefix, check_of};
+use crate::line::split::Encoding;
+use crate::line::{Facts, Zone, facts};
+
+/// The most bytes that a line may have before it is passed on in pieces.
+pub const MAX_PIECE_BYTES: usize = 256 * 1024;
+
+/// One physical file's content through renames; what a place's offset counts in.
+pub trait Generation: Send + Sync + fmt::Debug {
+    /// What the cursors of this generation begin with, as far as its head is known now.
+    fn cursor_prefix(&self) -> CursorPrefix;
+}
+
+/// A place between two lines (or pieces of one). It keeps its generation readable while it is held.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The generation the offset counts in.
+    pub generation: Arc<dyn Generation>,
+    /// Bytes from the start of the generation.
+    pub offset: u64,
+    /// [`check_of`] the bytes before, 0 where they are not known.
+    pub check: u16,
+}
+
+impl Place {
+    /// Appends the place's cursor to `out`.
+    pub fn write_cursor(&self, out: &mut Vec<u8>) {
+        self.generation.cursor_prefix().write_token(self.offset, self.check, out);
+    }
+
+    /// Whether both places count in the same generation.
+    #[must_use]
+    pub fn same_generation(&self, other: &Place) -> bool {
+        is_same(&self.generation, &other.generation)
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.offset == other.offset && self.same_generation(other)
+    }
+}
+
+/// Whether both are the same object.
+#[must_use]
+pub fn is_same(a: &Arc<dyn Generation>, b: &Arc<dyn Generation>) -> bool {
+    std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
+}
+
+/// Whole lines, or one piece of a line longer than [`MAX_PIECE_BYTES`].
+#[derive(Debug)]
+pub struct Chunk {
+    start: Place,
+    prefix: CursorPrefix,
+    raw: Bytes,
+    encoding: Encoding,
+    ends: Ends,
+    text: OnceLock<Bytes>,
+    lines: OnceLock<Vec<LineEnd>>,
+    facts: OnceLock<Vec<Facts>>,
+    slots: [OnceLock<Encoded>; Slot::COUNT],
+}
+
+/// How a chunk's edges stand to the lines of the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The first line is the rest of one whose beginning went before.
+    pub continues: bool,
+    /// The last line is a piece, more of it follows (or may follow).
+    pub partial: bool,
+}
+
+/// Where a line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineEnd {
+    /// In bytes from the start of the chunk's text.
+    pub text: u32,
+    /// In bytes from the start of the chunk's raw bytes; cursors count in these.
+    pub raw: u32,
+}
+
+/// A chunk in one format.
+#[derive(Clone, Debug, Default)]
+pub struct Encoded {
+    /// All the lines.
+    pub bytes: ByteString,
+    /// Where each line's encoding ends, in bytes from the start.
+    pub ends: Vec<u32>,
+}
+
+/// The encodings a chunk can keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// Lines as text.
+    Text,
+    /// Records, one a line.
+    Ndjson,
+    /// Records as server-sent events.
+    Sse,
+    /// Records for a WebSocket batch.
+    Websocket,
+}
+
+impl Slot {
+    const COUNT: usize = 4;
+}
+
+/// One line of a chunk.
+#[derive(Clone, Copy, Debug)]
+pub struct LineRef<'a> {
+    /// Its place in the chunk, from 0.
+    pub index: usize,
+    /// The line with its end (LF or CR LF); not necessarily UTF-8.
+    pub text: &'a [u8],
+    /// Where the place after it is, in bytes from the start of the generation.
+    pub end_offset: u64,
+    /// [`check_of`] the place after it.
+    pub check: u16,
+    /// More of this line follows in the next chunk.
+    pub partial: bool,
+    /// The line begins in an earlier chunk.
+    pub continues: bool,
+}
+
+impl Chunk {
+    /// A chunk of `raw`, the bytes after `start`.
+    #[must_use]
+    pub fn new(start: Place, raw: Bytes, encoding: Encoding, ends: Ends) -> Self {
+        let prefix = start.generation.cursor_prefix();
+        let (text, lines, facts) = Default::default();
+        Chunk { start, prefix, raw, encoding, ends, text, lines, facts, slots: Default::default() }
+    }
+
+    /// The place before the first byte.
+    #[must_use]
+    pub fn start(&self) -> &Place {
+        &self.start
+    }
+
+    /// The place after the last byte.
+    #[must_use]
+    pub fn end(&self) -> Place {
+        Place {
+            generation: Arc::clone(&self.start.generation),
+            offset: self.start.offset + self.raw.len() as u64,
+            check: check_of(&self.raw),
+        }
+    }
+
+    /// The bytes as the file holds them.
+    #[must_use]
+    pub fn raw(&self) -> &Bytes {
+        &self.raw
+    }
+
+    /// The bytes in an encoding in which LF is one byte; UTF-8 where the file is.
+    #[must_use]
+    pub fn text(&self) -> &Bytes {
+        self.text.get_or_init(|| {
+            let decoder = match self.encoding {
+                Encoding::Utf8 => return self.raw.clone(),
+                Encoding::Utf16Le => encoding_rs::UTF_16LE,
+                Encoding::Utf16Be => encoding_rs::UTF_16BE,
+            };
+            let (text, _had_errors) = decoder.decode_without_bom_handling(&self.raw);
+            let text =
+                if self.start.offset == 0 { text.trim_start_matches('\u{feff}') } else { &text };
+            Bytes::copy_from_slice(text.as_bytes())
+        })
+    }
+
+    /// How the chunk's edges stand to the lines of the file.
+    #[must_use]
+    pub fn ends(&self) -> Ends {
+        self.ends
+    }
+
+    /// How many lines there are, a last piece included.
+    #[must_use]
+    pub fn n_lines(&self) -> usize {
+        self.lines.get().map_or_else(
+            || Encoding::Utf8.count_line_ends(self.text()) + usize::from(self.has_open_end()),
+            Vec::len,
+        )
+    }
+
+    /// Where the lines end, ascending.
+    pub fn line_ends(&self) -> &[LineEnd] {
+        self.lines.get_or_init(|| {
+            let mut lines = Vec::new();
+            let text = self.text();
+            Encoding::Utf8.for_each_line_end(text, |end| {
+                lines.push(LineEnd { text: clamp(end), raw: clamp(end) });
+            });
+            if self.has_open_end() {
+                lines.push(LineEnd { text: clamp(text.len()), raw: clamp(self.raw.len()) });
+            }
+            if self.encoding != Encoding::Utf8 {
+                let mut at = 0;
+                self.encoding.for_each_line_end(&self.raw, |end| {
+                    if let Some(line) = lines.get_mut(at) {
+                        line.raw = clamp(end);
+                    }
+                    at += 1;
+                });
+            }
+            lines
+        })
+    }
+
+    /// The lines in order.
+    pub fn lines(&self) -> impl Iterator<Item = LineRef<'_>> {
+        let (text, ends) = (self.text(), self.line_ends());
+        let n_lines = ends.len();
+        let mut from = 0;
+        ends.iter().enumerate().map(move |(index, end)| {
+            let line = text.get(from..end.text as usize).unwrap_or_default();
+            from = end.text as usize;
+            let before = self.raw.get(..end.raw as usize).unwrap_or_default();
+            LineRef {
+                index,
+                text: line,
+                end_offset: self.start.offset + u64::from(end.raw),
+                check: check_of(before),
+                partial: self.ends.partial && index + 1 == n_lines,
+                continues: self.ends.continues && index == 0,
+            }
+        })
+    }
+
+    /// What each line tells of itself, in the order of [`Self::lines`].
+    pub fn facts(&self, zone: &Zone) -> &[Facts] {
+        self.facts.get_or_init(|| {
+            let of_line = |line: LineRef<'_>| match line.continues {
+                true => Facts::default(),
+                false => facts(crate::line::split::trim_line_end(line.text), zone),
+            };
+            self.lines().map(of_line).collect()
+        })
+    }
+
+    /// What cursors into this chunk begin with.
+    #[must_use]
+    pub fn cursor_prefix(&self) -> &CursorPrefix {
+        &self.prefix
+    }
+
+    /// The chunk in the format of `slot`, encoded by `encode` if nobody has asked before.
+    pub fn encoded(&self, slot: Slot, encode: impl FnOnce(&Chunk) -> Encoded) -> &Encoded {
+        let [text, ndjson, sse, websocket] = &self.slots;
+        let kept = match slot {
+            Slot::Text => text,
+            Slot::Ndjson => ndjson,
+            Slot::Sse => sse,
+            Slot::Websocket => websocket,
+        };
+        kept.get_or_init(|| encode(self))
+    }
+
+    /// The part of the chunk that lies after `offset` (of the generation).
+    #[must_use]
+    pub fn after(&self, offset: u64) -> Chunk {
+        let skipped = usize::try_from(offset.saturating_sub(self.start.offset))
+            .map_or(self.raw.len(), |n_bytes| n_bytes.min(self.raw.len()));
+        let before = self.raw.slice(..skipped);
+        let start = Place {
+            generation: Arc::clone(&self.start.generation),
+            offset: self.start.offset + skipped as u64,
+            check: check_of(&before),
+        };
+        let continues = match self.encoding.last_line_end(&before) {
+            Some(end) => end < skipped,
+            None => skipped > 0 || self.ends.continues,
+        };
+        let ends = Ends { continues, ..self.ends };
+        Chunk::new(start, self.raw.slice(skipped..), self.encoding, ends)
+    }
+
+    fn has_open_end(&self) -> bool {
+        !self.text().is_empty() && self.text().last() != Some(&b'\n')
+    }
+}
+
+/// Chunks are far smaller than 4 GiB.
+fn clamp(n_bytes: usize) -> u32 {
+    u32::try_from(n_bytes).unwrap_or(u32::MAX)
+}

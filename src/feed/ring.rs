@@ -1,0 +1,182 @@
+//! Ring: the recent bytes of a live end, as the steps in which they came. Numbers count the steps
+//! from the feed's start, so that a viewer holds nothing but the number of the next one it wants.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::chunk::{Chunk, Place, is_same};
+use crate::history::Event;
+
+/// One step of a live end.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// Lines.
+    Chunk(Arc<Chunk>),
+    /// Something that happened between two lines.
+    Event(Event),
+}
+
+/// The recent steps, without a hole between them.
+#[derive(Debug)]
+pub struct Ring {
+    items: VecDeque<Kept>,
+    /// The number of the first item kept.
+    first: u64,
+    /// The place after the last item.
+    end: Place,
+    /// Bytes of all kept chunks, at most [`RING_BYTES`] and one round.
+    kept_bytes: usize,
+}
+
+/// Where a place lies in relation to a ring.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// The item with this number begins there (or will, once it is there).
+    At(u64),
+    /// The item with this number begins before and ends after it.
+    Inside(u64),
+    /// Before everything kept, or in another generation: to be read from the history, and not
+    /// beyond the end given.
+    Elsewhere(Place),
+    /// In the last generation, beyond what has been read.
+    Ahead,
+}
+
+/// What a viewer gets that asks for the items from a number on.
+#[derive(Clone, Debug)]
+pub enum Taken {
+    /// These, without a hole.
+    Items(Vec<Item>),
+    /// There are none yet.
+    Nothing,
+    /// The item asked for is not kept any more.
+    Evicted,
+}
+
+#[derive(Debug)]
+struct Kept {
+    item: Item,
+    since: Instant,
+}
+
+impl Item {
+    fn start(&self) -> &Place {
+        match self {
+            Self::Chunk(chunk) => chunk.start(),
+            Self::Event(event) => &event.start,
+        }
+    }
+
+    /// The place after the item.
+    #[must_use]
+    pub fn end(&self) -> Place {
+        match self {
+            Self::Chunk(chunk) => chunk.end(),
+            Self::Event(event) => event.end.clone(),
+        }
+    }
+
+    fn n_bytes(&self) -> usize {
+        match self {
+            Self::Chunk(chunk) => chunk.raw().len(),
+            Self::Event(_) => 0,
+        }
+    }
+}
+
+impl Ring {
+    /// An empty ring at `end`.
+    #[must_use]
+    pub fn new(end: Place) -> Self {
+        Ring { items: VecDeque::new(), first: 0, end, kept_bytes: 0 }
+    }
+
+    /// Adds the next item and lets go of what is too much.
+    pub fn push(&mut self, item: Item) {
+        self.end = item.end();
+        self.kept_bytes += item.n_bytes();
+        self.items.push_back(Kept { item, since: Instant::now() });
+        while self.kept_bytes > RING_BYTES {
+            self.pop();
+        }
+    }
+
+    /// Lets go of what everybody who keeps up has had for long.
+    pub fn drop_older_than(&mut self, age: Duration) {
+        let is_old = |kept: &Kept| kept.since.elapsed() > age;
+        while self.items.front().is_some_and(is_old) {
+            self.pop();
+        }
+        if self.items.is_empty() {
+            self.items.shrink_to_fit();
+        }
+    }
+
+    /// Where `place` lies.
+    #[must_use]
+    pub fn find(&self, place: &Place) -> Found {
+        let after_last = self.first + self.items.len() as u64;
+        if *place == self.end {
+            return Found::At(after_last);
+        }
+        for (kept, number) in self.items.iter().zip(self.first..) {
+            if kept.item.start() == place {
+                return Found::At(number);
+            }
+            if is_inside(&kept.item, place) {
+                return Found::Inside(number);
+            }
+        }
+        let is_ahead = place.same_generation(&self.end) && place.offset > self.end.offset;
+        if is_ahead { Found::Ahead } else { Found::Elsewhere(self.end.clone()) }
+    }
+
+    /// The items from `number` on, as many as fit into `max_bytes`, at least one.
+    #[must_use]
+    pub fn take(&self, number: u64, max_bytes: usize) -> Taken {
+        let Some(skipped) = number.checked_sub(self.first) else { return Taken::Evicted };
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        let mut n_bytes = 0;
+        let fits = |kept: &&Kept| {
+            let is_first = n_bytes == 0;
+            n_bytes += kept.item.n_bytes();
+            is_first || n_bytes <= max_bytes
+        };
+        let items: Vec<Item> = self
+            .items
+            .iter()
+            .skip(skipped)
+            .take_while(fits)
+            .map(|kept| kept.item.clone())
+            .collect();
+        if items.is_empty() { Taken::Nothing } else { Taken::Items(items) }
+    }
+
+    /// The place after the last item.
+    #[must_use]
+    pub fn end(&self) -> &Place {
+        &self.end
+    }
+
+    fn pop(&mut self) {
+        if let Some(kept) = self.items.pop_front() {
+            self.first += 1;
+            self.kept_bytes -= kept.item.n_bytes();
+        }
+    }
+}
+
+fn is_inside(item: &Item, place: &Place) -> bool {
+    match item {
+        Item::Event(_) => false,
+        Item::Chunk(chunk) => {
+            let start = chunk.start();
+            is_same(&start.generation, &place.generation)
+                && (start.offset..start.offset + chunk.raw().len() as u64).contains(&place.offset)
+        }
+    }
+}
+
+/// What a busy feed keeps, so that viewers who are late by a moment need not read the file.
+const RING_BYTES: usize = 8 << 20;

@@ -1,0 +1,145 @@
+//! History: what was written to a source, read forward from a place. The live end (`feed`) and
+//! every viewer that is behind it read through this one interface.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::chunk::{Chunk, Place};
+
+/// Reads a source forward, block by block. All methods block on the source's storage.
+pub trait History: Send + fmt::Debug {
+    /// The next step; in the limit's generation never beyond the limit.
+    fn step(&mut self, limit: Option<&Place>) -> Result<Step, ReadError>;
+
+    /// How far was read.
+    fn place(&self) -> Place;
+
+    /// The unterminated rest of the last line as a piece, if there is one and nothing has been
+    /// added to it for `quiet`.
+    fn take_rest(&mut self, quiet: Duration) -> Rest;
+
+    /// How the source stands behind this reader.
+    fn progress(&self) -> Progress;
+}
+
+/// What reading on has brought.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Lines.
+    Chunk(Arc<Chunk>),
+    /// Something that happened between two lines.
+    Event(Event),
+    /// Nothing more for now.
+    AtEnd {
+        /// Look again after this time, even if nobody calls.
+        look_again: Option<Duration>,
+    },
+}
+
+/// What happened between two lines of a source.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// What it was.
+    pub kind: EventKind,
+    /// The place before it.
+    pub start: Place,
+    /// The place after it.
+    pub end: Place,
+}
+
+/// What can happen between two lines of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// Bytes that are gone for good.
+    Gap {
+        /// How many, as far as known.
+        bytes: u64,
+        /// What took them.
+        reason: GapReason,
+    },
+    /// The source goes on in another segment.
+    Rotated(RotatedHow),
+}
+
+/// What took the bytes of a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapReason {
+    /// The file was truncated before they were read.
+    Truncated,
+    /// Their file was rotated out of the history.
+    RotatedAway,
+    /// Their file was deleted.
+    Deleted,
+}
+
+impl GapReason {
+    /// The reason's name in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::RotatedAway => "rotated_away",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// How a source came to another segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RotatedHow {
+    /// The old file has another name now.
+    Renamed,
+    /// The file was emptied (by copytruncate, or in place).
+    Truncated,
+    /// The old file is not there any more.
+    Replaced,
+}
+
+impl RotatedHow {
+    /// The way's name in records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Renamed => "renamed",
+            Self::Truncated => "truncated",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
+/// The rest of a last line that has no end.
+#[derive(Clone, Debug)]
+pub enum Rest {
+    /// There is none.
+    None,
+    /// There is one, and it may still grow: ask again after this time.
+    Growing(Duration),
+    /// It has been quiet for long enough.
+    Piece(Arc<Chunk>),
+}
+
+/// How a source stands, as heartbeats tell it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes in the active segment.
+    pub size: u64,
+    /// When it was last written to.
+    pub modified: Option<SystemTime>,
+}
+
+/// Why a history could not be read on. What was read before stays read.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {source}")]
+pub struct ReadError {
+    /// What was tried.
+    pub what: String,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// For `map_err`: keeps what was tried beside what the system said.
+pub fn while_trying<T: fmt::Display>(what: T) -> impl FnOnce(io::Error) -> ReadError {
+    move |source| ReadError { what: what.to_string(), source }
+}
