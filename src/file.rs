@@ -1,0 +1,326 @@
+//! File source: a log that is a file, with what it was rotated to. The only code that opens log
+//! files. It does not know who reads, nor in which format.
+
+pub mod archive;
+pub mod files;
+pub mod lineage;
+pub mod location;
+pub mod rotation;
+pub mod seek;
+pub mod segment;
+pub mod segment_reader;
+pub mod tail_reader;
+pub mod watch_hub;
+
+use std::io;
+use std::sync::Arc;
+
+use crate::chunk::Place;
+use crate::cursor::{Cursor, check_of, head_hash};
+use crate::feed::{FeedContext, FeedGuard, FeedSlot, LiveEnd};
+use crate::file::files::Files;
+use crate::file::lineage::Sibling;
+use crate::file::location::Location;
+use crate::file::seek::TailSeek;
+use crate::file::segment::Segment;
+use crate::file::tail_reader::{Pace, TailReader};
+use crate::file::watch_hub::WatchHub;
+use crate::filter::Filter;
+use crate::history::{History, while_trying};
+use crate::line::Zone;
+use crate::source::{OpenError, Opened, SegmentStatus, Source, SourceName, Start, Status};
+
+/// A log that is a file.
+#[derive(Debug)]
+pub struct FileSource {
+    name: SourceName,
+    files: Arc<Files>,
+    feed: Arc<FeedSlot>,
+    context: FileContext,
+}
+
+/// What all file sources of a server share.
+#[derive(Clone, Debug)]
+pub struct FileContext {
+    /// For the live ends.
+    pub feeds: FeedContext,
+    /// Tells when a file may have changed.
+    pub hub: Arc<WatchHub>,
+    /// For times that tell no zone.
+    pub zone: Arc<Zone>,
+}
+
+/// Where a history begins.
+struct Found {
+    segment: Arc<Segment>,
+    offset: u64,
+    gap_bytes: Option<u64>,
+}
+
+impl FileSource {
+    /// The source `name` at `location`. Opens nothing.
+    #[must_use]
+    pub fn new(name: SourceName, location: Location, context: FileContext) -> Self {
+        let metrics = Arc::clone(&context.feeds.metrics);
+        let files = Arc::new(Files::new(&name, location, metrics));
+        FileSource { name, files, feed: Arc::default(), context }
+    }
+
+    /// Where the source's files are.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        self.files.location()
+    }
+
+    fn find(&self, start: &Start, filter: &Filter, end: &Found) -> io::Result<Option<Found>> {
+        let found = match start {
+            Start::Oldest => self.oldest()?,
+            Start::At(place) => match self.files.segment_of(place) {
+                Some(segment) => Some(Found { segment, offset: place.offset, gap_bytes: None }),
+                None => self.oldest()?,
+            },
+            Start::Since => match filter.since {
+                Some(since) => Some(self.since(since, end)?),
+                None => self.oldest()?,
+            },
+            Start::Tail(n_lines) => Some(self.tail(*n_lines, filter, end)?),
+            Start::After(cursor) => return self.after(cursor),
+        };
+        Ok(Some(found.unwrap_or_else(|| Found {
+            segment: self.files.absent(),
+            offset: 0,
+            gap_bytes: None,
+        })))
+    }
+
+    fn oldest(&self) -> io::Result<Option<Found>> {
+        let oldest = self.files.list()?.into_iter().next();
+        oldest
+            .map(|sibling| {
+                let segment = self.files.open(&sibling)?;
+                Ok(Found { segment, offset: 0, gap_bytes: None })
+            })
+            .transpose()
+    }
+
+    /// The segments up to that of `end`, from young to old.
+    fn backwards(&self, end: &Found) -> io::Result<Vec<Sibling>> {
+        let mut siblings = self.files.list()?;
+        let at = lineage::position(&siblings, &end.segment, |sibling| self.files.head_of(sibling));
+        siblings.truncate(at.unwrap_or(siblings.len()));
+        siblings.reverse();
+        Ok(siblings)
+    }
+
+    fn since(&self, since: i64, end: &Found) -> io::Result<Found> {
+        let mut first = (Arc::clone(&end.segment), end.offset);
+        for sibling in self.backwards(end)? {
+            let is_before = sibling.modified.is_some_and(|changed| nanos_of(changed) < since);
+            if is_before {
+                break;
+            }
+            first = (self.files.open(&sibling)?, u64::MAX);
+        }
+        let (segment, size) = first;
+        let size = if size == u64::MAX { segment.size_and_change()?.0 } else { size };
+        let offset = seek::since(&segment, since, size, &self.context.zone)?;
+        Ok(Found { segment, offset, gap_bytes: None })
+    }
+
+    fn tail(&self, n_lines: u64, filter: &Filter, end: &Found) -> io::Result<Found> {
+        let zone = &self.context.zone;
+        let lowest = filter.since.map(|since| self.since(since, end)).transpose()?;
+        let lower_in = |segment: &Arc<Segment>| match &lowest {
+            Some(lowest) if Arc::ptr_eq(&lowest.segment, segment) => lowest.offset,
+            Some(_) | None => 0,
+        };
+        let mut seek = TailSeek { filter, zone, wanted: n_lines };
+        let mut segment = Arc::clone(&end.segment);
+        let mut offset = seek.in_segment(&segment, lower_in(&segment), end.offset)?;
+        if seek.wanted > 0 {
+            for sibling in self.backwards(end)? {
+                let is_lowest =
+                    lowest.as_ref().is_some_and(|at| Arc::ptr_eq(&at.segment, &segment));
+                if seek.wanted == 0 || is_lowest {
+                    break;
+                }
+                segment = self.files.open(&sibling)?;
+                let size = segment.size_and_change()?.0;
+                offset = seek.in_segment(&segment, lower_in(&segment), size)?;
+            }
+        }
+        Ok(Found { segment, offset, gap_bytes: None })
+    }
+
+    /// The place of a cursor, wherever its file is now. None: it is another source's.
+    fn after(&self, cursor: &Cursor) -> io::Result<Option<Found>> {
+        let mut best = None;
+        let siblings = self.files.list()?;
+        for sibling in siblings.iter().rev() {
+            let segment = match self.files.open(sibling) {
+                Ok(segment) => segment,
+                Err(error) if lineage::is_absence(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            match likeness(cursor, &segment)? {
+                Likeness::Sure => {
+                    best = Some(segment);
+                    break;
+                }
+                Likeness::Likely if best.is_none() => best = Some(segment),
+                Likeness::Likely | Likeness::None => {}
+            }
+        }
+        if let Some(segment) = best {
+            return Ok(Some(Found { segment, offset: cursor.offset, gap_bytes: None }));
+        }
+        if cursor.generation.source != self.files.source_hash() {
+            return Ok(None);
+        }
+        let oldest = self.oldest()?;
+        let was_absent = cursor.generation.file == 0;
+        let gap_bytes = (!was_absent).then_some(0);
+        let (segment, offset) =
+            oldest.map_or_else(|| (self.files.absent(), 0), |found| (found.segment, found.offset));
+        Ok(Some(Found { segment, offset, gap_bytes }))
+    }
+
+    /// Where what was written so far ends, an unterminated line included.
+    fn written_end(&self) -> io::Result<Found> {
+        let Some(sibling) = self.files.youngest()? else {
+            return Ok(Found { segment: self.files.absent(), offset: 0, gap_bytes: None });
+        };
+        let segment = self.files.open(&sibling)?;
+        let offset = if segment.is_archive() { u64::MAX } else { segment.size_and_change()?.0 };
+        Ok(Found { segment, offset, gap_bytes: None })
+    }
+
+    fn open_at(
+        &self,
+        start: &Start,
+        filter: &Filter,
+        end: Option<&Place>,
+    ) -> io::Result<Option<Opened>> {
+        let ring_end = end.and_then(|place| {
+            let segment = self.files.segment_of(place)?;
+            Some(Found { segment, offset: place.offset, gap_bytes: None })
+        });
+        let end = match ring_end {
+            Some(end) => end,
+            None => self.written_end()?,
+        };
+        let Some(found) = self.find(start, filter, &end)? else { return Ok(None) };
+        let before = match filter.looks_at_facts() {
+            true => seek::lines_before(&found.segment, found.offset)?,
+            false => Vec::new(),
+        };
+        let files = Arc::clone(&self.files);
+        let history = TailReader::new(files, found.segment, found.offset, Pace::Backlog)?;
+        let generation = end.segment;
+        let end = Place { generation, offset: end.offset, check: 0 };
+        Ok(Some(Opened { history: Box::new(history), gap_bytes: found.gap_bytes, before, end }))
+    }
+}
+
+/// How far a segment is what a cursor names.
+enum Likeness {
+    Sure,
+    Likely,
+    None,
+}
+
+fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
+    let key = &cursor.generation;
+    let head = segment.head();
+    let is_file = segment.id_hash() == key.file;
+    let is_head =
+        head.get(..usize::from(key.head_bytes)).is_some_and(|head| head_hash(head) == key.head);
+    let is_known = is_head && key.head_bytes > 0;
+    if !(is_file || is_known) {
+        return Ok(Likeness::None);
+    }
+    if segment.is_archive() {
+        return Ok(if is_known { Likeness::Likely } else { Likeness::None });
+    }
+    if segment.size_and_change()?.0 < cursor.offset {
+        return Ok(Likeness::None);
+    }
+    let from = cursor.offset.saturating_sub(crate::cursor::CHECK_BYTES as u64);
+    let before = segment.read_range(from, cursor.offset)?;
+    let is_checked = cursor.check == 0 || before.is_empty() || check_of(&before) == cursor.check;
+    Ok(match (is_file, is_head, is_checked) {
+        (true, true, true) => Likeness::Sure,
+        // The file is the same and so is what stands before the place; a hole in its head is none
+        // of our business. Or its head is the same, and it is on another inode: a copy.
+        (true, false, true) if cursor.check != 0 => Likeness::Likely,
+        (false, true, true) => Likeness::Likely,
+        (true | false, true | false, true | false) => Likeness::None,
+    })
+}
+
+impl Source for FileSource {
+    fn name(&self) -> &SourceName {
+        &self.name
+    }
+
+    fn subscribe(self: Arc<Self>) -> FeedGuard {
+        let slot = Arc::clone(&self.feed);
+        let context = self.context.feeds.clone();
+        slot.subscribe(&context, || {
+            let (hints, guard) = self.context.hub.watch(&self.files.active_path());
+            let files = Arc::clone(&self.files);
+            LiveEnd { open: Arc::new(move || open_live(&files)), hints, held: Box::new(guard) }
+        })
+    }
+
+    fn viewers(&self) -> usize {
+        self.feed.n_viewers()
+    }
+
+    fn open(
+        &self,
+        start: &Start,
+        filter: &Filter,
+        end: Option<&Place>,
+    ) -> Result<Opened, OpenError> {
+        match self.open_at(start, filter, end) {
+            Ok(Some(opened)) => Ok(opened),
+            Ok(None) => Err(OpenError::OtherSource(self.name.clone())),
+            Err(source) => Err(OpenError::Unreadable { name: self.name.clone(), source }),
+        }
+    }
+
+    fn status(&self) -> Status {
+        let siblings = self.files.list().unwrap_or_default();
+        let segments = siblings.into_iter().rev().map(|sibling| SegmentStatus {
+            file: sibling.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            size: sibling.size,
+            modified: sibling.modified,
+        });
+        Status { segments: segments.collect() }
+    }
+}
+
+/// A reader at the end of the last whole line.
+fn open_live(files: &Arc<Files>) -> Result<Box<dyn History>, crate::history::ReadError> {
+    let what = || format!("opening {}", files.location().path.display());
+    let open = || {
+        let Some(sibling) = files.youngest()? else {
+            return TailReader::new(Arc::clone(files), files.absent(), 0, Pace::Live);
+        };
+        let segment = files.open(&sibling)?;
+        if segment.is_archive() {
+            return TailReader::new(Arc::clone(files), files.absent(), 0, Pace::Live);
+        }
+        let end = seek::last_line_end(&segment, segment.size_and_change()?.0)?;
+        TailReader::new(Arc::clone(files), segment, end, Pace::Live)
+    };
+    let reader = open().map_err(while_trying(what()))?;
+    Ok(Box::new(reader))
+}
+
+/// Nanoseconds since 1970; times beyond what fits are the last (or first) that does.
+fn nanos_of(time: std::time::SystemTime) -> i64 {
+    time.duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}

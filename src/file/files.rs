@@ -1,0 +1,138 @@
+//! Files: what one source has on disk. Hands out segments so that one file is open once, however
+//! many read it, and remembers the heads of files that do not change any more.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::SystemTime;
+
+use crate::chunk::{Generation, Place};
+use crate::cursor::hash32;
+use crate::file::lineage::{self, Sibling};
+use crate::file::location::Location;
+use crate::file::rotation::Compression;
+use crate::file::segment::{FileId, Segment};
+use crate::metrics::Metrics;
+use crate::source::SourceName;
+
+/// One source's files.
+#[derive(Debug)]
+pub struct Files {
+    location: Location,
+    source: u32,
+    metrics: Arc<Metrics>,
+    open: Mutex<Vec<Weak<Segment>>>,
+    heads: Mutex<HashMap<HeadKey, Vec<u8>>>,
+}
+
+type HeadKey = (FileId, u64, Option<SystemTime>);
+
+impl Files {
+    /// The files of the source `name` at `location`. Opens nothing.
+    #[must_use]
+    pub fn new(name: &SourceName, location: Location, metrics: Arc<Metrics>) -> Self {
+        let source = hash32(name.as_str().as_bytes());
+        let (open, heads) = Default::default();
+        Files { location, source, metrics, open, heads }
+    }
+
+    /// Where the files are.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Where reads are counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// [`hash32`] of the source's name.
+    #[must_use]
+    pub fn source_hash(&self) -> u32 {
+        self.source
+    }
+
+    /// All files, from old to young.
+    pub fn list(&self) -> io::Result<Vec<Sibling>> {
+        lineage::list(&self.location)
+    }
+
+    /// The file that is written to: the active one, or without one the youngest that is not packed.
+    pub fn youngest(&self) -> io::Result<Option<Sibling>> {
+        if let Some(active) = lineage::active(&self.location)? {
+            return Ok(Some(active));
+        }
+        Ok(self.list()?.pop())
+    }
+
+    /// Opens a file, or shares it if it is open.
+    pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
+        let fresh = Segment::open(&sibling.path, &self.location, sibling.compression, self.source)?;
+        let mut open = lock(&self.open);
+        open.retain(|segment| segment.strong_count() > 0);
+        let shared = open.iter().filter_map(Weak::upgrade).find(|segment| {
+            segment.id() == fresh.id()
+                && !segment.is_truncated()
+                && fresh.head().starts_with(&segment.head())
+        });
+        Ok(shared.unwrap_or_else(|| {
+            let segment = Arc::new(fresh);
+            open.push(Arc::downgrade(&segment));
+            segment
+        }))
+    }
+
+    /// Stands for "no file yet"; the same one as long as somebody holds it.
+    #[must_use]
+    pub fn absent(&self) -> Arc<Segment> {
+        let mut open = lock(&self.open);
+        let shared = open.iter().filter_map(Weak::upgrade).find(|segment| segment.id().is_none());
+        shared.unwrap_or_else(|| {
+            let segment = Arc::new(Segment::absent(self.source));
+            open.push(Arc::downgrade(&segment));
+            segment
+        })
+    }
+
+    /// The segment behind a place of this source.
+    #[must_use]
+    pub fn segment_of(&self, place: &Place) -> Option<Arc<Segment>> {
+        lock(&self.open).iter().filter_map(Weak::upgrade).find(|segment| {
+            let generation: Arc<dyn Generation> = Arc::<Segment>::clone(segment);
+            crate::chunk::is_same(&generation, &place.generation)
+        })
+    }
+
+    /// The first bytes of a file's unpacked content.
+    pub fn head_of(&self, sibling: &Sibling) -> io::Result<Vec<u8>> {
+        let key = (sibling.id, sibling.size, sibling.modified);
+        if let Some(head) = lock(&self.heads).get(&key) {
+            return Ok(head.clone());
+        }
+        let head = self.open(sibling)?.head();
+        let mut heads = lock(&self.heads);
+        if heads.len() >= MAX_HEADS {
+            heads.clear();
+        }
+        if sibling.compression != Compression::None {
+            heads.insert(key, head.clone());
+        }
+        Ok(head)
+    }
+
+    /// The path of the active file, for the watch.
+    #[must_use]
+    pub fn active_path(&self) -> PathBuf {
+        self.location.path.clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Of each source; a head is at most 1 KiB.
+const MAX_HEADS: usize = 256;

@@ -1,0 +1,142 @@
+//! Lineage: the files of a source in the order in which they were written, told by their names, and
+//! which of them follows which, told by their identity.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::file::location::Location;
+use crate::file::rotation::{self, Age, Compression};
+use crate::file::segment::{FileId, Segment};
+
+/// One file of a source, as the folder lists it.
+#[derive(Clone, Debug)]
+pub struct Sibling {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Device and inode.
+    pub id: FileId,
+    /// Bytes on disk.
+    pub size: u64,
+    /// When it was last written to.
+    pub modified: Option<SystemTime>,
+    /// None for the active file.
+    pub age: Option<Age>,
+    /// Whether and how it is packed.
+    pub compression: Compression,
+}
+
+impl Sibling {
+    /// Whether this is the file that is written to.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.age.is_none()
+    }
+
+    fn new(path: PathBuf, metadata: &Metadata, age: Option<Age>, compression: Compression) -> Self {
+        Sibling {
+            path,
+            id: FileId::of(metadata),
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+            age,
+            compression,
+        }
+    }
+}
+
+/// The file that is written to, if it is there and a regular file.
+pub fn active(location: &Location) -> io::Result<Option<Sibling>> {
+    match fs::metadata(&location.path) {
+        Ok(metadata) if metadata.is_file() => {
+            Ok(Some(Sibling::new(location.path.clone(), &metadata, None, Compression::None)))
+        }
+        Ok(_other_kind) => Ok(None),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// All files of the source, from old to young; the active one is the last.
+pub fn list(location: &Location) -> io::Result<Vec<Sibling>> {
+    let mut siblings = Vec::new();
+    if location.siblings
+        && let Some(name) = location.path.file_name().and_then(|name| name.to_str())
+    {
+        let folders = location.path.parent().into_iter().chain(location.olddir.as_deref());
+        for folder in folders {
+            list_folder(folder, name, &mut siblings)?;
+        }
+    }
+    // While a file is being packed it is there twice: the plain one is surely whole.
+    siblings.sort_by(|a, b| a.age.cmp(&b.age).then(is_packed(a).cmp(&is_packed(b))));
+    siblings.dedup_by(|later, kept| later.age == kept.age);
+    siblings.extend(active(location)?);
+    Ok(siblings)
+}
+
+fn list_folder(folder: &Path, name: &str, siblings: &mut Vec<Sibling>) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if is_absence(&error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let file_name = entry.file_name();
+        let parsed = file_name.to_str().and_then(rotation::parse);
+        let Some(rotated) = parsed.filter(|rotated| rotated.base == name) else { continue };
+        // SECURITY: not followed if it is a link; nobody has named it.
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_file() => siblings.push(Sibling::new(
+                entry.path(),
+                &metadata,
+                Some(rotated.age),
+                rotated.compression,
+            )),
+            Ok(_other_kind) => {}
+            Err(error) if is_absence(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Where `segment` stands in `siblings`: by device and inode, else by what its head holds (it may
+/// have been packed meanwhile). `head_of` reads the head of a file.
+pub fn position(
+    siblings: &[Sibling],
+    segment: &Segment,
+    mut head_of: impl FnMut(&Sibling) -> io::Result<Vec<u8>>,
+) -> Option<usize> {
+    if !segment.is_truncated()
+        && let Some(at) = siblings.iter().position(|sibling| Some(sibling.id) == segment.id())
+    {
+        return Some(at);
+    }
+    let head = segment.head();
+    let holds_it = |sibling: &Sibling| {
+        !head.is_empty()
+            && !sibling.is_active()
+            && head_of(sibling).is_ok_and(|other| other.starts_with(&head))
+    };
+    siblings.iter().rposition(holds_it)
+}
+
+/// What follows a segment that is not among `siblings` any more: the oldest file that was written
+/// to after it, or else the active one.
+pub fn first_after(siblings: &[Sibling], change: Option<SystemTime>) -> Option<usize> {
+    let is_younger = |sibling: &Sibling| sibling.is_active() || sibling.modified > change;
+    siblings.iter().position(is_younger)
+}
+
+/// Whether the error says that there is no such file.
+#[must_use]
+pub fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn is_packed(sibling: &Sibling) -> bool {
+    sibling.compression != Compression::None
+}

@@ -1,0 +1,295 @@
+//! Segment: one physical file of a source's history, told by identity (device, inode and what its
+//! head holds), not by name. It stays readable while somebody holds it, whatever becomes of its
+//! name. A file that is emptied and written anew is another segment on the same inode.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use rustix::fs::OFlags;
+
+use crate::chunk::Generation;
+use crate::cursor::{CursorPrefix, GenerationKey, HEAD_BYTES, hash32, head_hash};
+use crate::file::archive::ArchiveReader;
+use crate::file::location::Location;
+use crate::file::rotation::Compression;
+use crate::line::split::Encoding;
+
+/// Which file on this host: device and inode. Inode numbers are given again once a file is gone;
+/// while a segment holds its file open they are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// The identity that `metadata` tells.
+    #[must_use]
+    pub fn of(metadata: &Metadata) -> Self {
+        FileId { device: metadata.dev(), inode: metadata.ino() }
+    }
+
+    fn hash(self) -> u32 {
+        let mut bytes = [0; 16];
+        let both = self.device.to_le_bytes().into_iter().chain(self.inode.to_le_bytes());
+        bytes.iter_mut().zip(both).for_each(|(byte, part)| *byte = part);
+        hash32(&bytes)
+    }
+}
+
+/// One physical file of a source, open.
+#[derive(Debug)]
+pub struct Segment {
+    /// None for a source that has no file yet.
+    body: Option<Body>,
+    /// [`hash32`] of the source's name.
+    source: u32,
+    head: Mutex<Head>,
+    /// The greatest size seen, of the unpacked content.
+    seen_bytes: AtomicU64,
+    /// The content this segment stands for is gone from its file.
+    is_truncated: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Body {
+    path: PathBuf,
+    file: File,
+    id: FileId,
+    compression: Compression,
+}
+
+/// The first bytes of the unpacked content, at most [`HEAD_BYTES`].
+#[derive(Debug)]
+struct Head {
+    bytes: Vec<u8>,
+    prefix: CursorPrefix,
+}
+
+/// How the file stands behind a segment that was read up to some offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds what it held.
+    Same,
+    /// It was emptied, and perhaps written anew.
+    Truncated,
+}
+
+impl Segment {
+    /// What a source without a file has.
+    #[must_use]
+    pub fn absent(source: u32) -> Self {
+        Self::with_body(None, source, Vec::new())
+    }
+
+    /// Opens the file at `path`, if the file itself (links followed) is where `location` permits.
+    pub fn open(
+        path: &Path,
+        location: &Location,
+        compression: Compression,
+        source: u32,
+    ) -> io::Result<Self> {
+        // SECURITY: not blocking, so that a FIFO put in the file's place cannot hold us.
+        let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+        let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
+        }
+        // SECURITY: asked of the open file, so that no link can be switched between check and use.
+        if location.confined_to.is_some() {
+            let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+            if !location.permits(&real) {
+                let text = format!("links out of what was configured, to {}", real.display());
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+            }
+        }
+        let body = Body { path: path.to_owned(), id: FileId::of(&metadata), file, compression };
+        let head = body.read_head()?;
+        let segment = Self::with_body(Some(body), source, head);
+        if compression == Compression::None {
+            segment.seen_bytes.store(metadata.len(), Ordering::Relaxed);
+        }
+        Ok(segment)
+    }
+
+    fn with_body(body: Option<Body>, source: u32, head: Vec<u8>) -> Self {
+        let file = body.as_ref().map_or(0, |body| body.id.hash());
+        Segment {
+            body,
+            source,
+            head: Mutex::new(Head::new(head, source, file)),
+            seen_bytes: AtomicU64::new(0),
+            is_truncated: AtomicBool::new(false),
+        }
+    }
+
+    /// Device and inode; none where there is no file.
+    #[must_use]
+    pub fn id(&self) -> Option<FileId> {
+        self.body.as_ref().map(|body| body.id)
+    }
+
+    /// What [`Segment::id`] is in a cursor; 0 where there is no file.
+    #[must_use]
+    pub fn id_hash(&self) -> u32 {
+        self.id().map_or(0, FileId::hash)
+    }
+
+    /// The name under which the file was opened, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.body.as_ref().map_or(Path::new("(no file)"), |body| &body.path)
+    }
+
+    /// Whether the content is packed (and so does not change any more).
+    #[must_use]
+    pub fn is_archive(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.compression != Compression::None)
+    }
+
+    /// How the bytes stand for text.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        Encoding::of_head(&self.lock_head().bytes)
+    }
+
+    /// The first bytes of the content, as far as known.
+    #[must_use]
+    pub fn head(&self) -> Vec<u8> {
+        self.lock_head().bytes.clone()
+    }
+
+    /// The size now, of a file that is not packed; and when it was last written to.
+    pub fn size_and_change(&self) -> io::Result<(u64, Option<SystemTime>)> {
+        let Some(body) = &self.body else { return Ok((0, None)) };
+        let metadata = body.file.metadata()?;
+        if body.compression == Compression::None {
+            self.seen_bytes.fetch_max(metadata.len(), Ordering::Relaxed);
+        }
+        Ok((metadata.len(), metadata.modified().ok()))
+    }
+
+    /// The greatest size seen.
+    #[must_use]
+    pub fn seen_bytes(&self) -> u64 {
+        self.seen_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Reads at `offset` of a file that is not packed, as much as fits into `buffer` or is there.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let Some(body) = &self.body else { return Ok(0) };
+        let mut n_read = 0;
+        while let Some(rest) = buffer.get_mut(n_read..).filter(|rest| !rest.is_empty()) {
+            match body.file.read_at(rest, offset + n_read as u64) {
+                Ok(0) => break,
+                Ok(n_bytes) => n_read += n_bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(n_read)
+    }
+
+    /// The bytes from `from` to `to` of a file that is not packed; fewer where it is shorter.
+    pub fn read_range(&self, from: u64, to: u64) -> io::Result<Vec<u8>> {
+        let n_bytes = usize::try_from(to.saturating_sub(from)).map_err(io::Error::other)?;
+        let mut buffer = vec![0; n_bytes];
+        let n_read = self.read_at(&mut buffer, from)?;
+        buffer.truncate(n_read);
+        Ok(buffer)
+    }
+
+    /// Begins to unpack the content from its start. None if it is not packed.
+    pub fn unpack(&self) -> io::Result<Option<ArchiveReader>> {
+        match self.body.as_ref().filter(|body| body.compression != Compression::None) {
+            Some(body) => body.unpack().map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Looks whether the file still holds what was read from it: `lead` are the last bytes before
+    /// `offset`. Learns more of a head that has grown.
+    pub fn verify(&self, offset: u64, lead: &[u8]) -> io::Result<Standing> {
+        if self.is_truncated() {
+            return Ok(Standing::Truncated);
+        }
+        let (size, _) = self.size_and_change()?;
+        if self.is_archive() || self.body.is_none() {
+            return Ok(Standing::Same);
+        }
+        if size < offset {
+            return Ok(Standing::Truncated);
+        }
+        let lead_now = self.read_range(offset - lead.len() as u64, offset)?;
+        if lead_now != lead {
+            return Ok(Standing::Truncated);
+        }
+        let head_now = self.read_range(0, HEAD_BYTES as u64)?;
+        let mut head = self.lock_head();
+        // A hole punched into what was read leaves zeros; that is not another content.
+        let is_same = |(old, new): (&u8, &u8)| old == new || *new == 0;
+        if head_now.len() < head.bytes.len() || !head.bytes.iter().zip(&head_now).all(is_same) {
+            return Ok(Standing::Truncated);
+        }
+        if head_now.len() > head.bytes.len() {
+            let file = self.id_hash();
+            *head = Head::new(head_now, self.source, file);
+        }
+        Ok(Standing::Same)
+    }
+
+    /// Whether the content this segment stands for is gone from its file.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.is_truncated.load(Ordering::Acquire)
+    }
+
+    /// Notes that the content is gone from the file.
+    pub fn mark_truncated(&self) {
+        self.is_truncated.store(true, Ordering::Release);
+    }
+
+    fn lock_head(&self) -> MutexGuard<'_, Head> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Generation for Segment {
+    fn cursor_prefix(&self) -> CursorPrefix {
+        self.lock_head().prefix
+    }
+}
+
+impl Head {
+    fn new(bytes: Vec<u8>, source: u32, file: u32) -> Self {
+        let head_bytes = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+        let head = head_hash(&bytes);
+        let prefix = CursorPrefix::new(GenerationKey { source, file, head_bytes, head });
+        Head { bytes, prefix }
+    }
+}
+
+impl Body {
+    fn read_head(&self) -> io::Result<Vec<u8>> {
+        let mut head = vec![0; HEAD_BYTES];
+        let n_read = match self.compression {
+            Compression::None => self.file.read_at(&mut head, 0)?,
+            Compression::Gzip | Compression::Zstd | Compression::Bzip2 | Compression::Xz => {
+                self.unpack()?.read_full(&mut head)?
+            }
+        };
+        head.truncate(n_read);
+        Ok(head)
+    }
+
+    fn unpack(&self) -> io::Result<ArchiveReader> {
+        ArchiveReader::open(self.file.try_clone()?, self.compression)
+    }
+}

@@ -1,0 +1,209 @@
+//! Segment reader: the whole lines of one segment, forward from a place.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::chunk::{Chunk, Ends, Generation, MAX_PIECE_BYTES, Place};
+use crate::cursor::check_of;
+use crate::file::archive::ArchiveReader;
+use crate::file::segment::{Segment, Standing};
+
+/// Reads one segment forward.
+#[derive(Debug)]
+pub struct SegmentReader {
+    segment: Arc<Segment>,
+    archive: Option<ArchiveReader>,
+    /// Everything before was handed out.
+    offset: u64,
+    /// [`check_of`] what stands before `offset`; 0 where it is not known.
+    check: u16,
+    /// Read, and not handed out for want of a line's end.
+    pending: Vec<u8>,
+    /// The last bytes before the end of `pending`, at most [`LEAD_BYTES`].
+    lead: Vec<u8>,
+    /// The line at `offset` began before it.
+    is_mid_line: bool,
+    /// When something was last read.
+    grown: Instant,
+}
+
+/// What reading a block has brought.
+#[derive(Debug)]
+pub enum Block {
+    /// Whole lines, or a piece of a long one.
+    Chunk(Chunk),
+    /// Nothing more is there (or allowed).
+    End,
+    /// The file does not hold any more what was read from it.
+    Truncated,
+}
+
+impl SegmentReader {
+    /// A reader that begins at `offset`.
+    pub fn new(segment: Arc<Segment>, offset: u64) -> io::Result<Self> {
+        let mut archive = segment.unpack()?;
+        if let Some(archive) = archive.as_mut()
+            && !archive.skip_to(offset)?
+        {
+            let text = "the packed file is shorter than the place asked for";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        let lead = match archive {
+            Some(_) => Vec::new(),
+            None => segment.read_range(offset.saturating_sub(LEAD_BYTES as u64), offset)?,
+        };
+        let is_mid_line = match segment.encoding().unit_bytes() {
+            1 => lead.last().is_some_and(|byte| *byte != b'\n'),
+            _ => segment.encoding().last_line_end(&lead).is_some_and(|end| end < lead.len()),
+        };
+        let check = if lead.is_empty() { 0 } else { check_of(&lead) };
+        let (pending, grown) = (Vec::new(), Instant::now());
+        Ok(SegmentReader { segment, archive, offset, check, pending, lead, is_mid_line, grown })
+    }
+
+    /// The segment.
+    #[must_use]
+    pub fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// The place up to which lines were handed out.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let generation: Arc<dyn Generation> = Arc::<Segment>::clone(&self.segment);
+        Place { generation, offset: self.offset, check: self.check }
+    }
+
+    /// The place up to which bytes were read.
+    #[must_use]
+    pub fn read_to(&self) -> u64 {
+        self.offset + self.pending.len() as u64
+    }
+
+    /// The last bytes before [`Self::read_to`].
+    #[must_use]
+    pub fn lead(&self) -> &[u8] {
+        &self.lead
+    }
+
+    /// When something was last read.
+    #[must_use]
+    pub fn grown(&self) -> Instant {
+        self.grown
+    }
+
+    /// Whether part of a line was read and not handed out.
+    #[must_use]
+    pub fn has_rest(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Reads the next block of at most `block_bytes` (more if a line is longer), not beyond
+    /// `limit` (bytes from the segment's start).
+    pub fn next_block(&mut self, block_bytes: usize, limit: u64) -> io::Result<Block> {
+        loop {
+            let wanted = self.wanted_bytes(block_bytes, limit)?;
+            let mut fresh = vec![0; wanted];
+            let n_read = match self.archive.as_mut() {
+                Some(archive) => archive.read_full(&mut fresh)?,
+                None => self.segment.read_at(&mut fresh, self.read_to())?,
+            };
+            fresh.truncate(n_read);
+            // Looked at after the read, so that nothing of another content is taken for ours.
+            if self.segment.verify(self.read_to(), &self.lead)? == Standing::Truncated {
+                self.segment.mark_truncated();
+                return Ok(Block::Truncated);
+            }
+            if n_read == 0 {
+                return Ok(Block::End);
+            }
+            self.grown = Instant::now();
+            self.keep_lead(&fresh);
+            if let Some(chunk) = self.cut(fresh) {
+                return Ok(Block::Chunk(chunk));
+            }
+        }
+    }
+
+    /// Hands out the unterminated rest. `is_line`: it is the end of its line, as its file is not
+    /// written to any more.
+    pub fn take_rest(&mut self, is_line: bool) -> Option<Chunk> {
+        let rest = std::mem::take(&mut self.pending);
+        if rest.is_empty() {
+            return None;
+        }
+        Some(self.chunk(Bytes::from(rest), !is_line))
+    }
+
+    /// Goes on in another segment that holds the same content.
+    pub fn go_on_in(&mut self, segment: Arc<Segment>) -> io::Result<()> {
+        let mut other = SegmentReader::new(segment, self.read_to())?;
+        other.offset = self.offset;
+        other.check = self.check;
+        other.pending = std::mem::take(&mut self.pending);
+        other.is_mid_line = self.is_mid_line;
+        *self = other;
+        Ok(())
+    }
+
+    fn wanted_bytes(&self, block_bytes: usize, limit: u64) -> io::Result<usize> {
+        let allowed = limit.saturating_sub(self.read_to());
+        let there = match self.archive {
+            Some(_) => u64::MAX,
+            None => self.segment.size_and_change()?.0.saturating_sub(self.read_to()),
+        };
+        Ok(usize::try_from(allowed.min(there)).unwrap_or(usize::MAX).min(block_bytes))
+    }
+
+    fn keep_lead(&mut self, fresh: &[u8]) {
+        if self.archive.is_some() {
+            return;
+        }
+        let from = fresh.len().saturating_sub(LEAD_BYTES);
+        let last = fresh.get(from..).unwrap_or_default();
+        let kept = LEAD_BYTES - last.len();
+        self.lead.drain(..self.lead.len().saturating_sub(kept));
+        self.lead.extend_from_slice(last);
+    }
+
+    /// The whole lines in what was read, or a piece if a line has grown too long.
+    fn cut(&mut self, fresh: Vec<u8>) -> Option<Chunk> {
+        let encoding = self.segment.encoding();
+        let all = if self.pending.is_empty() {
+            fresh
+        } else {
+            self.pending.extend_from_slice(&fresh);
+            std::mem::take(&mut self.pending)
+        };
+        let whole = encoding.last_line_end(&all);
+        let n_bytes = match whole {
+            Some(end) => end,
+            None if all.len() >= MAX_PIECE_BYTES => {
+                encoding.piece_bytes(all.get(..MAX_PIECE_BYTES).unwrap_or(&all))
+            }
+            None => {
+                self.pending = all;
+                return None;
+            }
+        };
+        let mut bytes = Bytes::from(all);
+        let rest = bytes.split_off(n_bytes);
+        self.pending = rest.to_vec();
+        Some(self.chunk(bytes, whole.is_none()))
+    }
+
+    fn chunk(&mut self, bytes: Bytes, partial: bool) -> Chunk {
+        let ends = Ends { continues: self.is_mid_line, partial };
+        self.is_mid_line = partial;
+        let chunk = Chunk::new(self.place(), bytes, self.segment.encoding(), ends);
+        let end = chunk.end();
+        (self.offset, self.check) = (end.offset, end.check);
+        chunk
+    }
+}
+
+/// How much of what was read before is compared at each look.
+const LEAD_BYTES: usize = 64;
