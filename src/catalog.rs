@@ -1,0 +1,208 @@
+//! The catalog: all sources by name, kept up to date as files appear and vanish.
+//!
+//! It finds files and names them; it does not open what it found (but for a first look whether it
+//! is text), and knows nothing of a source object but how to make one.
+
+pub mod discovery;
+mod found;
+mod inspection;
+pub mod left_out;
+mod naming;
+mod near;
+pub mod pattern;
+mod roots;
+mod siblings;
+mod snapshot;
+mod walk;
+pub mod watch;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
+
+use tokio::sync::watch as version;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::discovery::{Discovery, Found, FoundSource};
+use crate::catalog::pattern::SourcePattern;
+use crate::catalog::watch::{DirectoryWatch, WatchSet};
+use crate::config::SourceSpec;
+use crate::file::location::Location;
+use crate::source::SourceName;
+
+pub use crate::catalog::snapshot::Snapshot;
+
+/// All sources, as objects of the kind `S`.
+pub struct Catalog<S: ?Sized> {
+    scanner: Mutex<Scanner>,
+    snapshot: RwLock<Arc<Snapshot<S>>>,
+    version: version::Sender<u64>,
+    degraded: RwLock<Vec<String>>,
+    factory: Factory<S>,
+    keep: Keep<S>,
+}
+
+type Factory<S> = Box<dyn Fn(FoundSource) -> Arc<S> + Send + Sync>;
+type Keep<S> = Box<dyn Fn(&S) -> bool + Send + Sync>;
+
+struct Scanner {
+    discovery: Discovery,
+    served: BTreeMap<SourceName, Location>,
+    watch_set: WatchSet,
+}
+
+impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
+    /// Reads the configuration and looks at the disk once; it blocks.
+    ///
+    /// `factory` makes the object of a source that appears. A source whose files are all gone is
+    /// dropped at the next look, unless `keep` says that it is still in use; one that the
+    /// configuration names as a single file stays. Neither closure may call [`Catalog::rescan`].
+    pub fn open(
+        specs: &[SourceSpec],
+        factory: impl Fn(FoundSource) -> Arc<S> + Send + Sync + 'static,
+        keep: impl Fn(&S) -> bool + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let discovery = Discovery::new(specs);
+        let (served, watch_set) = (BTreeMap::new(), WatchSet::default());
+        let catalog = Self {
+            scanner: Mutex::new(Scanner { discovery, served, watch_set }),
+            snapshot: RwLock::default(),
+            version: version::Sender::new(0),
+            degraded: RwLock::default(),
+            factory: Box::new(factory),
+            keep: Box::new(keep),
+        };
+        catalog.rescan();
+        Arc::new(catalog)
+    }
+
+    /// Keeps the catalog up to date until it is cancelled.
+    pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
+        cancel.run_until_cancelled_owned(self.stay_current()).await;
+    }
+
+    /// Looks at the disk now, and publishes what changed; it blocks.
+    pub fn rescan(&self) {
+        let mut scanner = self.scanner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Scanner { discovery, served, watch_set } = &mut *scanner;
+        let is_served = |name: &SourceName, path: &std::path::Path| {
+            served.get(name).is_some_and(|location| location.path == path)
+        };
+        let mut found = discovery.scan(is_served);
+        let before = self.snapshot();
+        let mut after = Snapshot::default();
+        let mut locations = BTreeMap::new();
+        for source in std::mem::take(&mut found.sources) {
+            let FoundSource { name, location } = source.clone();
+            let kept = before.sources.get(&name).filter(|_| served.get(&name) == Some(&location));
+            let object = kept.map_or_else(|| (self.factory)(source), Arc::clone);
+            after.sources.insert(name.clone(), object);
+            locations.insert(name, location);
+        }
+        self.keep_in_use(&found, served, &before, &mut after, &mut locations);
+        after.left_out = std::mem::take(&mut found.left_out);
+        after.left_out.sort();
+        after.left_out.dedup();
+        *served = locations;
+        *watch_set = WatchSet::from(found);
+        self.publish(&before, after);
+    }
+
+    async fn stay_current(self: Arc<Self>) {
+        let mut watch = DirectoryWatch::new();
+        loop {
+            watch.follow(self.watch_set()).await;
+            *self.degraded.write().unwrap_or_else(PoisonError::into_inner) = watch.degraded();
+            watch.changed().await;
+            let catalog = Arc::clone(&self);
+            let look = move || {
+                let began = Instant::now();
+                catalog.rescan();
+                began.elapsed()
+            };
+            match tokio::task::spawn_blocking(look).await {
+                Ok(took) => watch.looked(took),
+                Err(error) => {
+                    tracing::error!("the look for sources failed: {error}");
+                    watch.looked(AFTER_FAILURE);
+                }
+            }
+        }
+    }
+
+    /// Carries over what was not found but is in use, or not known to be gone.
+    fn keep_in_use(
+        &self,
+        found: &Found,
+        served: &BTreeMap<SourceName, Location>,
+        before: &Snapshot<S>,
+        after: &mut Snapshot<S>,
+        locations: &mut BTreeMap<SourceName, Location>,
+    ) {
+        for (name, location) in served {
+            let Some(object) = before.sources.get(name) else { continue };
+            let is_missing = !after.sources.contains_key(name);
+            if is_missing && (found.is_unread(&location.path) || (self.keep)(object)) {
+                after.sources.insert(name.clone(), Arc::clone(object));
+                locations.insert(name.clone(), location.clone());
+            }
+        }
+    }
+
+    fn publish(&self, before: &Snapshot<S>, after: Snapshot<S>) {
+        if before.is_same(&after) {
+            return;
+        }
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(after);
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    fn watch_set(&self) -> WatchSet {
+        self.scanner.lock().unwrap_or_else(PoisonError::into_inner).watch_set.clone()
+    }
+}
+
+impl<S: ?Sized> Catalog<S> {
+    /// The catalog as it is now.
+    pub fn snapshot(&self) -> Arc<Snapshot<S>> {
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The source of exactly this name.
+    pub fn get(&self, name: &str) -> Option<Arc<S>> {
+        self.snapshot().get(name)
+    }
+
+    /// The sources whose names fit a pattern, sorted by name.
+    pub fn matching(&self, pattern: &SourcePattern) -> Vec<Arc<S>> {
+        self.snapshot().matching(pattern)
+    }
+
+    /// Up to three names near to one that nobody has, of those that `accept` lets through.
+    pub fn near(&self, name: &str, accept: impl Fn(&SourceName) -> bool) -> Vec<SourceName> {
+        self.snapshot().near(name, accept)
+    }
+
+    /// A version that grows with each change. Subscribe, then take a snapshot.
+    pub fn subscribe(&self) -> version::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// Why new files may be found late; empty while everything is watched.
+    pub fn degraded(&self) -> Vec<String> {
+        self.degraded.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<S: ?Sized> fmt::Debug for Catalog<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalog").field("snapshot", &self.snapshot()).finish_non_exhaustive()
+    }
+}
+
+/// Counts as the duration of a look that did not end.
+const AFTER_FAILURE: std::time::Duration = std::time::Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

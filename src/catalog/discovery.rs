@@ -1,0 +1,192 @@
+//! Discovery: from the configuration and the disk to the sources that can be served.
+//!
+//! It looks when it is asked to and remembers little; what was served before is told to it. It
+//! does not know when to look (`watch`), nor who reads what it found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::catalog::inspection::{Inspection, Probe, Verdict};
+use crate::catalog::left_out::{LeftOut, LeftOutReason};
+use crate::catalog::naming;
+use crate::catalog::roots::{self, Root};
+use crate::catalog::siblings::{Candidate, Grouping};
+use crate::catalog::walk::{Budget, Confinement, Listing, Walk};
+use crate::config::SourceSpec;
+use crate::file::location::{Location, canonical_or_expected};
+use crate::file::rotation;
+use crate::source::SourceName;
+
+pub use crate::catalog::found::{Found, FoundSource};
+
+/// Finds the sources of a configuration.
+#[derive(Debug)]
+pub struct Discovery {
+    roots: Vec<Root>,
+    broken: Vec<LeftOut>,
+    /// What links that are found may lead to.
+    configured: Arc<[PathBuf]>,
+    inspection: Inspection,
+    entry_limit: usize,
+}
+
+impl Discovery {
+    /// Reads the configuration. What is a directory now and what is a file is decided here, and so
+    /// are the names; both stay so.
+    #[must_use]
+    pub fn new(specs: &[SourceSpec]) -> Self {
+        let (roots, broken) = roots::plan(specs);
+        let configured = configured_places(&roots);
+        let inspection = Inspection::default();
+        Self { roots, broken, configured, inspection, entry_limit: ENTRY_LIMIT }
+    }
+
+    /// Looks at the disk; it blocks. A source for which `is_served` (its name, its active file) is
+    /// true is not judged again: it is found for as long as a file of it is there.
+    pub fn scan(&mut self, is_served: impl Fn(&SourceName, &Path) -> bool) -> Found {
+        let mut scan = Scan {
+            roots: &self.roots,
+            configured: &self.configured,
+            confinement: &Confinement::new(&self.configured),
+            is_served: &is_served,
+            inspection: &mut self.inspection,
+            budget: Budget::new(self.entry_limit),
+            taken: BTreeMap::new(),
+            found: Found { left_out: self.broken.clone(), ..Found::default() },
+        };
+        for root in &self.roots {
+            if root.is_file() { scan.file(root) } else { scan.directory(root) }
+        }
+        let (mut found, is_cut) = (scan.found, scan.budget.is_overdrawn());
+        if is_cut {
+            let reason = LeftOutReason::TooManyEntries { limit: self.entry_limit };
+            found.left_out.push(LeftOut::new("…", reason));
+        }
+        self.inspection.end_round();
+        found
+    }
+}
+
+/// One look at the disk.
+struct Scan<'a> {
+    roots: &'a [Root],
+    configured: &'a Arc<[PathBuf]>,
+    confinement: &'a Confinement<'a>,
+    is_served: &'a dyn Fn(&SourceName, &Path) -> bool,
+    inspection: &'a mut Inspection,
+    budget: Budget,
+    taken: BTreeMap<SourceName, PathBuf>,
+    found: Found,
+}
+
+impl Scan<'_> {
+    /// A file that the user named: a source whether it exists or not.
+    fn file(&mut self, root: &Root) {
+        self.found.watch_for(&root.path);
+        let siblings = !is_rotated(&root.path);
+        let olddir = root.path.parent().and_then(|parent| root.olddir_of(parent));
+        let (path, probe) =
+            (root.path.clone(), Probe { path: root.path.clone(), is_packed: false });
+        let olddir = olddir.filter(|_| siblings);
+        let location = Location { path, siblings, olddir, confined_to: None };
+        match naming::checked(&root.label) {
+            Ok(name) => self.offer(name, location, &probe),
+            Err(reason) => self.leave_out(&root.label, reason),
+        }
+    }
+
+    /// A directory or a glob.
+    fn directory(&mut self, root: &Root) {
+        self.found.watch_for(&root.path);
+        let spec = self.roots.iter().filter(|other| other.spec == root.spec).collect();
+        let grouping = Grouping { root, spec };
+        let shared = root.olddir.as_deref().filter(|olddir| olddir.is_absolute());
+        let mut file_names = BTreeSet::new();
+        for listing in self.walk(root).run() {
+            let own = if shared.is_none() { root.olddir_of(&listing.directory) } else { None };
+            let moved = own.and_then(|olddir| self.walk(root).list(&olddir));
+            for candidate in grouping.candidates(&listing, moved.as_ref()) {
+                if shared.is_some() {
+                    file_names.extend(candidate.path.file_name().map(ToOwned::to_owned));
+                }
+                self.candidate(root, candidate);
+            }
+        }
+        let Some(olddir) = shared else { return };
+        // An olddir shared by many folders does not tell which one a file came from: where no
+        // folder has a log of that name, it is taken for one of the uppermost.
+        self.found.watch_for(olddir);
+        let moved = self.walk(root).list(olddir);
+        let top = Listing { directory: root.path.clone(), files: Vec::new() };
+        for candidate in grouping.candidates(&top, moved.as_ref()) {
+            let is_elsewhere =
+                candidate.path.file_name().is_some_and(|name| file_names.contains(name));
+            if !is_elsewhere {
+                self.candidate(root, candidate);
+            }
+        }
+    }
+
+    fn walk<'b>(&'b mut self, root: &'b Root) -> Walk<'b> {
+        let (budget, found) = (&mut self.budget, &mut self.found);
+        Walk { root, confinement: self.confinement, budget, found }
+    }
+
+    fn candidate(&mut self, root: &Root, candidate: Candidate) {
+        let Candidate { path, siblings, probe } = candidate;
+        let below = path.strip_prefix(&root.path).unwrap_or(&path);
+        let name = match naming::name_below(&root.label, below) {
+            Ok(name) => name,
+            Err(reason) => return self.leave_out(&root.shown_name(&path), reason),
+        };
+        let olddir = path.parent().and_then(|parent| root.olddir_of(parent)).filter(|_| siblings);
+        let confined_to = Some(Arc::clone(self.configured));
+        self.offer(name, Location { path, siblings, olddir, confined_to }, &probe);
+    }
+
+    /// The first file that has a name keeps it, whether it is served or left out: otherwise the
+    /// name would go from one file to the other with what is in them.
+    fn offer(&mut self, name: SourceName, location: Location, probe: &Probe) {
+        if let Some(by) = self.taken.get(&name) {
+            if *by != location.path {
+                let (path, by) = (location.path, by.clone());
+                self.leave_out(name.as_str(), LeftOutReason::NameTaken { path, by });
+            }
+            return;
+        }
+        self.taken.insert(name.clone(), location.path.clone());
+        let is_served = (self.is_served)(&name, &location.path);
+        match if is_served { Verdict::Serve } else { self.inspection.look(probe) } {
+            Verdict::LeaveOut(reason) => self.leave_out(name.as_str(), reason),
+            Verdict::Gone if location.confined_to.is_some() => {}
+            Verdict::Serve | Verdict::Gone => {
+                self.found.sources.push(FoundSource { name, location });
+            }
+        }
+    }
+
+    fn leave_out(&mut self, name: &str, reason: LeftOutReason) {
+        self.found.left_out.push(LeftOut::new(name, reason));
+    }
+}
+
+/// Everything that the user named, as it was written and as it is resolved now.
+fn configured_places(roots: &[Root]) -> Arc<[PathBuf]> {
+    let olddirs = roots.iter().filter_map(|root| root.olddir_of(&root.path));
+    let written = roots.iter().map(|root| root.path.clone()).chain(olddirs);
+    let places: BTreeSet<PathBuf> =
+        written.flat_map(|path| [canonical_or_expected(&path), path]).collect();
+    places.into_iter().collect()
+}
+
+fn is_rotated(path: &Path) -> bool {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| rotation::parse(name).is_some())
+}
+
+const ENTRY_LIMIT: usize = 100_000;
+
+#[cfg(test)]
+mod tests;

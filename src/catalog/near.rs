@@ -1,0 +1,95 @@
+//! Names near to one that nobody has: what an asker may have meant.
+
+use std::cmp::Ordering;
+
+use crate::source::SourceName;
+
+/// Up to three of `names` that are near to `asked`, the nearest first; only those that `accept`
+/// lets through, which is how an asker learns of nothing that he may not read.
+pub(super) fn near<'a>(
+    names: impl Iterator<Item = &'a SourceName>,
+    asked: &str,
+    accept: impl Fn(&SourceName) -> bool,
+) -> Vec<SourceName> {
+    // The cost grows with the length, and anybody may ask.
+    if asked.len() > LONGEST_BYTES {
+        return Vec::new();
+    }
+    let asked = asked.to_lowercase();
+    let mut hits: Vec<(f64, &SourceName)> = names
+        .map(|name| (nearness(&asked, &name.as_str().to_lowercase()), name))
+        .filter(|(score, name)| *score >= NEAR && accept(name))
+        .collect();
+    hits.sort_by(|(a, name_a), (b, name_b)| {
+        b.partial_cmp(a).unwrap_or(Ordering::Equal).then_with(|| name_a.cmp(name_b))
+    });
+    hits.into_iter().take(AT_MOST).map(|(_, name)| name.clone()).collect()
+}
+
+/// From 0 to 1: the better of the whole names' and the last parts' likeness, and of one holding
+/// the other.
+fn nearness(asked: &str, name: &str) -> f64 {
+    let parts = likeness(last_part(asked), last_part(name)) * 0.95;
+    likeness(asked, name).max(parts).max(containment(asked, name))
+}
+
+/// One less the share of letters that have to be changed, two swapped ones being one change.
+fn likeness(a: &str, b: &str) -> f64 {
+    let (shorter, longer) = ordered(a.chars().count(), b.chars().count());
+    // Spares the comparison where the lengths alone rule it out.
+    if share(shorter, longer) < NEAR {
+        0.0
+    } else {
+        1.0 - share(strsim::osa_distance(a, b), longer)
+    }
+}
+
+fn containment(asked: &str, name: &str) -> f64 {
+    let (shorter, longer) = ordered(asked.len(), name.len());
+    let is_held = shorter >= 2 && (name.contains(asked) || asked.contains(name));
+    if is_held { 0.7 + 0.25 * share(shorter, longer) } else { 0.0 }
+}
+
+fn ordered(a: usize, b: usize) -> (usize, usize) {
+    (a.min(b), a.max(b))
+}
+
+fn share(part: usize, whole: usize) -> f64 {
+    let exact = |count: usize| u32::try_from(count).map_or(f64::MAX, f64::from);
+    if whole == 0 { 1.0 } else { exact(part) / exact(whole) }
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit_once('/').map_or(name, |(_, last)| last)
+}
+
+const NEAR: f64 = 0.6;
+const AT_MOST: usize = 3;
+const LONGEST_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(asked: &str, expected: &[&str]) {
+        let names = ["app.log", "db/postgres.log", "nginx/access.log", "nginx/error.log", "x"];
+        let names = names.map(SourceName::from);
+        let found = near(names.iter(), asked, |name| name.as_str() != "x");
+        assert_eq!(found.iter().map(SourceName::as_str).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn near_names_are_told_the_nearest_first() {
+        check("nginx/acces.log", &["nginx/access.log", "nginx/error.log"]);
+        check("acess.log", &["nginx/access.log"]);
+        check("App.log", &["app.log"]);
+        check("apl.pog", &["app.log"]);
+        check("postgres", &["db/postgres.log"]);
+        check("/var/log/nginx/error.log", &["nginx/error.log"]);
+        check("x", &[]);
+        check("", &[]);
+        check("something quite different", &[]);
+        check(&"a".repeat(10_000), &[]);
+    }
+}

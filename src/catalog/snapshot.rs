@@ -1,0 +1,63 @@
+//! A snapshot: the catalog at one moment, which does not change while somebody looks at it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::catalog::left_out::LeftOut;
+use crate::catalog::near;
+use crate::catalog::pattern::SourcePattern;
+use crate::source::SourceName;
+
+/// The catalog at one moment.
+pub struct Snapshot<S: ?Sized> {
+    /// Every source, sorted by name.
+    pub sources: BTreeMap<SourceName, Arc<S>>,
+    /// What was found and is not served, sorted by name.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl<S: ?Sized> Snapshot<S> {
+    /// The source of exactly this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Arc<S>> {
+        self.sources.get(&SourceName::from(name)).map(Arc::clone)
+    }
+
+    /// The sources whose names fit a pattern, sorted by name.
+    #[must_use]
+    pub fn matching(&self, pattern: &SourcePattern) -> Vec<Arc<S>> {
+        let fits = |name: &SourceName| pattern.matches(name.as_str());
+        self.sources.iter().filter(|(name, _)| fits(name)).map(|(_, s)| Arc::clone(s)).collect()
+    }
+
+    /// Up to three names near to one that nobody has, of those that `accept` lets through.
+    pub fn near(&self, name: &str, accept: impl Fn(&SourceName) -> bool) -> Vec<SourceName> {
+        near::near(self.sources.keys(), name, accept)
+    }
+
+    /// Whether two snapshots hold the same sources (the very same objects) and left out the same.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.left_out == other.left_out
+            && self.sources.len() == other.sources.len()
+            && self.sources.iter().zip(&other.sources).all(|((name, source), (other, object))| {
+                name == other && Arc::ptr_eq(source, object)
+            })
+    }
+}
+
+impl<S: ?Sized> Default for Snapshot<S> {
+    fn default() -> Self {
+        Self { sources: BTreeMap::new(), left_out: Vec::new() }
+    }
+}
+
+impl<S: ?Sized> fmt::Debug for Snapshot<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.sources.keys().map(SourceName::as_str).collect();
+        f.debug_struct("Snapshot")
+            .field("sources", &names)
+            .field("left_out", &self.left_out)
+            .finish()
+    }
+}
