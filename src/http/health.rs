@@ -1,0 +1,42 @@
+//! `GET /healthz`, `/readyz` and `/metrics`: how the server itself is.
+
+use rocket::http::{ContentType, Status};
+use rocket::{State, get};
+
+use crate::http::problem::Problem;
+use crate::http::site::Site;
+
+/// The process answers.
+#[get("/healthz")]
+pub fn healthz() -> (ContentType, &'static str) {
+    (ContentType::Plain, "ok\n")
+}
+
+/// Whether requests should come here: not while shutting down. `degraded`, with reasons, while
+/// lines may arrive late.
+#[get("/readyz")]
+pub fn readyz(site: &State<Site>) -> Result<(ContentType, String), Problem> {
+    if site.closing.is_cancelled() {
+        return Err(Problem::new(Status::ServiceUnavailable, "the server is shutting down"));
+    }
+    let reasons = (site.degraded.0)();
+    let text = match reasons.as_slice() {
+        [] => "ready\n".to_owned(),
+        reasons => format!("degraded\n{}\n", reasons.join("\n")),
+    };
+    Ok((ContentType::Plain, text))
+}
+
+/// The counters, for Prometheus.
+#[get("/metrics")]
+pub fn metrics(site: &State<Site>) -> Result<(ContentType, String), Problem> {
+    let n_sources = site.catalog.snapshot().sources.len();
+    site.metrics.sources.set(n_sources.try_into().unwrap_or(i64::MAX));
+    let text = site.metrics.render().map_err(|error| {
+        tracing::error!(%error, "the metrics could not be written");
+        Problem::new(Status::ServiceUnavailable, "the metrics could not be written").retry_after(5)
+    })?;
+    let content_type =
+        ContentType::new("text", "plain").with_params([("version", "0.0.4"), ("charset", "utf-8")]);
+    Ok((content_type, text))
+}

@@ -1,0 +1,309 @@
+//! `GET /logs/<source>`: one URL for a log, every kind of client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use jiff::Timestamp;
+use rocket::http::{ContentType, Header, Status};
+use rocket::request::Request;
+use rocket::response::stream::{ByteStream, TextStream};
+use rocket::response::{self, Responder, Response};
+use rocket::{State, get};
+use tokio::time::Instant;
+
+use crate::catalog::pattern::SourcePattern;
+use crate::cursor::{Cursor, hash32};
+use crate::follower::{EndReason, Follower, Roster, Wish};
+use crate::http::asked::Asked;
+use crate::http::negotiate::{self, Representation};
+use crate::http::page::Page;
+use crate::http::problem::Problem;
+use crate::http::query::{self, Query, Tail};
+use crate::http::site::Site;
+use crate::http::viewer::Viewer;
+use crate::source::{Source, Start};
+use crate::wire::text::TextOptions;
+use crate::wire::{Encoder, Format};
+
+/// What a log's URL is answered with.
+#[derive(Debug)]
+pub enum Answer {
+    /// The page for people.
+    Page(Page),
+    /// A stream; without a viewer only its head is wanted.
+    Stream(Format, String, Option<Box<Viewer>>),
+    /// A resume with nothing more to come.
+    NothingMore,
+}
+
+/// Follows one log, or several by a glob.
+#[get("/logs/<_..>")]
+pub async fn logs(asked: Asked, site: &State<Site>) -> Result<Answer, Problem> {
+    answer(asked, site).await
+}
+
+async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
+    let Some(name) = asked.name.clone() else {
+        return Err(Problem::unknown_source(asked.name.as_deref().unwrap_or("…"), &[]));
+    };
+    refuse_lost_upgrade(&asked)?;
+    let query = query::parse(asked.query.as_deref(), asked.last_event_id.as_deref(), &site.zone)?;
+    let representation = match query.format {
+        Some(format) => Representation::Stream(format),
+        None => negotiate::accepted(&asked.accept).ok_or_else(|| {
+            let detail = format!("none of the types asked for is offered: {}", negotiate::OFFERED);
+            Problem::new(Status::NotAcceptable, detail)
+        })?,
+    };
+    let wanted = Wanted::find(&name, site)?;
+    let format = match representation {
+        Representation::Viewer => return Ok(Answer::Page(Page::at_log(&name))),
+        Representation::Stream(format) => format,
+    };
+    let is_resume = query.from.is_some();
+    let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
+    let wish = wanted.wish(query, format, site)?;
+    if asked.is_head {
+        return Ok(Answer::Stream(format, name, None));
+    }
+    let is_finite = !wish.follow;
+    let Some(place) = site.admission.admit() else {
+        let detail = format!("all {} places for viewers are taken", site.admission.max_viewers());
+        return Err(Problem::new(Status::ServiceUnavailable, detail).retry_after(5));
+    };
+    let opened = Follower::open(wish, Arc::clone(&site.zone)).await;
+    let mut follower = opened.map_err(|error| Problem::of_opening(&error))?;
+    if format == Format::Sse && is_resume && is_finite && follower.has_nothing().await {
+        return Ok(Answer::NothingMore);
+    }
+    let zone = Arc::clone(&site.zone);
+    let encoder = Encoder::new(format, &name, wanted.pattern.is_some(), options, zone);
+    let client = asked.client;
+    let viewer = Viewer::new(follower, encoder, site.clone(), place, format, name.clone(), client);
+    Ok(Answer::Stream(format, name, Some(Box::new(viewer))))
+}
+
+/// A proxy that passes the key on and not the upgrade is a common mistake; it deserves its cure.
+fn refuse_lost_upgrade(asked: &Asked) -> Result<(), Problem> {
+    if asked.has_websocket_key && !asked.wants_websocket {
+        return Err(Problem::new(Status::UpgradeRequired, LOST_UPGRADE));
+    }
+    Ok(())
+}
+
+/// The sources that a name stands for.
+struct Wanted {
+    sources: Vec<Arc<dyn Source>>,
+    pattern: Option<SourcePattern>,
+}
+
+impl Wanted {
+    fn find(name: &str, site: &Site) -> Result<Self, Problem> {
+        let snapshot = site.catalog.snapshot();
+        if let Some(source) = snapshot.get(name) {
+            return Ok(Wanted { sources: vec![source], pattern: None });
+        }
+        let pattern = SourcePattern::parse(name)
+            .map_err(|error| Problem::new(Status::BadRequest, error.to_string()))?;
+        if let Some(pattern) = pattern {
+            let sources = snapshot.matching(&pattern);
+            if !sources.is_empty() {
+                return Ok(Wanted { sources, pattern: Some(pattern) });
+            }
+        }
+        if let Some(left_out) = snapshot.left_out.iter().find(|left_out| left_out.name == name) {
+            let status = match left_out.reason.is_permission() {
+                true => Status::Forbidden,
+                false => Status::NotFound,
+            };
+            let detail = format!("`{name}` is left out: {}", left_out.reason);
+            return Err(Problem::new(status, detail));
+        }
+        Err(Problem::unknown_source(name, &snapshot.near(name, |_| true)))
+    }
+
+    fn wish(&self, query: Query, format: Format, site: &Site) -> Result<Wish, Problem> {
+        let is_raw = format == Format::Raw;
+        let now = Timestamp::now();
+        let until = query.filter.until.map(|until| {
+            let left = i128::from(until) - now.as_nanosecond();
+            Duration::from_nanos(u64::try_from(left).unwrap_or(0))
+        });
+        let is_over = until.is_some_and(|left| left.is_zero());
+        let follow = query.follow.unwrap_or(!is_raw) && !is_over;
+        let done = if query.follow != Some(false) && is_over && !is_raw {
+            EndReason::Until
+        } else {
+            EndReason::Eof
+        };
+        let tail = query.tail.unwrap_or(match query.filter.since {
+            None if !is_raw && query.from.is_none() => Tail::Lines(DEFAULT_TAIL),
+            None | Some(_) => Tail::All,
+        });
+        let start = match (tail, query.filter.since) {
+            (Tail::Lines(n_lines), _) => Start::Tail(n_lines),
+            (Tail::All, Some(_)) => Start::Since,
+            (Tail::All, None) => Start::Oldest,
+        };
+        Ok(Wish {
+            sources: self.starts(query.from.as_deref(), &start)?,
+            filter: query.filter,
+            follow,
+            // What was written just before takes a moment to be read.
+            until: until.filter(|_| follow).map(|left| Instant::now() + left + UNTIL_SLACK),
+            done,
+            heartbeat: query.heartbeat.unwrap_or(site.heartbeat),
+            roster: self.pattern.clone().map(|pattern| roster(pattern, site)),
+            cancel: site.closing.clone(),
+        })
+    }
+
+    /// Where to begin in each source. A source that a resumed stream had not yet seen begins at
+    /// its first line.
+    fn starts(
+        &self,
+        from: Option<&[Cursor]>,
+        start: &Start,
+    ) -> Result<Vec<(Arc<dyn Source>, Start)>, Problem> {
+        let Some(cursors) = from else {
+            return Ok(self
+                .sources
+                .iter()
+                .map(|source| (Arc::clone(source), start.clone()))
+                .collect());
+        };
+        if let ([source], [cursor]) = (self.sources.as_slice(), cursors) {
+            return Ok(vec![(Arc::clone(source), Start::After(*cursor))]);
+        }
+        if self.pattern.is_none() {
+            let what = format!("has {} cursors, expected one", cursors.len());
+            return Err(Problem::parameter("from", what));
+        }
+        let mut left: Vec<Cursor> = cursors.to_vec();
+        let mut starts = Vec::new();
+        for source in &self.sources {
+            let hash = hash32(source.name().as_str().as_bytes());
+            let own = left.iter().position(|cursor| cursor.generation.source == hash);
+            let start = own.map_or(Start::Oldest, |at| Start::After(left.remove(at)));
+            starts.push((Arc::clone(source), start));
+        }
+        if !left.is_empty() {
+            return Err(Problem::parameter(
+                "from",
+                "has a cursor of another source, or two of one",
+            ));
+        }
+        Ok(starts)
+    }
+}
+
+fn roster(pattern: SourcePattern, site: &Site) -> Roster {
+    let catalog = Arc::clone(&site.catalog);
+    let changes = catalog.subscribe();
+    Roster { changes, list: Box::new(move || catalog.matching(&pattern)) }
+}
+
+impl<'r> Responder<'r, 'r> for Answer {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
+        match self {
+            Self::Page(page) => page.respond_to(request),
+            Self::NothingMore => Status::NoContent.respond_to(request),
+            Self::Stream(format, name, viewer) => {
+                let mut response = match (format, viewer) {
+                    (_, None) => Response::new(),
+                    (Format::Raw, Some(viewer)) => raw_stream(viewer).respond_to(request)?,
+                    (Format::Text | Format::Ndjson | Format::Sse, Some(viewer)) => {
+                        text_stream(viewer).respond_to(request)?
+                    }
+                };
+                response.set_header(content_type(format));
+                for (header, value) in STREAM_HEADERS {
+                    response.set_header(Header::new(header, value));
+                }
+                if format == Format::Raw {
+                    response.set_header(Header::new("Content-Disposition", disposition(&name)));
+                }
+                response.set_max_chunk_size(MAX_CHUNK_BYTES);
+                Ok(response)
+            }
+        }
+    }
+}
+
+fn text_stream(mut viewer: Box<Viewer>) -> TextStream<impl futures_util::Stream<Item = Text>> {
+    TextStream::from(rocket::async_stream::stream! {
+        while let Some(bytes) = viewer.next().await {
+            yield Text::from(bytes);
+        }
+    })
+}
+
+/// Shared text, as `TextStream` wants it.
+struct Text(ByteString);
+
+impl From<Bytes> for Text {
+    fn from(bytes: Bytes) -> Self {
+        let lossy = |bytes: &Bytes| ByteString::from(String::from_utf8_lossy(bytes).into_owned());
+        Text(ByteString::try_from(bytes.clone()).unwrap_or_else(|_not_text| lossy(&bytes)))
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+fn raw_stream(mut viewer: Box<Viewer>) -> ByteStream<impl futures_util::Stream<Item = Bytes>> {
+    ByteStream::from(rocket::async_stream::stream! {
+        while let Some(bytes) = viewer.next().await {
+            yield bytes;
+        }
+    })
+}
+
+fn content_type(format: Format) -> ContentType {
+    match format {
+        Format::Text => ContentType::Plain,
+        Format::Ndjson => ContentType::new("application", "x-ndjson"),
+        Format::Sse => ContentType::EventStream,
+        Format::Raw => ContentType::Binary,
+    }
+}
+
+/// The source's name as a file name: in ASCII for old clients, and as it is (RFC 6266, RFC 8187).
+fn disposition(name: &str) -> String {
+    let file_name = name.replace('/', "_");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let ascii: String = file_name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    let mut encoded = String::new();
+    for byte in file_name.bytes() {
+        if is_plain(char::from(byte)) && byte.is_ascii() {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
+}
+
+/// What every proxy needs on a stream.
+const STREAM_HEADERS: [(&str, &str); 3] = [
+    ("Cache-Control", "no-store, no-transform"),
+    ("X-Accel-Buffering", "no"),
+    ("X-Content-Type-Options", "nosniff"),
+];
+
+const LOST_UPGRADE: &str = "this is a WebSocket handshake whose `Upgrade` header was lost on the \
+    way; a proxy in front has to pass it on, nginx with `proxy_http_version 1.1; proxy_set_header \
+    Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; proxy_set_header Host \
+    $http_host;`";
+
+const DEFAULT_TAIL: u64 = 10;
+const UNTIL_SLACK: Duration = Duration::from_millis(200);
+
+/// Rocket copies a stream through a buffer of this size, one for each response; larger ones carry
+/// more a write, and cost memory.
+const MAX_CHUNK_BYTES: usize = 16 * 1024;

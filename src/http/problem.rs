@@ -1,0 +1,127 @@
+//! Problem: what a client is told when it cannot have what it asked for. The one place that turns
+//! errors into a status and words: `application/problem+json` (RFC 9457) for programs, one plain
+//! sentence for people.
+
+use rocket::http::{ContentType, Header, Status};
+use rocket::request::Request;
+use rocket::response::{self, Responder, Response};
+
+use crate::source::{OpenError, SourceName};
+
+/// An answer that is not what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    status: Status,
+    detail: String,
+    parameter: Option<String>,
+    retry_after: Option<u32>,
+    near: Vec<String>,
+}
+
+impl Problem {
+    /// A problem; `detail` is one sentence without a full stop.
+    #[must_use]
+    pub fn new(status: Status, detail: impl Into<String>) -> Self {
+        let (parameter, retry_after, near) = Default::default();
+        Problem { status, detail: detail.into(), parameter, retry_after, near }
+    }
+
+    /// A parameter that is wrong: what it is, and what was expected.
+    #[must_use]
+    pub fn parameter(name: &str, what: impl std::fmt::Display) -> Self {
+        let mut problem = Self::new(Status::BadRequest, format!("the parameter `{name}` {what}"));
+        problem.parameter = Some(name.to_owned());
+        problem
+    }
+
+    /// Nothing is known under this name.
+    #[must_use]
+    pub fn unknown_source(asked: &str, near: &[SourceName]) -> Self {
+        let mut detail = format!("no source is named `{}`", printable(asked));
+        if let [first, rest @ ..] = near {
+            detail.push_str(&format!("; did you mean `{first}`"));
+            rest.iter().for_each(|name| detail.push_str(&format!(" or `{name}`")));
+            detail.push('?');
+        }
+        let mut problem = Self::new(Status::NotFound, detail);
+        problem.near = near.iter().map(ToString::to_string).collect();
+        problem
+    }
+
+    /// The client may come back after some seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// A source that could not be opened as asked.
+    #[must_use]
+    pub fn of_opening(error: &OpenError) -> Self {
+        match error {
+            OpenError::OtherSource(_) => Self::parameter("from", error),
+            OpenError::Unreadable { name: _, source: _ } if error.is_denied() => {
+                Self::new(Status::Forbidden, error.to_string())
+            }
+            OpenError::Unreadable { name: _, source: _ } => {
+                Self::new(Status::ServiceUnavailable, error.to_string()).retry_after(5)
+            }
+        }
+    }
+
+    fn json(&self) -> String {
+        let mut body = serde_json::json!({
+            "type": "about:blank",
+            "title": self.status.reason_lossy(),
+            "status": self.status.code,
+            "detail": self.detail,
+        });
+        if let Some(members) = body.as_object_mut() {
+            if let Some(parameter) = &self.parameter {
+                members.insert("parameter".to_owned(), parameter.as_str().into());
+            }
+            if !self.near.is_empty() {
+                members.insert("near".to_owned(), self.near.clone().into());
+            }
+        }
+        body.to_string()
+    }
+}
+
+/// Text from a request, fit to be shown: cut, without controls.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+impl<'r> Responder<'r, 'static> for Problem {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let accept = request.headers().get("accept").collect::<Vec<_>>().join(",");
+        let is_person =
+            accept.is_empty() || accept.contains("text/") && !accept.contains("event-stream");
+        let is_person = is_person || accept.trim() == "*/*";
+        let (content_type, body) = match is_person {
+            true => (ContentType::Plain, format!("{}\n", self.detail)),
+            false => (ContentType::new("application", "problem+json"), self.json()),
+        };
+        let mut response = Response::build();
+        response
+            .status(self.status)
+            .header(content_type)
+            .header(Header::new("Cache-Control", "no-store"))
+            .sized_body(body.len(), std::io::Cursor::new(body));
+        if let Some(seconds) = self.retry_after {
+            response.header(Header::new("Retry-After", seconds.to_string()));
+        }
+        if self.status == Status::MethodNotAllowed {
+            response.header(Header::new("Allow", "GET, HEAD"));
+        }
+        response.ok()
+    }
+}
+
+const SHOWN_CHARS: usize = 100;

@@ -1,0 +1,183 @@
+//! Query: what a URL asks for, checked. The same parameters mean the same in every format; one that
+//! is unknown, repeated or makes no sense is an error that names it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rocket::http::RawStr;
+
+use crate::cursor::{Cursor, parse_set};
+use crate::filter::{Filter, compile};
+use crate::http::problem::{Problem, printable};
+use crate::line::{Level, Zone};
+use crate::when::{When, parse_span};
+use crate::wire::Format;
+
+/// A URL's parameters.
+#[derive(Debug, Default)]
+pub struct Query {
+    /// The format asked for.
+    pub format: Option<Format>,
+    /// How many lines of the past.
+    pub tail: Option<Tail>,
+    /// Which lines; `since` and `until` among it.
+    pub filter: Filter,
+    /// After these places.
+    pub from: Option<Vec<Cursor>>,
+    /// Go on at the live end.
+    pub follow: Option<bool>,
+    /// The longest time without a word.
+    pub heartbeat: Option<Duration>,
+    /// The time goes before each line of text.
+    pub timestamps: bool,
+    /// Escape sequences are taken out of text.
+    pub is_plain: bool,
+}
+
+/// How many lines of the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// All there are.
+    All,
+    /// The last ones that pass the filter.
+    Lines(u64),
+}
+
+/// Reads a query. `resume` is the `Last-Event-ID` header, which beats the places in the URL.
+pub fn parse(query: Option<&str>, resume: Option<&str>, zone: &Zone) -> Result<Query, Problem> {
+    let pairs = decode(query.unwrap_or_default())?;
+    let mut parsed = Query::default();
+    for (name, value) in &pairs {
+        parsed.take(name, value, zone)?;
+    }
+    let named = |wanted: &str| pairs.iter().any(|(name, _)| name == wanted);
+    if let Some(id) = resume {
+        let cursors = parse_set(id).map_err(|error| Problem::parameter("Last-Event-ID", error))?;
+        (parsed.from, parsed.tail) = (Some(cursors), None);
+        // What was to be seen since then has been seen.
+        parsed.filter.since = None;
+        return Ok(parsed);
+    }
+    let from = if named("from") { "from" } else { "last_event_id" };
+    if parsed.from.is_some() {
+        if named("from") && named("last_event_id") {
+            return Err(Problem::parameter("last_event_id", "is another name of `from`: give one"));
+        }
+        for other in ["tail", "since"].into_iter().filter(|other| named(other)) {
+            let what = format!("names the place to begin and so does `{other}`: give one of them");
+            return Err(Problem::parameter(from, what));
+        }
+    }
+    Ok(parsed)
+}
+
+impl Query {
+    fn take(&mut self, name: &str, value: &str, zone: &Zone) -> Result<(), Problem> {
+        let wrong = |expected: &str| {
+            let shown = printable(value);
+            Problem::parameter(name, format!("is `{shown}`, expected {expected}"))
+        };
+        let when = || {
+            When::parse(value, Timestamp::now(), zone.time_zone())
+                .map_err(|error| Problem::parameter(name, format!("is not a time: {error}")))
+        };
+        let pattern = || match value {
+            "" => Ok(None),
+            pattern => compile(pattern).map(Some).map_err(|error| Problem::parameter(name, error)),
+        };
+        match name {
+            "tail" if value == "all" => self.tail = Some(Tail::All),
+            "tail" => {
+                let lines = value.parse().map_err(|_| wrong("a number of lines, or `all`"))?;
+                self.tail = Some(Tail::Lines(lines));
+            }
+            "since" => self.filter.since = Some(when()?.first_nanos()),
+            "until" => self.filter.until = Some(when()?.end_nanos()),
+            "from" | "last_event_id" => {
+                let cursors = parse_set(value).map_err(|error| Problem::parameter(name, error))?;
+                self.from = Some(cursors);
+            }
+            "follow" => self.follow = Some(boolean(value).ok_or_else(|| wrong(BOOLEAN))?),
+            "grep" => self.filter.grep = pattern()?,
+            "exclude" => self.filter.exclude = pattern()?,
+            "level" if value.is_empty() => self.filter.level = None,
+            "level" => {
+                let level: Result<Level, _> = value.parse();
+                self.filter.level = Some(
+                    level
+                        .map_err(|error| Problem::parameter(name, format!("is wrong: {error}")))?,
+                );
+            }
+            "heartbeat" => {
+                let span = parse_span(value).map_err(|error| wrong_span(name, &error))?;
+                if !HEARTBEATS.contains(&span) {
+                    return Err(wrong("a span from 1s to 5m"));
+                }
+                self.heartbeat = Some(span);
+            }
+            "format" => {
+                let format = value.parse();
+                self.format = Some(format.map_err(|()| wrong("one of text, ndjson, sse, raw"))?);
+            }
+            "timestamps" => self.timestamps = boolean(value).ok_or_else(|| wrong(BOOLEAN))?,
+            "color" => self.is_plain = !boolean(value).ok_or_else(|| wrong(BOOLEAN))?,
+            _ => {
+                let what = format!("is unknown; expected one of {}", NAMES.join(", "));
+                return Err(Problem::parameter(&printable(name), what));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong_span(name: &str, error: &crate::when::SpanError) -> Problem {
+    Problem::parameter(name, format!("is not a span: {error}"))
+}
+
+/// The names and values, decoded; a name may stand there once.
+fn decode(query: &str) -> Result<Vec<(String, String)>, Problem> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let text = |raw: &str| RawStr::new(raw).url_decode().map(|text| text.into_owned());
+        let name = text(name)
+            .map_err(|_| Problem::parameter(&printable(name), "has a name that is not UTF-8"))?;
+        let value = text(value)
+            .map_err(|_| Problem::parameter(&printable(&name), "has a value that is not UTF-8"))?;
+        if pairs.iter().any(|(other, _)| *other == name) {
+            return Err(Problem::parameter(&printable(&name), "is there twice, expected once"));
+        }
+        pairs.push((name, value));
+    }
+    Ok(pairs)
+}
+
+fn boolean(value: &str) -> Option<bool> {
+    match value {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+const BOOLEAN: &str = "true or false";
+const HEARTBEATS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(300);
+const NAMES: [&str; 13] = [
+    "tail",
+    "since",
+    "until",
+    "from",
+    "last_event_id",
+    "follow",
+    "grep",
+    "exclude",
+    "level",
+    "heartbeat",
+    "format",
+    "timestamps",
+    "color",
+];
+
+#[cfg(test)]
+mod tests;

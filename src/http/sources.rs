@@ -1,0 +1,280 @@
+//! `GET /`, `GET /logs` and `GET /api/sources`: what there is to read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rocket::http::{ContentType, Header, Status};
+use rocket::request::Request;
+use rocket::response::stream::TextStream;
+use rocket::response::{self, Responder, Response};
+use rocket::{State, get};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::catalog::Snapshot;
+use crate::http::asked::Asked;
+use crate::http::negotiate::{self, Representation};
+use crate::http::page::Page;
+use crate::http::problem::Problem;
+use crate::http::site::{AdmissionGuard, Site};
+use crate::source::{Source, Status as SourceStatus};
+use crate::wire::Format;
+use crate::wire::record::write_time;
+
+/// The list of sources, for people and programs.
+#[derive(Debug)]
+pub enum List {
+    /// The page.
+    Page(Page),
+    /// One source a line.
+    Text(String),
+    /// All that is known.
+    Json(Value),
+    /// The list, and what becomes of it.
+    Changes(Box<Changes>),
+}
+
+/// The page; for curl one source a line.
+#[get("/")]
+pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
+    match negotiate::accepted(&asked.accept) {
+        Some(Representation::Viewer) => Ok(List::Page(Page::at_root())),
+        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await?)),
+    }
+}
+
+/// One source a line with size and age; the page for browsers.
+#[get("/logs")]
+pub async fn list(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
+    match negotiate::accepted(&asked.accept) {
+        Some(Representation::Viewer) => Ok(List::Page(Page::at_list())),
+        Some(Representation::Stream(Format::Ndjson)) => Ok(List::Json(json_list(site).await?)),
+        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await?)),
+    }
+}
+
+/// All sources with their segments, and what was left out with the reason.
+#[get("/api/sources")]
+pub async fn api(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
+    if asked.query.is_some_and(|query| !query.is_empty()) {
+        return Err(Problem::new(Status::BadRequest, "the list of sources takes no parameters"));
+    }
+    if negotiate::accepted(&asked.accept) != Some(Representation::Stream(Format::Sse)) {
+        return Ok(List::Json(json_list(site).await?));
+    }
+    let Some(place) = site.admission.admit() else {
+        let detail = format!("all {} places for viewers are taken", site.admission.max_viewers());
+        return Err(Problem::new(Status::ServiceUnavailable, detail).retry_after(5));
+    };
+    Ok(List::Changes(Box::new(Changes::new(Site::clone(site), place))))
+}
+
+type Statuses = Vec<(Arc<dyn Source>, SourceStatus)>;
+
+/// How all sources stand now.
+async fn statuses(site: &Site) -> Result<(Arc<Snapshot<dyn Source>>, Statuses), Problem> {
+    let snapshot = site.catalog.snapshot();
+    let sources: Vec<_> = snapshot.sources.values().map(Arc::clone).collect();
+    let look = move || {
+        sources
+            .into_iter()
+            .map(|source| {
+                let status = source.status();
+                (source, status)
+            })
+            .collect()
+    };
+    let statuses = tokio::task::spawn_blocking(look).await.map_err(|error| {
+        tracing::error!(%error, "the list of sources could not be made");
+        Problem::new(Status::ServiceUnavailable, "the list could not be made; try again")
+            .retry_after(5)
+    })?;
+    Ok((snapshot, statuses))
+}
+
+async fn text_list(site: &Site) -> Result<String, Problem> {
+    let (snapshot, statuses) = statuses(site).await?;
+    let width = snapshot.sources.keys().map(|name| name.as_str().chars().count()).max();
+    let width = width.unwrap_or(0);
+    let mut text = String::new();
+    for (source, status) in &statuses {
+        let active = status.segments.first();
+        let size = active.map_or_else(|| "-".to_owned(), |active| size_text(active.size));
+        let age =
+            active.and_then(|active| active.modified).map_or_else(|| "-".to_owned(), age_text);
+        text.push_str(&format!("{:width$}  {size:>9}  {age}\n", source.name().as_str()));
+    }
+    Ok(text)
+}
+
+async fn json_list(site: &Site) -> Result<Value, Problem> {
+    let (snapshot, statuses) = statuses(site).await?;
+    let sources: Vec<Value> = statuses
+        .iter()
+        .map(|(source, status)| {
+            let mut value = brief(source.as_ref(), status);
+            let segments = status.segments.iter().map(|segment| {
+                json!({
+                    "file": segment.file,
+                    "size": segment.size,
+                    "modified": time_value(segment.modified),
+                })
+            });
+            if let Some(members) = value.as_object_mut() {
+                members.insert("segments".to_owned(), segments.collect());
+            }
+            value
+        })
+        .collect();
+    let left_out = snapshot
+        .left_out
+        .iter()
+        .map(|left_out| json!({"name": left_out.name, "reason": left_out.reason.to_string()}));
+    Ok(json!({"sources": sources, "left_out": left_out.collect::<Vec<_>>()}))
+}
+
+/// `{"name","size","modified","viewers"}`.
+fn brief(source: &dyn Source, status: &SourceStatus) -> Value {
+    let active = status.segments.first();
+    json!({
+        "name": source.name().as_str(),
+        "size": active.map_or(0, |active| active.size),
+        "modified": time_value(active.and_then(|active| active.modified)),
+        "viewers": source.viewers(),
+    })
+}
+
+fn time_value(time: Option<SystemTime>) -> Value {
+    let mut json = Vec::new();
+    write_time(time, &mut json);
+    serde_json::from_slice(&json).unwrap_or(Value::Null)
+}
+
+/// The list as it changes: `event: sources` once, then `added`, `removed` and at most one
+/// `changed` a second a source.
+#[derive(Debug)]
+pub struct Changes {
+    site: Site,
+    versions: tokio::sync::watch::Receiver<u64>,
+    known: BTreeMap<String, Value>,
+    is_new: bool,
+    last_word: Instant,
+    _place: AdmissionGuard,
+}
+
+impl Changes {
+    fn new(site: Site, place: AdmissionGuard) -> Self {
+        let versions = site.catalog.subscribe();
+        let (known, last_word) = (BTreeMap::new(), Instant::now());
+        Changes { site, versions, known, is_new: true, last_word, _place: place }
+    }
+
+    /// The next events; none once the server closes.
+    async fn next(&mut self) -> Option<String> {
+        let mut events = String::new();
+        while events.is_empty() {
+            if !std::mem::take(&mut self.is_new) {
+                let second = tokio::time::sleep(Duration::from_secs(1));
+                tokio::select! {
+                    () = self.site.closing.cancelled() => return None,
+                    changed = self.versions.changed() => changed.ok()?,
+                    () = second => {}
+                }
+            }
+            events = self.look().await?;
+            if events.is_empty() && self.last_word.elapsed() >= self.site.heartbeat {
+                events.push_str(": heartbeat\n\n");
+            }
+        }
+        self.last_word = Instant::now();
+        Some(events)
+    }
+
+    async fn look(&mut self) -> Option<String> {
+        let (_, statuses) = statuses(&self.site).await.ok()?;
+        let now: BTreeMap<String, Value> = statuses
+            .iter()
+            .map(|(source, status)| {
+                (source.name().as_str().to_owned(), brief(source.as_ref(), status))
+            })
+            .collect();
+        let mut events = String::new();
+        let mut say = |event: &str, value: &Value| {
+            events.push_str(&format!("event: {event}\ndata: {value}\n\n"));
+        };
+        if self.known.is_empty() && self.last_word.elapsed() < Duration::from_secs(1) {
+            say("sources", &json!({"sources": now.values().collect::<Vec<_>>()}));
+        } else {
+            for (name, value) in &now {
+                match self.known.get(name) {
+                    None => say("added", value),
+                    Some(known) if known != value => say("changed", value),
+                    Some(_) => {}
+                }
+            }
+            for name in self.known.keys().filter(|name| !now.contains_key(*name)) {
+                say("removed", &json!({"name": name}));
+            }
+        }
+        self.known = now;
+        Some(events)
+    }
+}
+
+impl<'r> Responder<'r, 'r> for List {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
+        let (content_type, body) = match self {
+            Self::Page(page) => return page.respond_to(request),
+            Self::Changes(changes) => return changes_response(changes, request),
+            Self::Text(text) => (ContentType::Plain, text),
+            Self::Json(value) => (ContentType::JSON, value.to_string()),
+        };
+        Response::build()
+            .header(content_type)
+            .header(Header::new("Cache-Control", "no-store"))
+            .header(Header::new("X-Content-Type-Options", "nosniff"))
+            .sized_body(body.len(), std::io::Cursor::new(body))
+            .ok()
+    }
+}
+
+fn changes_response<'r>(
+    mut changes: Box<Changes>,
+    request: &'r Request<'_>,
+) -> response::Result<'r> {
+    let stream = TextStream::from(rocket::async_stream::stream! {
+        while let Some(events) = changes.next().await {
+            yield events;
+        }
+    });
+    let mut response = stream.respond_to(request)?;
+    response.set_header(ContentType::EventStream);
+    response.set_header(Header::new("Cache-Control", "no-store, no-transform"));
+    response.set_header(Header::new("X-Accel-Buffering", "no"));
+    response.set_header(Header::new("X-Content-Type-Options", "nosniff"));
+    Ok(response)
+}
+
+/// `4.2 MB`, in powers of 1000 as `df -H` has it.
+fn size_text(bytes: u64) -> String {
+    let (mut whole, mut tenth, mut unit) = (bytes, 0, "B");
+    for next in ["kB", "MB", "GB", "TB"] {
+        if whole < 1000 {
+            break;
+        }
+        (tenth, whole, unit) = (whole % 1000 / 100, whole / 1000, next);
+    }
+    if unit == "B" { format!("{whole} B") } else { format!("{whole}.{tenth} {unit}") }
+}
+
+/// `4 min ago`.
+fn age_text(time: SystemTime) -> String {
+    let seconds = time.elapsed().map_or(0, |age| age.as_secs());
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..172_800 => format!("{} h ago", seconds / 3600),
+        172_800.. => format!("{} days ago", seconds / 86_400),
+    }
+}

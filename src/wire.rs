@@ -1,0 +1,203 @@
+//! Wire: deliveries in, bytes out. One file a format, and this one for what they share: the records
+//! and the lines of a chunk. Pure: no Rocket, no files, no sockets.
+
+pub mod ndjson;
+pub mod record;
+pub mod sse;
+pub mod text;
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::chunk::Chunk;
+use crate::filter::Selection;
+use crate::follower::{Delivery, Follower};
+use crate::line::Zone;
+use crate::wire::record::write_set;
+use crate::wire::text::TextOptions;
+
+/// How a stream is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Lines as text.
+    Text,
+    /// One JSON record a line.
+    Ndjson,
+    /// Server-sent events.
+    Sse,
+    /// The bytes as they are.
+    Raw,
+}
+
+impl Format {
+    /// The format's name in queries and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Ndjson => "ndjson",
+            Self::Sse => "sse",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        match name {
+            "text" => Ok(Self::Text),
+            "ndjson" => Ok(Self::Ndjson),
+            "sse" => Ok(Self::Sse),
+            "raw" => Ok(Self::Raw),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Writes one viewer's stream.
+#[derive(Debug)]
+pub struct Encoder {
+    format: Format,
+    /// The name that was asked for: a source's, or a glob.
+    asked: String,
+    is_glob: bool,
+    text: text::TextEncoder,
+    zone: Arc<Zone>,
+}
+
+/// Up to this many sources a stream can be resumed as a whole.
+pub const MAX_RESUMABLE: usize = 16;
+
+impl Encoder {
+    /// An encoder for a stream of what `asked` names.
+    #[must_use]
+    pub fn new(
+        format: Format,
+        asked: &str,
+        is_glob: bool,
+        options: TextOptions,
+        zone: Arc<Zone>,
+    ) -> Self {
+        let text = text::TextEncoder::new(options, is_glob);
+        Encoder { format, asked: asked.to_owned(), is_glob, text, zone }
+    }
+
+    /// What comes before the first delivery.
+    #[must_use]
+    pub fn start(&self, follower: &Follower) -> Bytes {
+        let write = |out: &mut Vec<u8>| record::write_start(self, follower, out);
+        match self.format {
+            Format::Text | Format::Raw => Bytes::new(),
+            Format::Ndjson => ndjson::line_of(write),
+            Format::Sse => sse::start(&self.id_of(follower), write),
+        }
+    }
+
+    /// A delivery; may be empty.
+    #[must_use]
+    pub fn encode(&mut self, delivery: &Delivery, follower: &Follower) -> Bytes {
+        match delivery {
+            Delivery::Lines { track, chunk, selection } => {
+                self.lines(*track, chunk, selection, follower)
+            }
+            Delivery::Event { track, kind } => {
+                let name = name_of(follower, *track);
+                let write = |out: &mut Vec<u8>| record::write_event(follower, *track, *kind, out);
+                match self.format {
+                    Format::Text => self.text.event(*track, name, *kind),
+                    Format::Raw => Bytes::new(),
+                    Format::Ndjson => ndjson::line_of(write),
+                    Format::Sse => {
+                        sse::event(record::event_name(*kind), &self.id_of(follower), write)
+                    }
+                }
+            }
+            Delivery::Heartbeat => {
+                let write = |out: &mut Vec<u8>| record::write_heartbeat(self, follower, out);
+                match self.format {
+                    Format::Text => self.text.heartbeat(),
+                    Format::Raw => Bytes::new(),
+                    Format::Ndjson => ndjson::line_of(write),
+                    Format::Sse => sse::heartbeat(&self.id_of(follower), write),
+                }
+            }
+            Delivery::End(reason) => {
+                let write = |out: &mut Vec<u8>| record::write_end(self, follower, *reason, out);
+                match self.format {
+                    Format::Text | Format::Raw => Bytes::new(),
+                    Format::Ndjson => ndjson::line_of(write),
+                    Format::Sse => sse::event("end", &self.id_of(follower), write),
+                }
+            }
+        }
+    }
+
+    fn lines(
+        &mut self,
+        track: usize,
+        chunk: &Chunk,
+        selection: &Selection,
+        follower: &Follower,
+    ) -> Bytes {
+        let name = name_of(follower, track);
+        match self.format {
+            Format::Text => self.text.lines(track, name, chunk, selection, &self.zone),
+            Format::Raw => raw_lines(chunk, selection),
+            Format::Ndjson => ndjson::lines(name, chunk, selection, &self.zone),
+            Format::Sse if !self.is_glob => sse::lines(name, chunk, selection, &self.zone),
+            Format::Sse => {
+                let places: Vec<_> = match is_resumable(follower) {
+                    true => follower.places().collect(),
+                    false => Vec::new(),
+                };
+                sse::lines_of_many(name, track, &places, chunk, selection, &self.zone)
+            }
+        }
+    }
+
+    /// The place of the whole stream; empty where it has none.
+    fn id_of(&self, follower: &Follower) -> String {
+        let mut id = Vec::new();
+        if is_resumable(follower) {
+            write_set(follower.places(), &mut id);
+        }
+        String::from_utf8_lossy(&id).into_owned()
+    }
+}
+
+/// Whether a stream of that many sources has a place as a whole.
+fn is_resumable(follower: &Follower) -> bool {
+    follower.names().len() <= MAX_RESUMABLE
+}
+
+fn name_of(follower: &Follower, track: usize) -> &str {
+    follower.names().nth(track).map_or("", crate::source::SourceName::as_str)
+}
+
+/// The lines selected, as the file holds them.
+fn raw_lines(chunk: &Chunk, selection: &Selection) -> Bytes {
+    match selection {
+        Selection::All => chunk.raw().clone(),
+        Selection::Lines(selected) => {
+            let ends = chunk.line_ends();
+            let mut out = BytesMut::new();
+            for index in selected {
+                let at = *index as usize;
+                let from = at.checked_sub(1).and_then(|before| ends.get(before));
+                let from = from.map_or(0, |end| end.raw as usize);
+                let to = ends.get(at).map_or(from, |end| end.raw as usize);
+                out.extend_from_slice(chunk.raw().get(from..to).unwrap_or_default());
+            }
+            out.freeze()
+        }
+    }
+}
+
+/// Whether so few of the lines are selected that it is dearer to encode all of them and share.
+fn is_sparse(chunk: &Chunk, selected: &[u32]) -> bool {
+    selected.len() * 4 < chunk.n_lines()
+}

@@ -1,0 +1,92 @@
+//! NDJSON: one record a line.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::chunk::{Chunk, Encoded, Slot};
+use crate::filter::Selection;
+use crate::line::Zone;
+use crate::wire::is_sparse;
+use crate::wire::record::{for_each_line, write_json, write_line};
+
+/// The selected lines of a chunk as records.
+#[must_use]
+pub fn lines(name: &str, chunk: &Chunk, selection: &Selection, zone: &Zone) -> Bytes {
+    shared_lines(Slot::Ndjson, chunk, selection, |selected| encode(name, chunk, selected, zone))
+}
+
+/// One record, ended.
+pub fn line_of(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut out = Vec::new();
+    write(&mut out);
+    out.push(b'\n');
+    Bytes::from(out)
+}
+
+/// The selected lines: from the encoding that all viewers share, or where they are few by
+/// themselves.
+pub fn shared_lines(
+    slot: Slot,
+    chunk: &Chunk,
+    selection: &Selection,
+    encode: impl Fn(Option<&[u32]>) -> Encoded,
+) -> Bytes {
+    match selection {
+        Selection::All => chunk.encoded(slot, |_| encode(None)).bytes.clone().into_bytes(),
+        Selection::Lines(selected) if is_sparse(chunk, selected) => {
+            encode(Some(selected)).bytes.into_bytes()
+        }
+        Selection::Lines(selected) => {
+            let all = chunk.encoded(slot, |_| encode(None));
+            let mut out = Vec::new();
+            for index in selected {
+                let at = *index as usize;
+                let end_of = |at: usize| all.ends.get(at).map_or(0, |end| *end as usize);
+                let from = at.checked_sub(1).map_or(0, end_of);
+                out.extend_from_slice(
+                    all.bytes.as_bytes().get(from..end_of(at)).unwrap_or_default(),
+                );
+            }
+            Bytes::from(out)
+        }
+    }
+}
+
+fn encode(name: &str, chunk: &Chunk, selected: Option<&[u32]>, zone: &Zone) -> Encoded {
+    let mut source = Vec::new();
+    write_json(name, &mut source);
+    encode_lines(chunk, selected, zone, |line, facts, out| {
+        write_line(&source, chunk, line, facts, out);
+        out.push(b'\n');
+    })
+}
+
+/// Encodes the selected lines one after the other and notes where each ends.
+pub fn encode_lines<'a>(
+    chunk: &'a Chunk,
+    selected: Option<&[u32]>,
+    zone: &Zone,
+    mut write: impl FnMut(&crate::chunk::LineRef<'a>, crate::line::Facts, &mut Vec<u8>),
+) -> Encoded {
+    let n_lines = selected.map_or_else(|| chunk.line_ends().len(), <[u32]>::len);
+    let expected = if selected.is_none() { chunk.text().len() } else { 0 } + n_lines * RECORD_BYTES;
+    let mut out = Vec::with_capacity(expected);
+    let mut ends = Vec::with_capacity(n_lines);
+    for_each_line(chunk, selected, zone, |line, facts| {
+        write(line, facts, &mut out);
+        ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
+    });
+    out.shrink_to_fit();
+    Encoded { bytes: text_of(out), ends }
+}
+
+/// What we have written is UTF-8; were it not, it would be mended rather than lost.
+pub fn text_of(out: Vec<u8>) -> ByteString {
+    match ByteString::try_from(Bytes::from(out)) {
+        Ok(text) => text,
+        Err(_not_text) => ByteString::new(),
+    }
+}
+
+/// What a record has beside its line, about.
+const RECORD_BYTES: usize = 160;

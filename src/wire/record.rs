@@ -1,0 +1,199 @@
+//! Record: the JSON objects of the record formats, written without an intermediate tree.
+
+use std::io::Write as _;
+use std::time::SystemTime;
+
+use crate::chunk::{Chunk, LineRef, Place};
+use crate::cursor::SET_SEPARATOR;
+use crate::follower::{EndReason, Follower};
+use crate::history::EventKind;
+use crate::line::split::trim_line_end;
+use crate::line::time::LineTime;
+use crate::line::{Facts, Zone};
+use crate::wire::{Encoder, is_resumable, name_of};
+
+/// Writes `text` as a JSON string with its quotes.
+pub fn write_json(text: &str, out: &mut Vec<u8>) {
+    // Writing into memory cannot fail, and a text is always JSON.
+    let written = serde_json::to_writer(&mut *out, text);
+    debug_assert!(written.is_ok(), "text is JSON");
+}
+
+/// Writes the places of several sources, joined.
+pub fn write_set<'a>(places: impl Iterator<Item = &'a Place>, out: &mut Vec<u8>) {
+    for (number, place) in places.enumerate() {
+        if number > 0 {
+            out.push(SET_SEPARATOR as u8);
+        }
+        place.write_cursor(out);
+    }
+}
+
+/// Writes the record of a line: `{"source","cursor","time","level","line","partial"}`. `source` is
+/// the name as JSON.
+pub fn write_line(
+    source: &[u8],
+    chunk: &Chunk,
+    line: &LineRef<'_>,
+    facts: Facts,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(b"{\"source\":");
+    out.extend_from_slice(source);
+    out.extend_from_slice(b",\"cursor\":\"");
+    chunk.cursor_prefix().write_token(line.end_offset, line.check, out);
+    out.push(b'"');
+    if let Some(time) = facts.time {
+        out.extend_from_slice(b",\"time\":\"");
+        time.write_rfc3339(out);
+        out.push(b'"');
+    }
+    if let Some(level) = facts.level {
+        out.extend_from_slice(b",\"level\":\"");
+        out.extend_from_slice(level.as_str().as_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(b",\"line\":");
+    write_json(&String::from_utf8_lossy(trim_line_end(line.text)), out);
+    if line.partial {
+        out.extend_from_slice(b",\"partial\":true");
+    }
+    out.push(b'}');
+}
+
+/// Calls for each selected line (all where none are named) with what it tells.
+pub fn for_each_line<'a>(
+    chunk: &'a Chunk,
+    selected: Option<&[u32]>,
+    zone: &Zone,
+    mut write: impl FnMut(&LineRef<'a>, Facts),
+) {
+    match selected {
+        None => {
+            let told = chunk.facts(zone);
+            for line in chunk.lines() {
+                write(&line, told.get(line.index).copied().unwrap_or_default());
+            }
+        }
+        Some(selected) => {
+            let mut selected = selected.iter().peekable();
+            for line in chunk.lines() {
+                let is_next = |index: &&u32| **index as usize == line.index;
+                if selected.next_if(is_next).is_some() {
+                    let facts = match line.continues {
+                        true => Facts::default(),
+                        false => crate::line::facts(trim_line_end(line.text), zone),
+                    };
+                    write(&line, facts);
+                }
+            }
+        }
+    }
+}
+
+/// Writes `{"event":"start","source","cursor"}`; for several sources also `"sources"`, and
+/// `"resumable":false` where they are too many.
+pub fn write_start(encoder: &Encoder, follower: &Follower, out: &mut Vec<u8>) {
+    write_head("start", &encoder.asked, out);
+    write_cursors(follower, out);
+    if encoder.is_glob {
+        out.extend_from_slice(b",\"sources\":[");
+        for (number, name) in follower.names().enumerate() {
+            if number > 0 {
+                out.push(b',');
+            }
+            write_json(name.as_str(), out);
+        }
+        out.push(b']');
+    }
+    if !is_resumable(follower) {
+        out.extend_from_slice(b",\"resumable\":false");
+    }
+    out.push(b'}');
+}
+
+/// Writes `{"event":"gap","source","cursor","bytes","reason"}` or
+/// `{"event":"rotated","source","cursor","how"}`.
+pub fn write_event(follower: &Follower, track: usize, kind: EventKind, out: &mut Vec<u8>) {
+    write_head(event_name(kind), name_of(follower, track), out);
+    out.extend_from_slice(b",\"cursor\":\"");
+    if let Some(place) = follower.places().nth(track) {
+        place.write_cursor(out);
+    }
+    out.push(b'"');
+    match kind {
+        EventKind::Gap { bytes, reason } => {
+            write_number("bytes", bytes, out);
+            write_word("reason", reason.as_str(), out);
+        }
+        EventKind::Rotated(how) => write_word("how", how.as_str(), out),
+    }
+    out.push(b'}');
+}
+
+/// What an event is called.
+#[must_use]
+pub const fn event_name(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Gap { bytes: _, reason: _ } => "gap",
+        EventKind::Rotated(_) => "rotated",
+    }
+}
+
+/// Writes `{"event":"heartbeat","source","cursor","size","modified","behind"}`.
+pub fn write_heartbeat(encoder: &Encoder, follower: &Follower, out: &mut Vec<u8>) {
+    let (progress, behind) = follower.progress();
+    write_head("heartbeat", &encoder.asked, out);
+    write_cursors(follower, out);
+    write_number("size", progress.size, out);
+    out.extend_from_slice(b",\"modified\":");
+    write_time(progress.modified, out);
+    write_number("behind", behind, out);
+    out.push(b'}');
+}
+
+/// Writes `{"event":"end","source","reason","cursor"}`.
+pub fn write_end(encoder: &Encoder, follower: &Follower, reason: EndReason, out: &mut Vec<u8>) {
+    write_head("end", &encoder.asked, out);
+    write_word("reason", reason.as_str(), out);
+    write_cursors(follower, out);
+    out.push(b'}');
+}
+
+/// Writes a time as a JSON string, or `null`.
+pub fn write_time(time: Option<SystemTime>, out: &mut Vec<u8>) {
+    match time.and_then(|time| jiff::Timestamp::try_from(time).ok()) {
+        Some(time) => {
+            out.push(b'"');
+            LineTime::from(time).write_rfc3339(out);
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+fn write_head(event: &str, source: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"event\":\"");
+    out.extend_from_slice(event.as_bytes());
+    out.extend_from_slice(b"\",\"source\":");
+    write_json(source, out);
+}
+
+fn write_cursors(follower: &Follower, out: &mut Vec<u8>) {
+    if is_resumable(follower) {
+        out.extend_from_slice(b",\"cursor\":\"");
+        write_set(follower.places(), out);
+        out.push(b'"');
+    }
+}
+
+fn write_number(key: &str, value: u64, out: &mut Vec<u8>) {
+    // Writing into memory cannot fail.
+    let written = write!(out, ",\"{key}\":{value}");
+    debug_assert!(written.is_ok(), "memory takes all");
+}
+
+fn write_word(key: &str, value: &str, out: &mut Vec<u8>) {
+    let written = write!(out, ",\"{key}\":\"{value}\"");
+    debug_assert!(written.is_ok(), "memory takes all");
+}
