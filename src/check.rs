@@ -1,0 +1,45 @@
+//! `tailcast check`: the configuration, explained: each value with where it was said, each source
+//! with its files, and what was left out and why.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::feed::FeedContext;
+use crate::file::FileContext;
+use crate::file::watch_hub::WatchHub;
+use crate::line::Zone;
+use crate::metrics::Metrics;
+use crate::server::open_catalog;
+
+/// The whole report. Looks at the disk, and opens no port.
+pub fn report(config: &Config) -> anyhow::Result<String> {
+    let metrics = Arc::new(Metrics::new()?);
+    let feeds = FeedContext {
+        tasks: TaskTracker::new(),
+        cancel: CancellationToken::new(),
+        linger: config.linger,
+        metrics: Arc::clone(&metrics),
+    };
+    let context =
+        FileContext { feeds, hub: WatchHub::new(metrics), zone: Arc::new(Zone::system()) };
+    let catalog = open_catalog(&config.sources, context).snapshot();
+    let mut text = config.explanation().to_string();
+    writeln!(text, "\n{} sources:", catalog.sources.len())?;
+    for (name, source) in &catalog.sources {
+        let files: Vec<String> =
+            source.status().segments.into_iter().map(|segment| segment.file).collect();
+        let files = if files.is_empty() { "no file yet".to_owned() } else { files.join(", ") };
+        writeln!(text, "  {name}  ({files})")?;
+    }
+    if !catalog.left_out.is_empty() {
+        writeln!(text, "\n{} left out:", catalog.left_out.len())?;
+        for left_out in &catalog.left_out {
+            writeln!(text, "  {}  {}", left_out.name, left_out.reason)?;
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,95 @@
+//! The command line: its words and flags, and what they mean for the configuration.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Overrides;
+
+/// Takes the arguments of the process, program name first, apart.
+///
+/// The error is also `--help` and `--version`: print it and end with its `exit_code`, which is 2
+/// for a mistake and 0 for these.
+pub fn parse<I, T>(arguments: I) -> Result<Command, clap::Error>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    Cli::try_parse_from(arguments).map(|cli| cli.command.unwrap_or(Command::Serve(cli.serve)))
+}
+
+/// Follow log files in a browser, with curl, or over a WebSocket.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tailcast",
+    bin_name = "tailcast",
+    version,
+    // A first word that is no command belongs to `serve`, which may be left out.
+    args_conflicts_with_subcommands = true,
+    after_long_help = EXAMPLES
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve logs over HTTP; this is what happens without a command.
+    #[command(after_long_help = EXAMPLES)]
+    Serve(ServeArgs),
+    /// Explain the configuration: each value, and where it was said.
+    Check(ServeArgs),
+}
+
+/// What `serve` and `check` take.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct ServeArgs {
+    /// Files, directories and globs to serve, in place of the sources in the file. One that is
+    /// named like a command is written with its folder: `./check`.
+    #[arg(value_name = "PATH|DIR|GLOB")]
+    pub paths: Vec<String>,
+    /// Port to listen on; 0 takes a free one [default: 8000].
+    #[arg(short, long)]
+    pub port: Option<u16>,
+    /// IP address to listen on [default: 127.0.0.1].
+    #[arg(long, value_name = "ADDR")]
+    pub address: Option<IpAddr>,
+    /// Read this file instead of looking for a Rocket.toml here and in the folders above.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Serve a lively made-up log, for a first look.
+    #[arg(long, conflicts_with = "paths")]
+    pub demo: bool,
+    /// Listen beyond this host although nobody is asked who they are.
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+impl From<ServeArgs> for Overrides {
+    /// Leaves out `demo`: its folder becomes one of the paths once it has been written.
+    fn from(args: ServeArgs) -> Self {
+        let ServeArgs { paths, port, address, config, demo: _, insecure } = args;
+        Self { config_file: config, address, port, insecure, paths }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tailcast serve --demo                  a made-up shop's logs, for a first look
+  tailcast /var/log/nginx                every log in a folder, at http://127.0.0.1:8000
+  tailcast -p 9000 'logs/**/*.log' app.log
+  tailcast                               the sources in Rocket.toml
+  tailcast check                         what the configuration amounts to, and why
+
+Then:
+  curl http://127.0.0.1:8000/logs/access.log
+  curl 'http://127.0.0.1:8000/logs/access.log?tail=100&level=error'";
+
+#[cfg(test)]
+mod tests;

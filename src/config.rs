@@ -1,0 +1,144 @@
+//! The configuration: what was said in `Rocket.toml`, the environment and on the command line,
+//! merged in that order over the built-in defaults, and checked once.
+//!
+//! It goes through two stages. `RawConfig` has the shape of the `tailcast` table
+//! and holds what was written; [`Config`] holds checked types. Every error names the place that
+//! has to change. This module does not look at log files: whether a path exists is the catalog's.
+
+mod check;
+mod error;
+mod expectation;
+mod explanation;
+mod file;
+mod layers;
+mod origin;
+mod providers;
+mod raw;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rocket::figment::Figment;
+
+use self::layers::Layers;
+
+pub use self::error::ConfigError;
+pub use self::explanation::Explanation;
+pub use self::origin::Origin;
+
+/// What the command line says about the configuration: the layer above all others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--config FILE`: read this file, which must exist, instead of looking for `Rocket.toml`.
+    pub config_file: Option<PathBuf>,
+    /// `--address ADDR`.
+    pub address: Option<IpAddr>,
+    /// `--port PORT`.
+    pub port: Option<u16>,
+    /// `--insecure`; `false` means that nothing was said.
+    pub insecure: bool,
+    /// Files, directories and globs to serve. Where there is one, the file's sources are not used.
+    pub paths: Vec<String>,
+}
+
+/// One log or set of logs to serve, as it was configured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceSpec {
+    /// The name given in the file; `None` for a path of the command line, named after itself.
+    pub name: Option<String>,
+    /// Absolute paths of files, directories and globs. Links and `..` are left as they were
+    /// written: what they lead to may change while the server runs.
+    pub paths: Vec<String>,
+    /// Where rotated files are moved to. As for logrotate, a relative one is relative to the
+    /// folder of each log.
+    pub olddir: Option<PathBuf>,
+}
+
+/// One value in force and where it was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The key below the profile, such as `tailcast.heartbeat`.
+    pub key: String,
+    /// The value, as it was written.
+    pub value: String,
+    /// Where it was said.
+    pub origin: Origin,
+}
+
+/// The checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What to serve; never empty.
+    pub sources: Vec<SourceSpec>,
+    /// How long a stream stays silent before it says that it is alive: 1s to 5m.
+    pub heartbeat: Duration,
+    /// The greatest number of viewers at a time.
+    pub max_viewers: usize,
+    /// How long a feed outlives its last viewer: at most 10s.
+    pub linger: Duration,
+    /// How long an HTTP reader may take nothing before it is let go; `None`: for ever.
+    pub stall_limit: Option<Duration>,
+    /// The `Host` names that are answered, in lower case; empty: all.
+    pub hosts: Vec<String>,
+    /// Whether to serve without authentication beyond this host.
+    pub insecure: bool,
+    /// The address to bind to.
+    pub address: IpAddr,
+    /// The port to bind to; 0 lets the system choose.
+    pub port: u16,
+    /// Worker threads for the runtime; at least 1.
+    pub workers: usize,
+    /// The greatest number of blocking threads for the runtime; at least 1.
+    pub max_blocking: usize,
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
+    /// Every layer, with what Tailcast asks of Rocket on top: ready for `rocket::custom`.
+    pub figment: Figment,
+    /// Every value in force and where it was said, for `tailcast check`.
+    pub settings: Vec<Setting>,
+    /// What was said without effect, or is risky: one sentence each, to be told at start.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the file and the environment, puts `overrides` on top, and checks everything.
+    pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
+        let layers = Layers::gather(overrides)?;
+        let mut config = check::checked(&layers, overrides)?;
+        config.refuse_exposure(&layers)?;
+        Ok(config)
+    }
+
+    /// The configuration in words: each value in force, where it was said, what is served, and
+    /// the warnings. Ends with a newline.
+    #[must_use]
+    pub fn explanation(&self) -> Explanation<'_> {
+        Explanation(self)
+    }
+
+    /// Ends the start where strangers could read the logs and nobody said that they may.
+    fn refuse_exposure(&mut self, layers: &Layers) -> Result<(), ConfigError> {
+        let address = self.address;
+        if address.to_canonical().is_loopback() || has_authentication(self) {
+            return Ok(());
+        }
+        if !self.insecure {
+            return Err(ConfigError::Exposed { origin: layers.origin(&["address"]), address });
+        }
+        self.warnings.push(format!(
+            "whoever reaches {address} port {} can read the logs: there is no authentication",
+            self.port
+        ));
+        Ok(())
+    }
+}
+
+/// Whether a request must prove who sends it. There is no way to configure that yet.
+#[must_use]
+pub fn has_authentication(_config: &Config) -> bool {
+    false
+}

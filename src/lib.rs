@@ -1,0 +1,33 @@
+//! Tailcast: a streaming log server. It follows the log files of a host and streams every new line,
+//! while it is being written, to whoever looks: every line, once, in order.
+//!
+//! The modules, in reading order:
+//!
+//! * [`cursor`], [`line`], [`when`]: the words. A place as a token; what a line tells; a time asked for.
+//! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
+//! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
+//! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
+//! * [`wire`], [`http`]: bytes in each format; the routes.
+//! * [`config`], [`cli`], [`demo`], [`metrics`], [`shutdown`], [`server`]: what a process needs besides.
+
+pub mod catalog;
+pub mod check;
+pub mod chunk;
+pub mod cli;
+pub mod config;
+pub mod cursor;
+pub mod demo;
+pub mod feed;
+pub mod file;
+pub mod filter;
+pub mod follower;
+pub mod history;
+pub mod http;
+pub mod line;
+pub mod listener;
+pub mod metrics;
+pub mod server;
+pub mod shutdown;
+pub mod source;
+pub mod when;
+pub mod wire;

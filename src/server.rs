@@ -1,0 +1,202 @@
+//! Server: puts the parts together, runs them, and takes them down in order: streams say goodbye,
+//! then Rocket stops, then the catalog, the hub and the feeds.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocket::fairing::AdHoc;
+use rocket::{Orbit, Rocket, Shutdown};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::feed::FeedContext;
+use crate::file::watch_hub::WatchHub;
+use crate::file::{FileContext, FileSource};
+use crate::http;
+use crate::http::site::{Admission, DegradedCheck, Site};
+use crate::line::Zone;
+use crate::listener;
+use crate::metrics::Metrics;
+use crate::shutdown::Signals;
+use crate::source::Source;
+
+/// Why a server has ended that was not asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {reason}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        reason: String,
+    },
+    /// Rocket has failed.
+    #[error("the HTTP server has failed: {0}")]
+    Rocket(String),
+    /// A part could not be made.
+    #[error("cannot start: {0}")]
+    Start(String),
+    /// A second signal came before all was done.
+    #[error("ended at once by a second signal")]
+    Impatience,
+}
+
+/// Serves until a signal comes. `ready` is called once the port is open, with the address and the
+/// number of sources.
+pub async fn serve(
+    config: Config,
+    ready: impl Fn(SocketAddr, usize) + Send + Sync + 'static,
+) -> Result<(), ServeError> {
+    let mut signals = Signals::new().map_err(|error| ServeError::Start(error.to_string()))?;
+    let parts = Parts::start(&config).await?;
+    let site = parts.site.clone();
+    let on_liftoff = AdHoc::on_liftoff("ready", move |rocket| {
+        let n_sources = site.catalog.snapshot().sources.len();
+        Box::pin(async move {
+            let address = address_of(rocket);
+            if let Err(error) = listener::limit_silence(address) {
+                tracing::warn!(%error, "a client that falls silent is noticed late");
+            }
+            ready(address, n_sources);
+        })
+    });
+    let address = SocketAddr::new(config.address, config.port);
+    let rocket = http::server(config.figment, parts.site.clone()).attach(on_liftoff);
+    let rocket = rocket.ignite().await.map_err(|error| rocket_error(&error, address))?;
+    let shutdown = rocket.shutdown();
+    let mut launch = std::pin::pin!(rocket.launch());
+    tokio::select! {
+        ended = &mut launch => {
+            parts.stop().await;
+            return ended.map(drop).map_err(|error| rocket_error(&error, address));
+        }
+        signal = signals.next() => tracing::info!(signal, "shutting down"),
+    }
+    let goodbye = async {
+        say_goodbye(&parts.site, shutdown).await;
+        // What is left after the grace is cut; the streams themselves have ended.
+        if let Err(error) = launch.await {
+            tracing::warn!(%error, "connections were cut");
+        }
+        parts.stop().await;
+    };
+    tokio::select! {
+        () = goodbye => Ok(()),
+        _ = signals.next() => Err(ServeError::Impatience),
+    }
+}
+
+/// Ends all streams, and then Rocket.
+async fn say_goodbye(site: &Site, shutdown: Shutdown) {
+    site.closing.cancel();
+    let all_gone = async {
+        while site.admission.n_viewers() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(GOODBYE, all_gone).await.is_err() {
+        tracing::warn!(viewers = site.admission.n_viewers(), "some viewers take nothing");
+    }
+    shutdown.notify();
+}
+
+/// What runs beside Rocket.
+struct Parts {
+    site: Site,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Parts {
+    async fn start(config: &Config) -> Result<Self, ServeError> {
+        let start_error = |error: &dyn std::fmt::Display| ServeError::Start(error.to_string());
+        match listener::raise_descriptor_limit() {
+            Ok(limit) => tracing::debug!(limit, "descriptors"),
+            Err(error) => tracing::warn!(%error, "the limit of descriptors stays as it is"),
+        }
+        let metrics = Arc::new(Metrics::new().map_err(|error| start_error(&error))?);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let hub = WatchHub::new(Arc::clone(&metrics));
+        tasks.spawn(Arc::clone(&hub).run(stop.clone()));
+        let zone = Arc::new(Zone::system());
+        let feeds = FeedContext {
+            tasks: tasks.clone(),
+            cancel: stop.clone(),
+            linger: config.linger,
+            metrics: Arc::clone(&metrics),
+        };
+        let context = FileContext { feeds, hub: Arc::clone(&hub), zone: Arc::clone(&zone) };
+        let specs = config.sources.clone();
+        let opening = tasks.spawn_blocking(move || open_catalog(&specs, context)).await;
+        let catalog = opening.map_err(|error| start_error(&error))?;
+        tasks.spawn(Arc::clone(&catalog).run(stop.clone()));
+        let site = Site {
+            degraded: degraded_check(Arc::clone(&catalog), hub),
+            catalog,
+            metrics,
+            zone,
+            heartbeat: config.heartbeat,
+            stall_limit: config.stall_limit,
+            admission: Admission::new(config.max_viewers),
+            closing: CancellationToken::new(),
+        };
+        Ok(Parts { site, tasks, stop })
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STOP, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some reads have not come back; they are left to the system");
+        }
+    }
+}
+
+/// Looks for the sources; blocking.
+#[must_use]
+pub fn open_catalog(
+    specs: &[crate::config::SourceSpec],
+    context: FileContext,
+) -> Arc<Catalog<dyn Source>> {
+    Catalog::open(
+        specs,
+        move |found| -> Arc<dyn Source> {
+            Arc::new(FileSource::new(found.name, found.location, context.clone()))
+        },
+        |source: &(dyn Source + 'static)| source.viewers() > 0,
+    )
+}
+
+fn degraded_check(catalog: Arc<Catalog<dyn Source>>, hub: Arc<WatchHub>) -> DegradedCheck {
+    DegradedCheck(Arc::new(move || {
+        let mut reasons = catalog.degraded();
+        match hub.n_polled() {
+            0 => {}
+            n_polled => reasons.push(format!("{n_polled} files cannot be watched and are polled")),
+        }
+        reasons
+    }))
+}
+
+fn address_of(rocket: &Rocket<Orbit>) -> SocketAddr {
+    SocketAddr::new(rocket.config().address, rocket.config().port)
+}
+
+/// Looking at the error is also what keeps Rocket's from panicking when it is dropped.
+fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
+    match error.kind() {
+        rocket::error::ErrorKind::Bind(reason) => {
+            ServeError::Bind { address, reason: reason.to_string() }
+        }
+        other => ServeError::Rocket(other.to_string()),
+    }
+}
+
+/// How long viewers have to take their last record. With Rocket's own grace after it (3 s) the
+/// process is gone within 5 s.
+const GOODBYE: Duration = Duration::from_millis(1500);
+const STOP: Duration = Duration::from_millis(400);
