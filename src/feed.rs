@@ -213,6 +213,12 @@ struct Round {
     error: Option<ReadError>,
 }
 
+impl fmt::Debug for LiveEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveEnd").field("hints", &self.hints).finish_non_exhaustive()
+    }
+}
+
 struct FeedTask {
     feed: Arc<Feed>,
     slot: Arc<FeedSlot>,

@@ -188,12 +188,10 @@ fn address_of(rocket: &Rocket<Orbit>) -> SocketAddr {
 
 /// Looking at the error is also what keeps Rocket's from panicking when it is dropped.
 fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
-    match error.kind() {
-        rocket::error::ErrorKind::Bind(reason) => {
-            ServeError::Bind { address, reason: reason.to_string() }
-        }
-        other => ServeError::Rocket(other.to_string()),
+    if let rocket::error::ErrorKind::Bind(reason) = error.kind() {
+        return ServeError::Bind { address, reason: reason.to_string() };
     }
+    ServeError::Rocket(error.kind().to_string())
 }
 
 /// How long viewers have to take their last record. With Rocket's own grace after it (3 s) the

@@ -126,6 +126,7 @@ pub fn position(
 
 /// What follows a segment that is not among `siblings` any more: the oldest file that was written
 /// to after it, or else the active one.
+#[must_use]
 pub fn first_after(siblings: &[Sibling], change: Option<SystemTime>) -> Option<usize> {
     let is_younger = |sibling: &Sibling| sibling.is_active() || sibling.modified > change;
     siblings.iter().position(is_younger)

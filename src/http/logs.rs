@@ -93,6 +93,9 @@ fn refuse_lost_upgrade(asked: &Asked) -> Result<(), Problem> {
     Ok(())
 }
 
+/// A source and where to begin in it.
+type Beginning = (Arc<dyn Source>, Start);
+
 /// The sources that a name stands for.
 struct Wanted {
     sources: Vec<Arc<dyn Source>>,
@@ -162,11 +165,7 @@ impl Wanted {
 
     /// Where to begin in each source. A source that a resumed stream had not yet seen begins at
     /// its first line.
-    fn starts(
-        &self,
-        from: Option<&[Cursor]>,
-        start: &Start,
-    ) -> Result<Vec<(Arc<dyn Source>, Start)>, Problem> {
+    fn starts(&self, from: Option<&[Cursor]>, start: &Start) -> Result<Vec<Beginning>, Problem> {
         let Some(cursors) = from else {
             return Ok(self
                 .sources

@@ -81,6 +81,7 @@ pub fn encode_lines<'a>(
 }
 
 /// What we have written is UTF-8; were it not, it would be mended rather than lost.
+#[must_use]
 pub fn text_of(out: Vec<u8>) -> ByteString {
     match ByteString::try_from(Bytes::from(out)) {
         Ok(text) => text,
