@@ -354,4 +354,4 @@ const ROTATE_PATIENCE: Duration = Duration::from_secs(5);
 const LIVE_BLOCK_BYTES: usize = 64 * 1024;
 
 /// Chunks of a backlog are one viewer's own, and are gone once sent.
-const BACKLOG_BLOCK_BYTES: usize = 256 * 1024;
+const BACKLOG_BLOCK_BYTES: usize = 128 * 1024;

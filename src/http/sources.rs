@@ -98,8 +98,8 @@ async fn text_list(site: &Site) -> Result<String, Problem> {
     let width = snapshot.sources.keys().map(|name| name.as_str().chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = String::new();
-    for (source, status) in &all {
-        let newest = status.segments.first();
+    for (source, found) in &all {
+        let newest = found.segments.first();
         let size = newest.map_or_else(|| "-".to_owned(), |newest| size_text(newest.size));
         let modified = newest.and_then(|newest| newest.modified);
         let age = modified.map_or_else(|| "-".to_owned(), age_text);

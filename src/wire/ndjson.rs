@@ -76,7 +76,7 @@ pub fn encode_lines<'a>(
         write(line, facts, &mut out);
         ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
     });
-    out.shrink_to_fit();
+
     Encoded { bytes: text_of(out), ends }
 }
 
