@@ -100,10 +100,10 @@ async fn text_list(site: &Site) -> Result<String, Problem> {
     let mut text = String::new();
     for (source, found) in &all {
         let newest = found.segments.first();
-        let size = newest.map_or_else(|| "-".to_owned(), |newest| size_text(newest.size));
+        let length = newest.map_or_else(|| "-".to_owned(), |newest| size_text(newest.size));
         let modified = newest.and_then(|newest| newest.modified);
         let age = modified.map_or_else(|| "-".to_owned(), age_text);
-        text.push_str(&format!("{:width$}  {size:>9}  {age}\n", source.name().as_str()));
+        text.push_str(&format!("{:width$}  {length:>9}  {age}\n", source.name().as_str()));
     }
     Ok(text)
 }
