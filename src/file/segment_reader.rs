@@ -44,7 +44,7 @@ pub enum Block {
 impl SegmentReader {
     /// A reader that begins at `offset`.
     pub fn new(segment: Arc<Segment>, offset: u64) -> io::Result<Self> {
-        let mut archive = segment.unpack()?;
+        let mut archive = segment.unpack(offset)?;
         if let Some(archive) = archive.as_mut()
             && !archive.skip_to(offset)?
         {

@@ -333,7 +333,7 @@ impl History for TailReader {
 /// Whether `segment` has `lead` just before `offset`.
 fn holds_lead(segment: &Segment, offset: u64, lead: &[u8]) -> io::Result<bool> {
     let from = offset.saturating_sub(lead.len() as u64);
-    match segment.unpack()? {
+    match segment.unpack(from)? {
         None => Ok(segment.read_range(from, offset)? == lead),
         Some(mut archive) => {
             let mut there = vec![0; lead.len()];

@@ -256,7 +256,8 @@ impl Track {
         } else if let Some(guard) = &self.guard {
             // At the end and not on the ring: the feed has yet to come here.
             let changes = guard.changes();
-            out.next.push(wait::step_after_change(self.number, history, self.limit(), changes));
+            let (limit, reads) = (self.limit(), Arc::clone(self.source.reads()));
+            out.next.push(wait::step_after_change(self.number, history, limit, reads, changes));
         } else {
             out.next.push(wait::rest(self.number, history));
         }
@@ -362,7 +363,8 @@ impl Track {
     }
 
     fn read(&self, history: Box<dyn History>, pause: Duration) -> Woken {
-        wait::step(self.number, history, self.limit(), pause)
+        let reads = Arc::clone(self.source.reads());
+        wait::step(self.number, history, self.limit(), reads, pause)
     }
 
     fn reopen(&self, pause: Duration) -> Woken {

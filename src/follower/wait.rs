@@ -62,6 +62,7 @@ pub fn step(
     track: usize,
     mut history: Box<dyn History>,
     limit: Option<Place>,
+    reads: Arc<Semaphore>,
     pause: Duration,
 ) -> Woken {
     let read = move || {
@@ -69,7 +70,7 @@ pub fn step(
         (history, step)
     };
     if pause.is_zero()
-        && let Ok(permit) = READS.try_acquire()
+        && let Ok(permit) = Arc::clone(&reads).try_acquire_owned()
     {
         let reading = spawn_blocking(move || {
             let _permit = permit;
@@ -79,7 +80,7 @@ pub fn step(
     }
     async move {
         sleep(pause).await;
-        let permit = READS.acquire().await;
+        let permit = reads.acquire_owned().await;
         let reading = spawn_blocking(move || {
             let _permit = permit;
             read()
@@ -95,6 +96,7 @@ pub fn step_after_change(
     track: usize,
     history: Box<dyn History>,
     limit: Option<Place>,
+    reads: Arc<Semaphore>,
     mut changes: watch::Receiver<u64>,
 ) -> Woken {
     async move {
@@ -102,7 +104,7 @@ pub fn step_after_change(
         if timeout(PAUSE, changes.changed()).await.is_err() {
             tracing::trace!("nothing has changed at the live end");
         }
-        step(track, history, limit, Duration::ZERO).await
+        step(track, history, limit, reads, Duration::ZERO).await
     }
     .boxed()
 }
@@ -148,7 +150,12 @@ pub async fn open(
     end: Option<Place>,
 ) -> Result<Opened, OpenError> {
     let name = source.name().clone();
-    let opening = spawn_blocking(move || source.open(&start, &filter, end.as_ref())).await;
+    let permit = Arc::clone(source.reads()).acquire_owned().await;
+    let opening = spawn_blocking(move || {
+        let _permit = permit;
+        source.open(&start, &filter, end.as_ref())
+    });
+    let opening = opening.await;
     opening.unwrap_or_else(|panicked| {
         Err(OpenError::Unreadable { name, source: std::io::Error::other(panicked) })
     })
@@ -183,9 +190,6 @@ impl fmt::Debug for Cause {
         })
     }
 }
-
-/// Blocks that are read at once on behalf of viewers, in the whole process.
-static READS: Semaphore = Semaphore::const_new(64);
 
 /// How long to wait before something that failed is tried again.
 pub const PAUSE: Duration = Duration::from_secs(1);
