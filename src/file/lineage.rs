@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::file::folders::Folders;
 use crate::file::location::Location;
 use crate::file::rotation::{Age, Compression, Rotated};
-use crate::file::segment::{FileId, Segment};
+use crate::file::segment::{FileId, Segment, millis_of};
 
 /// One file of a source, as the folder lists it.
 #[derive(Clone, Debug)]
@@ -122,6 +122,20 @@ pub fn position(
 pub fn first_after(siblings: &[Sibling], change: Option<SystemTime>) -> Option<usize> {
     let is_younger = |sibling: &Sibling| sibling.is_active() || sibling.modified > change;
     siblings.iter().position(is_younger)
+}
+
+/// The oldest file with content that was written to after a time, in milliseconds since 1970; the
+/// active one is, whatever its time. The clock of a file system may tick each 4 ms: what was written
+/// within the same tick counts if `known`, the files of an earlier list, does not hold it.
+#[must_use]
+pub fn first_written_after(siblings: &[Sibling], millis: u64, known: &[FileId]) -> Option<usize> {
+    let is_new = |sibling: &Sibling| !known.is_empty() && !known.contains(&sibling.id);
+    let is_later = |sibling: &Sibling| {
+        let written = sibling.modified.map_or(0, millis_of);
+        let is_younger = written > millis || written == millis && is_new(sibling);
+        sibling.is_active() || sibling.size > 0 && is_younger
+    };
+    siblings.iter().position(is_later)
 }
 
 /// Whether the error says that there is no such file.

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use rustix::fs::OFlags;
 
 use crate::chunk::Generation;
-use crate::cursor::{CursorPrefix, GenerationKey, HEAD_BYTES, hash32, head_hash};
+use crate::cursor::{CursorPrefix, GenerationKey, HEAD_BYTES, hash32};
 use crate::file::archive::ArchiveReader;
 use crate::file::gzip::GzipIndex;
 use crate::file::gzip_indexes::GzipIndexes;
@@ -37,7 +37,9 @@ impl FileId {
         FileId { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    fn hash(self) -> u32 {
+    /// What stands for it in a cursor.
+    #[must_use]
+    pub fn hash(self) -> u32 {
         let mut bytes = [0; 16];
         let both = self.device.to_le_bytes().into_iter().chain(self.inode.to_le_bytes());
         bytes.iter_mut().zip(both).for_each(|(byte, part)| *byte = part);
@@ -57,6 +59,8 @@ pub struct Segment {
     seen_bytes: AtomicU64,
     /// The content this segment stands for is gone from its file.
     is_truncated: AtomicBool,
+    /// When an empty file was last written to, at the first look (or when it was looked for).
+    begun_empty: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -72,6 +76,8 @@ struct Body {
 #[derive(Debug)]
 struct Head {
     bytes: Vec<u8>,
+    /// When the file was last written to, in milliseconds since 1970.
+    written: u64,
     prefix: CursorPrefix,
 }
 
@@ -88,7 +94,7 @@ impl Segment {
     /// What a source without a file has.
     #[must_use]
     pub fn absent(source: u32) -> Self {
-        Self::with_body(None, source, Vec::new())
+        Self::with_body(None, source, Vec::new(), SystemTime::now())
     }
 
     /// Opens the file at `path`, if the file itself (links followed) is where `location` permits.
@@ -118,22 +124,37 @@ impl Segment {
         let index = indexes.of(id, metadata.len(), metadata.modified().ok());
         let body = Body { path: path.to_owned(), id, file, compression, index };
         let head = body.read_head()?;
-        let segment = Self::with_body(Some(body), source, head);
+        let segment = Self::with_body(Some(body), source, head, metadata.modified()?);
         if compression == Compression::None {
             segment.seen_bytes.store(metadata.len(), Ordering::Relaxed);
         }
         Ok(segment)
     }
 
-    fn with_body(body: Option<Body>, source: u32, head: Vec<u8>) -> Self {
+    fn with_body(body: Option<Body>, source: u32, head: Vec<u8>, written: SystemTime) -> Self {
         let file = body.as_ref().map_or(0, |body| body.id.hash());
+        let begun_empty = head.is_empty().then_some(written);
+        let head = Head::new(head, source, file, millis_of(written));
         Segment {
             body,
             source,
-            head: Mutex::new(Head::new(head, source, file)),
+            head: Mutex::new(head),
             seen_bytes: AtomicU64::new(0),
             is_truncated: AtomicBool::new(false),
+            begun_empty,
         }
+    }
+
+    /// When the file was last written to, as far as it was looked at, in milliseconds since 1970.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.lock_head().written
+    }
+
+    /// When the file was last written to, if there was nothing in it at the first look.
+    #[must_use]
+    pub fn begun_empty(&self) -> Option<SystemTime> {
+        self.begun_empty
     }
 
     /// Device and inode; none where there is no file.
@@ -226,7 +247,7 @@ impl Segment {
         if self.is_truncated() {
             return Ok(Standing::Truncated);
         }
-        let (size, _) = self.size_and_change()?;
+        let (size, changed) = self.size_and_change()?;
         if self.is_archive() || self.body.is_none() {
             return Ok(Standing::Same);
         }
@@ -244,9 +265,10 @@ impl Segment {
         if head_now.len() < head.bytes.len() || !head.bytes.iter().zip(&head_now).all(is_same) {
             return Ok(Standing::Truncated);
         }
-        if head_now.len() > head.bytes.len() {
+        let written = changed.map_or(head.written, millis_of);
+        if head_now.len() > head.bytes.len() || written != head.written {
             let file = self.id_hash();
-            *head = Head::new(head_now, self.source, file);
+            *head = Head::new(head_now, self.source, file, written);
         }
         Ok(Standing::Same)
     }
@@ -274,12 +296,19 @@ impl Generation for Segment {
 }
 
 impl Head {
-    fn new(bytes: Vec<u8>, source: u32, file: u32) -> Self {
+    fn new(bytes: Vec<u8>, source: u32, file: u32, written: u64) -> Self {
         let head_bytes = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        let head = head_hash(&bytes);
-        let prefix = CursorPrefix::new(GenerationKey { source, file, head_bytes, head });
-        Head { bytes, prefix }
+        let head = hash32(&bytes);
+        let key = GenerationKey { source, file, head_bytes, head, written };
+        Head { bytes, written, prefix: CursorPrefix::new(key) }
     }
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn millis_of(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl Body {

@@ -7,10 +7,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::chunk::{Generation, Place};
+use crate::chunk::{Chunk, Generation, Place};
 use crate::file::files::Files;
 use crate::file::lineage::{self, Sibling};
-use crate::file::segment::Segment;
+use crate::file::segment::{FileId, Segment, millis_of};
 use crate::file::segment_reader::{Block, SegmentReader};
 use crate::history::{
     Event, EventKind, GapReason, History, Progress, ReadError, Rest, RotatedHow, Step, while_trying,
@@ -26,6 +26,8 @@ pub struct TailReader {
     pace: Pace,
     /// The next segment has been seen; the old one is read out before the step over.
     leaving: Option<Leaving>,
+    /// The source's files when the segment was begun; only noted at the live end.
+    known: Vec<FileId>,
     /// The greatest size of a truncated file whose copy is being read.
     copied_bytes: Option<u64>,
 }
@@ -66,8 +68,17 @@ impl TailReader {
         pace: Pace,
     ) -> io::Result<Self> {
         let reader = SegmentReader::new(segment, offset)?;
-        let (queue, leaving, copied_bytes) = Default::default();
-        Ok(TailReader { files, reader, queue, pace, leaving, copied_bytes })
+        let (queue, leaving, copied_bytes, known) = Default::default();
+        let mut reader = TailReader { files, reader, queue, pace, leaving, copied_bytes, known };
+        reader.note_known()?;
+        Ok(reader)
+    }
+
+    fn note_known(&mut self) -> io::Result<()> {
+        if self.pace == Pace::Live {
+            self.known = self.files.list()?.iter().map(|sibling| sibling.id).collect();
+        }
+        Ok(())
     }
 
     /// Reads on in the same segment; queues what was found.
@@ -82,6 +93,7 @@ impl TailReader {
             .next_block(block_bytes, limit)
             .map_err(while_trying(format!("reading {}", path.display())))?;
         match block {
+            Block::Chunk(chunk) if self.has_missed_some(&chunk)? => Ok(()),
             Block::Chunk(chunk) => {
                 self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
                 self.queue.push_back(Step::Chunk(chunk));
@@ -94,6 +106,31 @@ impl TailReader {
             }
             Block::End => self.look_for_next(),
         }
+    }
+
+    /// An empty file's first lines are not the source's next ones if it was filled, copied and
+    /// emptied between two looks. Then the copy comes first.
+    fn has_missed_some(&mut self, first: &Chunk) -> Result<bool, ReadError> {
+        let segment = Arc::clone(self.reader.segment());
+        let Some(time) = segment.begun_empty().filter(|_| first.start().offset == 0) else {
+            return Ok(false);
+        };
+        let what = format!("looking for what came before {}", segment.path().display());
+        let siblings = self.files.list().map_err(while_trying(&what))?;
+        let own = siblings.iter().position(|sibling| Some(sibling.id) == segment.id());
+        let first = lineage::first_written_after(&siblings, millis_of(time), &self.known);
+        let Some(missed) = first.filter(|first| Some(*first) < own) else { return Ok(false) };
+        let Some(missed) = siblings.get(missed) else { return Ok(false) };
+        let missed = self.files.open(missed).map_err(while_trying(&what))?;
+        // A copy of what is (still) in the file itself: it is about to be emptied.
+        let (copied, own) = (missed.head(), segment.head());
+        if copied.starts_with(&own) || own.starts_with(&copied) {
+            return Ok(false);
+        }
+        segment.mark_truncated();
+        self.copied_bytes = Some(0);
+        self.begin(missed)?;
+        Ok(true)
     }
 
     /// The segment is read to its end: is there another one?
@@ -163,17 +200,27 @@ impl TailReader {
         if is_active && !segment.is_truncated() {
             return Ok(None);
         }
-        if segment.id().is_none() {
-            let oldest = self.files.list()?.into_iter().next();
-            return Ok(oldest.map(|sibling| Next {
+        if let (None, Some(time)) = (segment.id(), segment.begun_empty()) {
+            let siblings = self.files.list()?;
+            let first = lineage::first_written_after(&siblings, millis_of(time), &self.known);
+            let sibling = first.and_then(|first| siblings.into_iter().nth(first));
+            return Ok(sibling.map(|sibling| Next {
                 sibling,
                 how: RotatedHow::Replaced,
                 is_last: true,
             }));
         }
         let siblings = self.files.list()?;
-        let at = lineage::position(&siblings, segment, |sibling| self.files.head_of(sibling));
-        let (number, how) = if let Some(at) = at {
+        // What was emptied goes on under its own identity, by whatever name; unless it was filled,
+        // copied and emptied again between two looks.
+        let is_same_file = |sibling: &Sibling| Some(sibling.id) == segment.id();
+        let own = siblings.iter().position(is_same_file).filter(|_| segment.is_truncated());
+        let later = lineage::first_written_after(&siblings, segment.written(), &self.known);
+        let own = own.map(|own| later.map_or(own, |later| later.min(own)));
+        let at = || lineage::position(&siblings, segment, |sibling| self.files.head_of(sibling));
+        let (number, how) = if own.is_some() {
+            (own, RotatedHow::Truncated)
+        } else if let Some(at) = at() {
             (Some(at + 1), RotatedHow::Renamed)
         } else {
             let change = segment.size_and_change()?.1;
@@ -272,8 +319,8 @@ impl TailReader {
     fn begin(&mut self, segment: Arc<Segment>) -> Result<(), ReadError> {
         self.leaving = None;
         let what = format!("reading {}", segment.path().display());
-        self.reader = SegmentReader::new(segment, 0).map_err(while_trying(what))?;
-        Ok(())
+        self.reader = SegmentReader::new(segment, 0).map_err(while_trying(&what))?;
+        self.note_known().map_err(while_trying(&what))
     }
 
     fn push_gap(&mut self, at: &Place, bytes: u64) {
