@@ -51,7 +51,7 @@ pub struct Segment {
     /// [`hash32`] of the source's name.
     source: u32,
     head: Mutex<Head>,
-    /// The greatest size seen, of the unpacked content.
+    /// The greatest size of this content that was seen.
     seen_bytes: AtomicU64,
     /// The content this segment stands for is gone from its file.
     is_truncated: AtomicBool,
@@ -170,13 +170,10 @@ impl Segment {
     pub fn size_and_change(&self) -> io::Result<(u64, Option<SystemTime>)> {
         let Some(body) = &self.body else { return Ok((0, None)) };
         let metadata = body.file.metadata()?;
-        if body.compression == Compression::None {
-            self.seen_bytes.fetch_max(metadata.len(), Ordering::Relaxed);
-        }
         Ok((metadata.len(), metadata.modified().ok()))
     }
 
-    /// The greatest size seen.
+    /// The greatest size of this content that was seen.
     #[must_use]
     pub fn seen_bytes(&self) -> u64 {
         self.seen_bytes.load(Ordering::Relaxed)
@@ -242,6 +239,8 @@ impl Segment {
             let file = self.id_hash();
             *head = Head::new(head_now, self.source, file);
         }
+        // Only now is it sure that this was the size of our content and not of another one.
+        self.seen_bytes.fetch_max(size, Ordering::Relaxed);
         Ok(Standing::Same)
     }
 
