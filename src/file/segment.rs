@@ -225,14 +225,9 @@ impl Segment {
             return Ok(Standing::Truncated);
         }
         let lead_now = self.read_range(offset - lead.len() as u64, offset)?;
-        if lead_now != lead {
-            return Ok(Standing::Truncated);
-        }
         let head_now = self.read_range(0, HEAD_BYTES as u64)?;
         let mut head = self.lock_head();
-        // A hole punched into what was read leaves zeros; that is not another content.
-        let is_same = |(old, new): (&u8, &u8)| old == new || *new == 0;
-        if head_now.len() < head.bytes.len() || !head.bytes.iter().zip(&head_now).all(is_same) {
+        if !holds(&lead_now, lead) || !holds(&head_now, &head.bytes) {
             return Ok(Standing::Truncated);
         }
         if head_now.len() > head.bytes.len() {
@@ -242,6 +237,12 @@ impl Segment {
         // Only now is it sure that this was the size of our content and not of another one.
         self.seen_bytes.fetch_max(size, Ordering::Relaxed);
         Ok(Standing::Same)
+    }
+
+    /// Whether a file that begins with `head` can hold what this segment stands for.
+    #[must_use]
+    pub fn is_continued_by(&self, head: &[u8]) -> bool {
+        !self.is_truncated() && holds(head, &self.lock_head().bytes)
     }
 
     /// Whether the content this segment stands for is gone from its file.
@@ -258,6 +259,13 @@ impl Segment {
     fn lock_head(&self) -> MutexGuard<'_, Head> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether `now` is what was `before`, perhaps longer. A hole punched into what was read leaves
+/// zeros; that is not another content.
+fn holds(now: &[u8], before: &[u8]) -> bool {
+    let is_same = |(new, old): (&u8, &u8)| new == old || *new == 0;
+    now.len() >= before.len() && now.iter().zip(before).all(is_same)
 }
 
 impl Generation for Segment {
