@@ -21,6 +21,7 @@ use crate::feed::{FeedContext, FeedGuard, FeedSlot, LiveEnd};
 use crate::file::files::Files;
 use crate::file::lineage::Sibling;
 use crate::file::location::Location;
+use crate::file::rotation::Compression;
 use crate::file::seek::TailSeek;
 use crate::file::segment::Segment;
 use crate::file::tail_reader::{Pace, TailReader};
@@ -87,7 +88,7 @@ impl FileSource {
             Start::After(cursor) => return self.after(cursor),
         };
         Ok(Some(found.unwrap_or_else(|| Found {
-            segment: self.files.absent(),
+            segment: self.files.absent(None),
             offset: 0,
             gap_bytes: None,
         })))
@@ -181,14 +182,14 @@ impl FileSource {
         let was_absent = cursor.generation.file == 0;
         let gap_bytes = (!was_absent).then_some(0);
         let (segment, offset) =
-            oldest.map_or_else(|| (self.files.absent(), 0), |found| (found.segment, found.offset));
+            oldest.map_or_else(|| (self.files.absent(None), 0), |found| (found.segment, found.offset));
         Ok(Some(Found { segment, offset, gap_bytes }))
     }
 
     /// Where what was written so far ends, an unterminated line included.
     fn written_end(&self) -> io::Result<Found> {
         let Some(sibling) = self.files.youngest()? else {
-            return Ok(Found { segment: self.files.absent(), offset: 0, gap_bytes: None });
+            return Ok(Found { segment: self.files.absent(None), offset: 0, gap_bytes: None });
         };
         let segment = self.files.open(&sibling)?;
         let offset = if segment.is_archive() { u64::MAX } else { segment.size_and_change()?.0 };
@@ -306,12 +307,13 @@ fn open_live(files: &Arc<Files>) -> Result<Box<dyn History>, crate::history::Rea
     let what = || format!("opening {}", files.location().path.display());
     let open = || {
         let Some(sibling) = files.youngest()? else {
-            return TailReader::new(Arc::clone(files), files.absent(), 0, Pace::Live);
+            return TailReader::new(Arc::clone(files), files.absent(None), 0, Pace::Live);
         };
-        let segment = files.open(&sibling)?;
-        if segment.is_archive() {
-            return TailReader::new(Arc::clone(files), files.absent(), 0, Pace::Live);
+        if sibling.compression != Compression::None {
+            let absent = files.absent(sibling.modified);
+            return TailReader::new(Arc::clone(files), absent, 0, Pace::Live);
         }
+        let segment = files.open(&sibling)?;
         let end = seek::last_line_end(&segment, segment.size_and_change()?.0)?;
         TailReader::new(Arc::clone(files), segment, end, Pace::Live)
     };

@@ -83,13 +83,14 @@ impl Files {
         }))
     }
 
-    /// Stands for "no file yet"; the same one as long as somebody holds it.
+    /// Stands for "no file yet", after those that were last written to at `change_before`; the same
+    /// one as long as somebody holds it.
     #[must_use]
-    pub fn absent(&self) -> Arc<Segment> {
+    pub fn absent(&self, change_before: Option<SystemTime>) -> Arc<Segment> {
         let mut open = lock(&self.open);
         let shared = open.iter().filter_map(Weak::upgrade).find(|segment| segment.id().is_none());
         shared.unwrap_or_else(|| {
-            let segment = Arc::new(Segment::absent(self.source));
+            let segment = Arc::new(Segment::absent(self.source, change_before));
             open.push(Arc::downgrade(&segment));
             segment
         })

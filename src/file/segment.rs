@@ -48,6 +48,8 @@ impl FileId {
 pub struct Segment {
     /// None for a source that has no file yet.
     body: Option<Body>,
+    /// Without a body: when the files that go before it were last written to.
+    change_before: Option<SystemTime>,
     /// [`hash32`] of the source's name.
     source: u32,
     head: Mutex<Head>,
@@ -82,10 +84,13 @@ pub enum Standing {
 }
 
 impl Segment {
-    /// What a source without a file has.
+    /// What a source without a file has. Files that were last written to at `change_before` or
+    /// earlier go before it, the others come after.
     #[must_use]
-    pub fn absent(source: u32) -> Self {
-        Self::with_body(None, source, Vec::new())
+    pub fn absent(source: u32, change_before: Option<SystemTime>) -> Self {
+        let mut absent = Self::with_body(None, source, Vec::new());
+        absent.change_before = change_before;
+        absent
     }
 
     /// Opens the file at `path`, if the file itself (links followed) is where `location` permits.
@@ -123,6 +128,7 @@ impl Segment {
         let file = body.as_ref().map_or(0, |body| body.id.hash());
         Segment {
             body,
+            change_before: None,
             source,
             head: Mutex::new(Head::new(head, source, file)),
             seen_bytes: AtomicU64::new(0),
@@ -168,7 +174,7 @@ impl Segment {
 
     /// The size now, of a file that is not packed; and when it was last written to.
     pub fn size_and_change(&self) -> io::Result<(u64, Option<SystemTime>)> {
-        let Some(body) = &self.body else { return Ok((0, None)) };
+        let Some(body) = &self.body else { return Ok((0, self.change_before)) };
         let metadata = body.file.metadata()?;
         Ok((metadata.len(), metadata.modified().ok()))
     }

@@ -163,14 +163,6 @@ impl TailReader {
         if is_active && !segment.is_truncated() {
             return Ok(None);
         }
-        if segment.id().is_none() {
-            let oldest = self.files.list()?.into_iter().next();
-            return Ok(oldest.map(|sibling| Next {
-                sibling,
-                how: RotatedHow::Replaced,
-                is_last: true,
-            }));
-        }
         let siblings = self.files.list()?;
         let at = lineage::position(&siblings, segment, |sibling| self.files.head_of(sibling));
         let (number, how) = match at {
@@ -243,7 +235,7 @@ impl TailReader {
                 let segment = self.files.open(&next.sibling).map_err(while_trying(what))?;
                 self.begin(segment)?;
             }
-            None => self.begin(self.files.absent())?,
+            None => self.begin(self.files.absent(None))?,
         }
         self.push_event(EventKind::Rotated(RotatedHow::Truncated), start, self.reader.place());
         Ok(())
