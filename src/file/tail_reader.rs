@@ -201,14 +201,12 @@ impl TailReader {
             }
         };
         let was_absent = self.reader.segment().id().is_none();
-        if let Some(rest) = self.reader.take_rest(true) {
-            self.queue.push_back(Step::Chunk(Arc::new(rest)));
-        }
-        let start = self.reader.place();
+        let fresh = begin(segment)?;
+        let start = self.take_last_line();
         if let Some(seen) = self.copied_bytes.take() {
             self.push_gap(&start, seen.saturating_sub(start.offset));
         }
-        self.begin(segment)?;
+        self.go_over_to(fresh);
         if !was_absent {
             self.push_event(EventKind::Rotated(next.how), start, self.reader.place());
         }
@@ -223,20 +221,19 @@ impl TailReader {
             let what = format!("opening the copy {}", copy.path().display());
             return self.reader.go_on_in(copy).map_err(while_trying(what));
         }
-        if let Some(rest) = self.reader.take_rest(true) {
-            self.queue.push_back(Step::Chunk(Arc::new(rest)));
-        }
-        let start = self.reader.place();
-        let lost = self.reader.segment().seen_bytes().saturating_sub(start.offset);
-        self.push_gap(&start, lost);
-        match self.find_next().map_err(while_trying(&what))? {
+        // What can fail comes first: it is tried again, and nothing may be told twice.
+        let segment = match self.find_next().map_err(while_trying(&what))? {
             Some(next) => {
                 let what = format!("opening {}", next.sibling.path.display());
-                let segment = self.files.open(&next.sibling).map_err(while_trying(what))?;
-                self.begin(segment)?;
+                self.files.open(&next.sibling).map_err(while_trying(what))?
             }
-            None => self.begin(self.files.absent(None))?,
-        }
+            None => self.files.absent(None),
+        };
+        let fresh = begin(segment)?;
+        let start = self.take_last_line();
+        let lost = self.reader.segment().seen_bytes().saturating_sub(start.offset);
+        self.push_gap(&start, lost);
+        self.go_over_to(fresh);
         self.push_event(EventKind::Rotated(RotatedHow::Truncated), start, self.reader.place());
         Ok(())
     }
@@ -262,11 +259,17 @@ impl TailReader {
         Ok(None)
     }
 
-    fn begin(&mut self, segment: Arc<Segment>) -> Result<(), ReadError> {
+    /// What is left of the segment is a line: nobody writes to it any more. Returns its end.
+    fn take_last_line(&mut self) -> Place {
+        if let Some(rest) = self.reader.take_rest(true) {
+            self.queue.push_back(Step::Chunk(Arc::new(rest)));
+        }
+        self.reader.place()
+    }
+
+    fn go_over_to(&mut self, reader: SegmentReader) {
         self.leaving = None;
-        let what = format!("reading {}", segment.path().display());
-        self.reader = SegmentReader::new(segment, 0).map_err(while_trying(what))?;
-        Ok(())
+        self.reader = reader;
     }
 
     fn push_gap(&mut self, at: &Place, bytes: u64) {
@@ -320,6 +323,12 @@ impl History for TailReader {
         let (size, modified) = self.reader.segment().size_and_change().unwrap_or_default();
         Progress { size, modified }
     }
+}
+
+/// A reader of all that `segment` holds.
+fn begin(segment: Arc<Segment>) -> Result<SegmentReader, ReadError> {
+    let what = format!("reading {}", segment.path().display());
+    SegmentReader::new(segment, 0).map_err(while_trying(what))
 }
 
 /// Whether `segment` has `lead` just before `offset`.
