@@ -335,7 +335,10 @@ fn begin(segment: Arc<Segment>) -> Result<SegmentReader, ReadError> {
 fn holds_lead(segment: &Segment, offset: u64, lead: &[u8]) -> io::Result<bool> {
     let from = offset.saturating_sub(lead.len() as u64);
     match segment.unpack()? {
-        None => Ok(segment.read_range(from, offset)? == lead),
+        None => {
+            let is_long_enough = segment.size_and_change()?.0 >= offset;
+            Ok(is_long_enough && segment.read_range(from, offset)? == lead)
+        }
         Some(mut archive) => {
             let mut there = vec![0; lead.len()];
             let is_long_enough =
