@@ -155,7 +155,7 @@ impl FileSource {
 
     /// The place of a cursor, wherever its file is now. None: it is another source's.
     fn after(&self, cursor: &Cursor) -> io::Result<Option<Found>> {
-        let mut best = None;
+        let (mut best, mut alike) = (None, None);
         let siblings = self.files.list()?;
         for sibling in siblings.iter().rev() {
             let segment = match self.files.open(sibling) {
@@ -168,11 +168,13 @@ impl FileSource {
                     best = Some(segment);
                     break;
                 }
+                // The active file keeps its inode: one that only begins alike comes last.
+                Likeness::Likely if sibling.is_active() => alike = Some(segment),
                 Likeness::Likely if best.is_none() => best = Some(segment),
                 Likeness::Likely | Likeness::None => {}
             }
         }
-        if let Some(segment) = best {
+        if let Some(segment) = best.or(alike) {
             return Ok(Some(Found { segment, offset: cursor.offset, gap_bytes: None }));
         }
         if cursor.generation.source != self.files.source_hash() {
@@ -237,7 +239,9 @@ fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
     let is_head =
         head.get(..usize::from(key.head_bytes)).is_some_and(|head| head_hash(head) == key.head);
     let is_known = is_head && key.head_bytes > 0;
-    if !(is_file || is_known) {
+    // A hole punched into what was read leaves zeros in the file's place.
+    let is_hole = is_file && is_zero(head.get(..usize::from(key.head_bytes)).unwrap_or(b"?"));
+    if !(is_head && is_file || is_hole || is_known) {
         return Ok(Likeness::None);
     }
     if segment.is_archive() {
@@ -248,15 +252,19 @@ fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
     }
     let from = cursor.offset.saturating_sub(crate::cursor::CHECK_BYTES as u64);
     let before = segment.read_range(from, cursor.offset)?;
-    let is_checked = cursor.check == 0 || before.is_empty() || check_of(&before) == cursor.check;
-    Ok(match (is_file, is_head, is_checked) {
-        (true, true, true) => Likeness::Sure,
-        // The file is the same and so is what stands before the place; a hole in its head is none
-        // of our business. Or its head is the same, and it is on another inode: a copy.
-        (true, false, true) if cursor.check != 0 => Likeness::Likely,
-        (false, true, true) => Likeness::Likely,
-        (true | false, true | false, true | false) => Likeness::None,
+    let is_checked = cursor.check == 0
+        || before.is_empty()
+        || check_of(&before) == cursor.check
+        || is_hole && is_zero(&before);
+    Ok(match (is_checked, is_file && is_head) {
+        (false, true | false) => Likeness::None,
+        (true, true) => Likeness::Sure,
+        (true, false) => Likeness::Likely,
     })
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 impl Source for FileSource {
