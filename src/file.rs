@@ -183,8 +183,8 @@ impl FileSource {
         let oldest = self.oldest()?;
         let was_absent = cursor.generation.file == 0;
         let gap_bytes = (!was_absent).then_some(0);
-        let (segment, offset) =
-            oldest.map_or_else(|| (self.files.absent(None), 0), |found| (found.segment, found.offset));
+        let (segment, offset) = oldest
+            .map_or_else(|| (self.files.absent(None), 0), |found| (found.segment, found.offset));
         Ok(Some(Found { segment, offset, gap_bytes }))
     }
 

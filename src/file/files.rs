@@ -73,9 +73,10 @@ impl Files {
         let fresh = Segment::open(&sibling.path, &self.location, sibling.compression, self.source)?;
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
-        let shared = open.iter().filter_map(Weak::upgrade).find(|segment| {
-            segment.id() == fresh.id() && segment.is_continued_by(&fresh.head())
-        });
+        let shared = open
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|segment| segment.id() == fresh.id() && segment.is_continued_by(&fresh.head()));
         Ok(shared.unwrap_or_else(|| {
             let segment = Arc::new(fresh);
             open.push(Arc::downgrade(&segment));
