@@ -26,6 +26,13 @@ pub struct TailReader {
     pace: Pace,
     /// The next segment has been seen; the old one is read out before the step over.
     leaving: Option<Leaving>,
+    /// What comes after the segment, as far as it was seen. Open, so that it cannot be lost to a
+    /// rotator that is faster than the step over.
+    ahead: VecDeque<Arc<Segment>>,
+    /// How the segment came to have a successor.
+    how: RotatedHow,
+    /// Since when the path has led to another file than ours, or to none.
+    astray_since: Option<Instant>,
     /// The greatest size of a truncated file whose copy is being read.
     copied_bytes: Option<u64>,
 }
@@ -51,7 +58,7 @@ struct Leaving {
 
 /// What comes after a segment.
 struct Next {
-    sibling: Sibling,
+    segment: Arc<Segment>,
     how: RotatedHow,
     /// Nothing comes after it.
     is_last: bool,
@@ -66,8 +73,19 @@ impl TailReader {
         pace: Pace,
     ) -> io::Result<Self> {
         let reader = SegmentReader::new(segment, offset)?;
-        let (queue, leaving, copied_bytes) = Default::default();
-        Ok(TailReader { files, reader, queue, pace, leaving, copied_bytes })
+        let (queue, leaving, ahead, astray_since, copied_bytes) = Default::default();
+        let how = RotatedHow::Renamed;
+        Ok(TailReader {
+            files,
+            reader,
+            queue,
+            pace,
+            leaving,
+            ahead,
+            how,
+            astray_since,
+            copied_bytes,
+        })
     }
 
     /// Reads on in the same segment; queues what was found.
@@ -104,32 +122,37 @@ impl TailReader {
         )))?;
         let Some(next) = found else {
             self.leaving = None;
-            self.queue.push_back(Step::AtEnd { look_again: None });
+            self.wait();
             return Ok(());
         };
-        match self.patience(&next) {
-            Some(look_again) => {
-                self.queue.push_back(Step::AtEnd { look_again });
-                Ok(())
-            }
-            None if self.must_drain(&next) => Ok(()),
-            None => self.step_over(&next),
+        if self.must_wait(&next)? {
+            self.wait();
+            return Ok(());
         }
+        if self.must_drain(&next) { Ok(()) } else { self.step_over(next) }
     }
 
-    /// How long to stay with the old file although there is a new one; none: go.
-    #[expect(clippy::option_option, reason = "wait, and how long if that is known")]
-    fn patience(&mut self, next: &Next) -> Option<Option<Duration>> {
+    /// Nothing more for now. What a rotator does next may go unnoticed by the watch, so that it is
+    /// looked for at short intervals for a while.
+    fn wait(&mut self) {
+        let is_unsettled = self.astray_since.is_some_and(|since| since.elapsed() < ROTATE_PATIENCE);
+        let look_again = is_unsettled.then_some(LOOK_AGAIN);
+        self.queue.push_back(Step::AtEnd { look_again });
+    }
+
+    /// Whether to stay with the old file although there is a new one.
+    fn must_wait(&mut self, next: &Next) -> Result<bool, ReadError> {
         let has_own_end = self.reader.segment().is_archive()
             || self.reader.segment().id().is_none()
             || self.copied_bytes.is_some();
         if has_own_end || self.pace == Pace::Backlog || !next.is_last {
-            return None;
+            return Ok(false);
         }
-        if next.sibling.size == 0 {
+        let what = || format!("looking at {}", next.segment.path().display());
+        if next.segment.size_and_change().map_err(while_trying(what()))?.0 == 0 {
             // The writer has not gone over yet: until it has, it writes to the old file.
             self.leaving = None;
-            return Some(None);
+            return Ok(true);
         }
         let now = Instant::now();
         let read_to = self.reader.read_to();
@@ -137,9 +160,8 @@ impl TailReader {
         if leaving.read_to != read_to {
             (leaving.read_to, leaving.quiet_since) = (read_to, now);
         }
-        let quiet = now - leaving.quiet_since;
-        let is_due = quiet >= ROTATE_QUIET || now - leaving.since >= ROTATE_PATIENCE;
-        (!is_due).then(|| Some(ROTATE_QUIET.saturating_sub(quiet).max(Duration::from_millis(10))))
+        let is_quiet = now - leaving.quiet_since >= ROTATE_QUIET;
+        Ok(!is_quiet && now - leaving.since < ROTATE_PATIENCE)
     }
 
     /// Whether the old file has to be read once more, now that the new one has been seen: what was
@@ -156,52 +178,59 @@ impl TailReader {
         true
     }
 
-    fn find_next(&self) -> io::Result<Option<Next>> {
-        let segment = self.reader.segment();
+    fn find_next(&mut self) -> io::Result<Option<Next>> {
+        let segment = Arc::clone(self.reader.segment());
         let active = lineage::active(self.files.location())?;
         let is_active = active.as_ref().is_some_and(|file| Some(file.id) == segment.id());
         if is_active && !segment.is_truncated() {
+            self.astray_since = None;
+            self.ahead.clear();
             return Ok(None);
         }
+        self.astray_since.get_or_insert_with(Instant::now);
         let siblings = self.files.list()?;
-        let at = lineage::position(&siblings, segment, |sibling| self.files.head_of(sibling));
-        let (number, how) = match at {
-            Some(at) => (Some(at + 1), RotatedHow::Renamed),
-            None => {
-                let change = segment.size_and_change()?.1;
-                (lineage::first_after(&siblings, change), RotatedHow::Replaced)
+        self.look_ahead(&siblings)?;
+        let Some(next) = self.ahead.front().cloned() else { return Ok(None) };
+        let is_truncated = self.copied_bytes.is_some() || segment.is_truncated();
+        let how = if is_truncated { RotatedHow::Truncated } else { self.how };
+        let is_last = siblings.last().is_some_and(|last| Some(last.id) == next.id());
+        Ok(Some(Next { segment: next, how, is_last }))
+    }
+
+    /// Opens what comes after the segment; at the live end also what comes after that.
+    fn look_ahead(&mut self, siblings: &[Sibling]) -> io::Result<()> {
+        let last = Arc::clone(self.ahead.back().unwrap_or(self.reader.segment()));
+        let at = lineage::position(siblings, &last, |sibling| self.files.head_of(sibling));
+        let number = match at {
+            Some(at) => Some(at + 1),
+            None => lineage::first_after(siblings, last.size_and_change()?.1),
+        };
+        let how = if at.is_some() { RotatedHow::Renamed } else { RotatedHow::Replaced };
+        for sibling in siblings.iter().skip(number.unwrap_or(siblings.len())) {
+            let n_wanted = if self.pace == Pace::Live { MAX_AHEAD } else { 1 };
+            if self.ahead.len() >= n_wanted {
+                break;
             }
-        };
-        let how = if self.copied_bytes.is_some() || segment.is_truncated() {
-            RotatedHow::Truncated
-        } else {
-            how
-        };
-        let n_siblings = siblings.len();
-        let next = number.and_then(|number| {
-            let sibling = siblings.into_iter().nth(number)?;
-            Some(Next { sibling, how, is_last: number + 1 == n_siblings })
-        });
-        Ok(next)
+            match self.files.open(sibling) {
+                Ok(segment) => {
+                    if self.ahead.is_empty() {
+                        self.how = how;
+                    }
+                    self.ahead.push_back(segment);
+                }
+                // Renamed or packed between the look and the opening: the next look tells.
+                Err(error) if lineage::is_absence(&error) => break,
+                Err(_later) if !self.ahead.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Leaves the segment for the next one.
-    fn step_over(&mut self, next: &Next) -> Result<(), ReadError> {
-        let segment = match self.files.open(&next.sibling) {
-            Ok(segment) => segment,
-            Err(error) if lineage::is_absence(&error) => {
-                // Renamed or packed between the look and the opening: look again.
-                let look_again = Some(Duration::from_millis(20));
-                self.queue.push_back(Step::AtEnd { look_again });
-                return Ok(());
-            }
-            Err(error) => {
-                let what = format!("opening {}", next.sibling.path.display());
-                return Err(while_trying(what)(error));
-            }
-        };
+    fn step_over(&mut self, next: Next) -> Result<(), ReadError> {
         let was_absent = self.reader.segment().id().is_none();
-        let fresh = begin(segment)?;
+        let fresh = begin(next.segment)?;
         let start = self.take_last_line();
         if let Some(seen) = self.copied_bytes.take() {
             self.push_gap(&start, seen.saturating_sub(start.offset));
@@ -223,10 +252,7 @@ impl TailReader {
         }
         // What can fail comes first: it is tried again, and nothing may be told twice.
         let segment = match self.find_next().map_err(while_trying(&what))? {
-            Some(next) => {
-                let what = format!("opening {}", next.sibling.path.display());
-                self.files.open(&next.sibling).map_err(while_trying(what))?
-            }
+            Some(next) => next.segment,
             None => self.files.absent(None),
         };
         let fresh = begin(segment)?;
@@ -268,7 +294,8 @@ impl TailReader {
     }
 
     fn go_over_to(&mut self, reader: SegmentReader) {
-        self.leaving = None;
+        (self.leaving, self.astray_since) = (None, None);
+        self.ahead.pop_front();
         self.reader = reader;
     }
 
@@ -353,6 +380,12 @@ const ROTATE_QUIET: Duration = Duration::from_millis(300);
 
 /// However, lines of the new file do not wait longer than this.
 const ROTATE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// While the path does not lead to the file that is read.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Segments that the live end holds open beyond its own.
+const MAX_AHEAD: usize = 16;
 
 /// Chunks of the live end are shared and kept: small.
 const LIVE_BLOCK_BYTES: usize = 64 * 1024;
