@@ -29,7 +29,7 @@ use crate::file::location::Location;
 use crate::file::seek::TailSeek;
 use crate::file::segment::Segment;
 use crate::file::tail_reader::{Pace, TailReader};
-use crate::file::watch_hub::WatchHub;
+use crate::file::watch_hub::{WatchGuard, WatchHub};
 use crate::filter::Filter;
 use crate::history::{History, while_trying};
 use crate::line::Zone;
@@ -169,7 +169,7 @@ impl FileSource {
         if own_cursor && cursor.generation.head_bytes == 0 && cursor.offset == 0 {
             return self.after_empty(cursor, &siblings).map(Some);
         }
-        let mut best = None;
+        let (mut best, mut alike) = (None, None);
         for sibling in siblings.iter().rev() {
             let segment = match self.files.open(sibling) {
                 Ok(segment) => segment,
@@ -181,11 +181,13 @@ impl FileSource {
                     best = Some(segment);
                     break;
                 }
+                // The active file keeps its inode: one that only begins alike comes last.
+                Likeness::Likely if sibling.is_active() => alike = Some(segment),
                 Likeness::Likely if best.is_none() => best = Some(segment),
                 Likeness::Likely | Likeness::None => {}
             }
         }
-        if let Some(segment) = best {
+        if let Some(segment) = best.or(alike) {
             return Ok(Some(Found { segment, offset: cursor.offset, gap_bytes: None }));
         }
         if !own_cursor {
@@ -265,7 +267,9 @@ fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
     let is_head =
         head.get(..usize::from(key.head_bytes)).is_some_and(|head| hash32(head) == key.head);
     let is_known = is_head && key.head_bytes > 0;
-    if !(is_file || is_known) {
+    // A hole punched into what was read leaves zeros in the file's place.
+    let is_hole = is_file && is_zero(head.get(..usize::from(key.head_bytes)).unwrap_or(b"?"));
+    if !(is_head && is_file || is_hole || is_known) {
         return Ok(Likeness::None);
     }
     if segment.is_archive() {
@@ -276,15 +280,19 @@ fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
     }
     let from = cursor.offset.saturating_sub(crate::cursor::CHECK_BYTES as u64);
     let before = segment.read_range(from, cursor.offset)?;
-    let is_checked = cursor.check == 0 || before.is_empty() || check_of(&before) == cursor.check;
-    Ok(match (is_file, is_head, is_checked) {
-        (true, true, true) => Likeness::Sure,
-        // A hole was punched into its head; what stands before the place is the same.
-        (true, false, true) if cursor.check != 0 && head.contains(&0) => Likeness::Likely,
-        // It is on another inode: a copy.
-        (false, true, true) => Likeness::Likely,
-        (true | false, true | false, true | false) => Likeness::None,
+    let is_checked = cursor.check == 0
+        || before.is_empty()
+        || check_of(&before) == cursor.check
+        || is_hole && is_zero(&before);
+    Ok(match (is_checked, is_file && is_head) {
+        (false, true | false) => Likeness::None,
+        (true, true) => Likeness::Sure,
+        (true, false) => Likeness::Likely,
     })
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 impl Source for FileSource {
@@ -298,7 +306,9 @@ impl Source for FileSource {
         slot.subscribe(&context, || {
             let (hints, guard) = self.context.hub.watch(&self.files.active_path());
             let files = Arc::clone(&self.files);
-            LiveEnd { open: Arc::new(move || open_live(&files)), hints, held: Box::new(guard) }
+            let guard = Arc::new(guard);
+            let held = Box::new(Arc::clone(&guard));
+            LiveEnd { open: Arc::new(move || open_live(&files, &guard)), hints, held }
         })
     }
 
@@ -335,7 +345,10 @@ impl Source for FileSource {
 }
 
 /// A reader at the end of the last whole line.
-fn open_live(files: &Arc<Files>) -> Result<Box<dyn History>, crate::history::ReadError> {
+fn open_live(
+    files: &Arc<Files>,
+    watch: &Arc<WatchGuard>,
+) -> Result<Box<dyn History>, crate::history::ReadError> {
     let what = || format!("opening {}", files.location().path.display());
     let open = || {
         let segment = match files.youngest()? {
@@ -345,11 +358,13 @@ fn open_live(files: &Arc<Files>) -> Result<Box<dyn History>, crate::history::Rea
             }
             None => files.absent(),
         };
-        if segment.is_archive() {
-            return TailReader::new(Arc::clone(files), files.absent(), 0, Pace::Live);
-        }
-        let end = seek::last_line_end(&segment, segment.size_and_change()?.0)?;
-        TailReader::new(Arc::clone(files), segment, end, Pace::Live)
+        let (segment, end) = if segment.is_archive() {
+            (files.absent(), 0)
+        } else {
+            let end = seek::last_line_end(&segment, segment.size_and_change()?.0)?;
+            (segment, end)
+        };
+        TailReader::live(Arc::clone(files), segment, end, Arc::clone(watch))
     };
     let reader = open().map_err(while_trying(what()))?;
     Ok(Box::new(reader))

@@ -103,11 +103,10 @@ impl Files {
             Segment::open(path, &self.location, compression, self.source, &self.shared.indexes)?;
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
-        let shared = open.iter().filter_map(Weak::upgrade).find(|segment| {
-            segment.id() == fresh.id()
-                && !segment.is_truncated()
-                && fresh.head().starts_with(&segment.head())
-        });
+        let shared = open
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|segment| segment.id() == fresh.id() && segment.is_continued_by(&fresh.head()));
         Ok(shared.unwrap_or_else(|| {
             let segment = Arc::new(fresh);
             open.push(Arc::downgrade(&segment));

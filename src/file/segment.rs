@@ -197,13 +197,10 @@ impl Segment {
     pub fn size_and_change(&self) -> io::Result<(u64, Option<SystemTime>)> {
         let Some(body) = &self.body else { return Ok((0, None)) };
         let metadata = body.file.metadata()?;
-        if body.compression == Compression::None {
-            self.seen_bytes.fetch_max(metadata.len(), Ordering::Relaxed);
-        }
         Ok((metadata.len(), metadata.modified().ok()))
     }
 
-    /// The greatest size seen.
+    /// The greatest size of this content that was seen.
     #[must_use]
     pub fn seen_bytes(&self) -> u64 {
         self.seen_bytes.load(Ordering::Relaxed)
@@ -242,35 +239,49 @@ impl Segment {
     }
 
     /// Looks whether the file still holds what was read from it: `lead` are the last bytes before
-    /// `offset`. Learns more of a head that has grown.
-    pub fn verify(&self, offset: u64, lead: &[u8]) -> io::Result<Standing> {
+    /// `offset`, `fresh` was read just now from there. Learns more of a head that has grown.
+    pub fn verify(&self, offset: u64, lead: &[u8], fresh: &[u8]) -> io::Result<Standing> {
         if self.is_truncated() {
             return Ok(Standing::Truncated);
         }
-        let (size, changed) = self.size_and_change()?;
         if self.is_archive() || self.body.is_none() {
             return Ok(Standing::Same);
         }
-        if size < offset {
+        let (size, changed) = self.size_and_change()?;
+        let end = offset + fresh.len() as u64;
+        if size < end {
             return Ok(Standing::Truncated);
         }
+        let tail = fresh.get(fresh.len().saturating_sub(lead.len().max(64))..).unwrap_or_default();
         let lead_now = self.read_range(offset - lead.len() as u64, offset)?;
-        if lead_now != lead {
-            return Ok(Standing::Truncated);
-        }
+        let tail_now = self.read_range(end - tail.len() as u64, end)?;
         let head_now = self.read_range(0, HEAD_BYTES as u64)?;
         let mut head = self.lock_head();
-        // A hole punched into what was read leaves zeros; that is not another content.
-        let is_same = |(old, new): (&u8, &u8)| old == new || *new == 0;
-        if head_now.len() < head.bytes.len() || !head.bytes.iter().zip(&head_now).all(is_same) {
+        let begins_fresh = if offset == 0 { fresh } else { &[] };
+        let begins_fresh = begins_fresh.get(..HEAD_BYTES).unwrap_or(begins_fresh);
+        let is_same = holds(&lead_now, lead)
+            && holds(&tail_now, tail)
+            && holds(&head_now, &head.bytes)
+            && holds(&head_now, begins_fresh);
+        if !is_same {
             return Ok(Standing::Truncated);
         }
-        let written = changed.map_or(head.written, millis_of);
+        // As long as a file is empty, its time is what tells it.
+        let written = changed.map(millis_of).filter(|_| !head_now.is_empty());
+        let written = written.unwrap_or(head.written);
         if head_now.len() > head.bytes.len() || written != head.written {
             let file = self.id_hash();
             *head = Head::new(head_now, self.source, file, written);
         }
+        // Only now is it sure that this was the size of our content and not of another one.
+        self.seen_bytes.fetch_max(size, Ordering::Relaxed);
         Ok(Standing::Same)
+    }
+
+    /// Whether a file that begins with `head` can hold what this segment stands for.
+    #[must_use]
+    pub fn is_continued_by(&self, head: &[u8]) -> bool {
+        !self.is_truncated() && holds(head, &self.lock_head().bytes)
     }
 
     /// Whether the content this segment stands for is gone from its file.
@@ -287,6 +298,13 @@ impl Segment {
     fn lock_head(&self) -> MutexGuard<'_, Head> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether `now` is what was `before`, perhaps longer. A hole punched into what was read leaves
+/// zeros; that is not another content.
+fn holds(now: &[u8], before: &[u8]) -> bool {
+    let is_same = |(new, old): (&u8, &u8)| new == old || *new == 0;
+    now.len() >= before.len() && now.iter().zip(before).all(is_same)
 }
 
 impl Generation for Segment {

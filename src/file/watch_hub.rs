@@ -156,6 +156,7 @@ impl Watcher {
         };
         self.hub.metrics.watches.set(n_followed.try_into().unwrap_or(i64::MAX));
         if n_followed == 0 {
+            self.hub.metrics.polled.set(0);
             (self.mux, self.rebuild_at) = (None, None);
             self.keys.clear();
             return;

@@ -1,0 +1,19 @@
+//! Whole-system tests: the real program on a free port, real files, real sockets. One module per
+//! guarantee or area; a test's name is the sentence that it holds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::print_stderr,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    unreachable_pub,
+    missing_docs,
+    dead_code,
+    reason = "a failed fixture is a failed test"
+)]
+
+mod follow_text;
+mod support;

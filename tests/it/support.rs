@@ -1,0 +1,37 @@
+//! What the tests stand on: a server of their own, logs to write, and a client that is none of ours,
+//! so that client and server cannot share a mistake.
+
+mod answer;
+mod connection;
+mod log_folder;
+mod request;
+mod test_server;
+mod viewer;
+
+use std::time::{Duration, Instant};
+
+pub use self::answer::Answer;
+pub use self::log_folder::{LogFile, LogFolder, numbered};
+pub use self::request::Request;
+pub use self::test_server::{Options, TestServer, run};
+pub use self::viewer::{Event, Line, Viewer};
+
+/// How long a condition may take to come true before the test has failed. Far more than any of
+/// them needs, as the tests share the machine with each other.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Looks again and again until `condition` holds; `what` names it in the failure.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
+        pause(Duration::from_millis(10));
+    }
+}
+
+/// Lets time pass, between two looks or where nothing is to happen.
+#[expect(clippy::disallowed_methods, reason = "the one place where a test's thread waits")]
+pub fn pause(time: Duration) {
+    std::thread::sleep(time);
+}

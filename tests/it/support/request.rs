@@ -1,0 +1,89 @@
+//! Request: what a client sends, byte for byte.
+
+/// One request, without a body.
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    receive_buffer: Option<usize>,
+}
+
+impl Request {
+    /// Asks for `path`, which is sent as it is.
+    pub fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    /// Asks by any method.
+    pub fn new(method: &str, path: &str) -> Self {
+        Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            receive_buffer: None,
+        }
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds an `Accept` header.
+    pub fn accept(self, types: &str) -> Self {
+        self.header("Accept", types)
+    }
+
+    /// Asks as `EventSource` does.
+    pub fn sse(path: &str) -> Self {
+        Self::get(path).accept("text/event-stream")
+    }
+
+    /// Asks for records.
+    pub fn ndjson(path: &str) -> Self {
+        Self::get(path).accept("application/x-ndjson")
+    }
+
+    /// How much the kernel may take in for the client (about), so that it is soon full.
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = Some(bytes);
+        self
+    }
+
+    pub(super) fn receive_buffer_bytes(&self) -> Option<usize> {
+        self.receive_buffer
+    }
+
+    pub(super) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
+    pub(super) fn to_bytes(&self, host: &str) -> Vec<u8> {
+        let mut text = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str("\r\n");
+        text.into_bytes()
+    }
+}
+
+impl From<&str> for Request {
+    fn from(path: &str) -> Self {
+        Self::get(path)
+    }
+}
+
+impl From<&String> for Request {
+    fn from(path: &String) -> Self {
+        Self::get(path)
+    }
+}
+
+impl From<String> for Request {
+    fn from(path: String) -> Self {
+        Self::get(&path)
+    }
+}
