@@ -25,7 +25,7 @@ use crate::file::rotation::Compression;
 use crate::file::seek::TailSeek;
 use crate::file::segment::Segment;
 use crate::file::tail_reader::{Pace, TailReader};
-use crate::file::watch_hub::WatchHub;
+use crate::file::watch_hub::{WatchGuard, WatchHub};
 use crate::filter::Filter;
 use crate::history::{History, while_trying};
 use crate::line::Zone;
@@ -277,8 +277,9 @@ impl Source for FileSource {
         let context = self.context.feeds.clone();
         slot.subscribe(&context, || {
             let (hints, guard) = self.context.hub.watch(&self.files.active_path());
-            let files = Arc::clone(&self.files);
-            LiveEnd { open: Arc::new(move || open_live(&files)), hints, held: Box::new(guard) }
+            let (files, guard) = (Arc::clone(&self.files), Arc::new(guard));
+            let held = Box::new(Arc::clone(&guard));
+            LiveEnd { open: Arc::new(move || open_live(&files, &guard)), hints, held }
         })
     }
 
@@ -311,20 +312,25 @@ impl Source for FileSource {
 }
 
 /// A reader at the end of the last whole line.
-fn open_live(files: &Arc<Files>) -> Result<Box<dyn History>, crate::history::ReadError> {
-    let what = || format!("opening {}", files.location().path.display());
+fn open_live(
+    files: &Arc<Files>,
+    watch: &Arc<WatchGuard>,
+) -> Result<Box<dyn History>, crate::history::ReadError> {
     let open = || {
-        let Some(sibling) = files.youngest()? else {
-            return TailReader::new(Arc::clone(files), files.absent(None), 0, Pace::Live);
+        let (segment, offset) = match files.youngest()? {
+            None => (files.absent(None), 0),
+            Some(youngest) if youngest.compression != Compression::None => {
+                (files.absent(youngest.modified), 0)
+            }
+            Some(youngest) => {
+                let segment = files.open(&youngest)?;
+                let offset = seek::last_line_end(&segment, segment.size_and_change()?.0)?;
+                (segment, offset)
+            }
         };
-        if sibling.compression != Compression::None {
-            let absent = files.absent(sibling.modified);
-            return TailReader::new(Arc::clone(files), absent, 0, Pace::Live);
-        }
-        let segment = files.open(&sibling)?;
-        let end = seek::last_line_end(&segment, segment.size_and_change()?.0)?;
-        TailReader::new(Arc::clone(files), segment, end, Pace::Live)
+        TailReader::live(Arc::clone(files), segment, offset, Arc::clone(watch))
     };
+    let what = || format!("opening {}", files.location().path.display());
     let reader = open().map_err(while_trying(what()))?;
     Ok(Box::new(reader))
 }

@@ -12,6 +12,7 @@ use crate::file::files::Files;
 use crate::file::lineage::{self, Sibling};
 use crate::file::segment::Segment;
 use crate::file::segment_reader::{Block, SegmentReader};
+use crate::file::watch_hub::WatchGuard;
 use crate::history::{
     Event, EventKind, GapReason, History, Progress, ReadError, Rest, RotatedHow, Step, while_trying,
 };
@@ -24,6 +25,8 @@ pub struct TailReader {
     /// Ready to be handed out.
     queue: VecDeque<Step>,
     pace: Pace,
+    /// Of a live end: what wakes it.
+    watch: Option<Arc<WatchGuard>>,
     /// The next segment has been seen; the old one is read out before the step over.
     leaving: Option<Leaving>,
     /// What comes after the segment, as far as it was seen. Open, so that it cannot be lost to a
@@ -80,12 +83,25 @@ impl TailReader {
             reader,
             queue,
             pace,
+            watch: None,
             leaving,
             ahead,
             how,
             astray_since,
             copied_bytes,
         })
+    }
+
+    /// A reader of the live end, which is woken through `watch`.
+    pub fn live(
+        files: Arc<Files>,
+        segment: Arc<Segment>,
+        offset: u64,
+        watch: Arc<WatchGuard>,
+    ) -> io::Result<Self> {
+        let mut reader = Self::new(files, segment, offset, Pace::Live)?;
+        reader.watch = Some(watch);
+        Ok(reader)
     }
 
     /// Reads on in the same segment; queues what was found.
@@ -137,6 +153,11 @@ impl TailReader {
     fn wait(&mut self) {
         let is_unsettled = self.astray_since.is_some_and(|since| since.elapsed() < ROTATE_PATIENCE);
         let look_again = is_unsettled.then_some(LOOK_AGAIN);
+        if let Some(watch) = self.watch.as_ref().filter(|_| !is_unsettled) {
+            let segment = self.reader.segment();
+            let is_astray = self.astray_since.is_some() && segment.id().is_some();
+            watch.watch_beside(is_astray.then(|| segment.path()));
+        }
         self.queue.push_back(Step::AtEnd { look_again });
     }
 
