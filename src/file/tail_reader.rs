@@ -299,13 +299,12 @@ impl TailReader {
         if let Some(own) = own.filter(|_| last.is_truncated()) {
             return Ok((Some(later.map_or(own, |later| later.min(own))), RotatedHow::Truncated));
         }
-        match lineage::position(siblings, last, |sibling| self.files.head_of(sibling)) {
-            Some(at) => Ok((Some(at + 1), RotatedHow::Renamed)),
-            None => {
-                let change = last.size_and_change()?.1;
-                Ok((lineage::first_after(siblings, change), RotatedHow::Replaced))
-            }
+        let at = lineage::position(siblings, last, |sibling| self.files.head_of(sibling));
+        if let Some(at) = at {
+            return Ok((Some(at + 1), RotatedHow::Renamed));
         }
+        let change = last.size_and_change()?.1;
+        Ok((lineage::first_after(siblings, change), RotatedHow::Replaced))
     }
 
     /// Leaves the segment for the next one.
