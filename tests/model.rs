@@ -124,7 +124,7 @@ fn what_has_failed_once_does_not_fail_again() {
         Compress, CopyTruncate, Disconnect, Reconnect, Recreate, Rename, Restart, Truncate, Write,
         WriteInTwo,
     };
-    let programs: [&[Act]; 8] = [
+    let programs: [&[Act]; 10] = [
         // Filled, copied and emptied before the first look.
         &[Write(3), CopyTruncate],
         // Late lines to a file that was empty when its successor was begun.
@@ -136,6 +136,8 @@ fn what_has_failed_once_does_not_fail_again() {
         &[Rename { writes_on: 1 }, Write(1), Recreate, Disconnect],
         &[Truncate, Write(15), Reconnect],
         &[Rename { writes_on: 1 }, Disconnect, Write(1), CopyTruncate],
+        &[Rename { writes_on: 0 }, Write(1), CopyTruncate, Rename { writes_on: 1 }],
+        &[CopyTruncate, Rename { writes_on: 2 }, Recreate, CopyTruncate],
         &[
             Rename { writes_on: 0 },
             CopyTruncate,
@@ -192,14 +194,14 @@ async fn live(acts: &[Act]) {
                 world.recreate(!viewer.is_connected());
             }
             Act::Compress => world.compress(),
-            Act::Disconnect => viewer.disconnect(&world).await,
+            Act::Disconnect => viewer.disconnect().await,
             Act::Reconnect => {
-                viewer.disconnect(&world).await;
+                viewer.disconnect().await;
                 viewer.connect(&host).await;
             }
             Act::Restart => {
                 let was_connected = viewer.is_connected();
-                viewer.disconnect(&world).await;
+                viewer.disconnect().await;
                 host.stop().await;
                 host = Host::start(&world.path);
                 if was_connected {
@@ -220,7 +222,7 @@ async fn live(acts: &[Act]) {
     world.write(1);
     viewer.catch_up(&world).await;
     viewer.check(&world);
-    viewer.disconnect(&world).await;
+    viewer.disconnect().await;
     host.stop().await;
 }
 
@@ -234,8 +236,6 @@ struct World {
     active: Vec<u64>,
     /// Lines that are gone from the disk, and need not be seen by who had not read them.
     gone: BTreeSet<u64>,
-    /// How many files (or contents of one) there have been.
-    generation: u32,
 }
 
 impl World {
@@ -244,12 +244,7 @@ impl World {
         let path = folder.path().join("app.log");
         let writer = append(&path);
         let (active, gone) = Default::default();
-        World { _folder: folder, path, writer, next: 0, active, gone, generation: 0 }
-    }
-
-    fn begin(&mut self) {
-        self.active.clear();
-        self.generation += 1;
+        World { _folder: folder, path, writer, next: 0, active, gone }
     }
 
     fn line(&mut self) -> String {
@@ -299,27 +294,27 @@ impl World {
         // The writer has not been told yet.
         self.write(writes_on);
         self.writer = created;
-        self.begin();
+        self.active.clear();
     }
 
     fn copy_truncate(&mut self) {
         self.shift();
         fs::copy(&self.path, self.sibling(1)).unwrap();
         self.writer.set_len(0).unwrap();
-        self.begin();
+        self.active.clear();
     }
 
     fn truncate(&mut self) {
         self.gone.extend(self.active.iter());
         self.writer.set_len(0).unwrap();
-        self.begin();
+        self.active.clear();
     }
 
     fn recreate(&mut self, may_lose: bool) {
         if may_lose {
             self.gone.extend(self.active.iter());
         }
-        self.begin();
+        self.active.clear();
         fs::remove_file(&self.path).unwrap();
         self.writer = append(&self.path);
     }
@@ -384,7 +379,6 @@ struct Viewer {
     /// What was written to a file that was last seen empty, and then thrown away, is known to
     /// nobody.
     may_not_know: bool,
-    left_in_generation: u32,
 }
 
 impl Viewer {
@@ -415,7 +409,7 @@ impl Viewer {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 
-    async fn disconnect(&mut self, world: &World) {
+    async fn disconnect(&mut self) {
         // It may have some lines more before it leaves, or not.
         if let Some(mut follower) = self.follower.take() {
             let few = tokio::time::timeout(Duration::from_millis(20), follower.next()).await;
@@ -423,16 +417,15 @@ impl Viewer {
                 self.take(&delivery);
             }
             self.keep_cursor(&follower);
-            self.left_in_generation = world.generation;
             // The clock of a file system ticks in milliseconds, and a cursor tells later by it.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// It has left before the active file was begun, or before there was something in it.
+    /// It has left before it saw anything of the active file.
     fn has_never_seen_the_active_file(&self, world: &World) -> bool {
-        let knows_nothing = self.cursor.is_some_and(|cursor| cursor.generation.head_bytes == 0);
-        !self.is_connected() && (knows_nothing || self.left_in_generation != world.generation)
+        let has_seen = |number: &u64| self.numbers.contains(number);
+        !self.is_connected() && !world.active.iter().any(has_seen)
     }
 
     fn keep_cursor(&mut self, follower: &Follower) {
@@ -461,13 +454,6 @@ impl Viewer {
     fn take(&mut self, delivery: &Delivery) {
         match delivery {
             Delivery::Lines { track: _, chunk, selection: _ } => {
-                if std::env::var_os("MODEL_TRACE").is_some() {
-                    eprintln!(
-                        "TRACE {:?} {:?}",
-                        chunk.start(),
-                        String::from_utf8_lossy(chunk.raw())
-                    );
-                }
                 for line in chunk.lines() {
                     let text = std::str::from_utf8(line.text).unwrap();
                     let number = text.split("number=").nth(1).unwrap().split(' ').next().unwrap();

@@ -38,6 +38,8 @@ pub struct TailReader {
     astray_since: Option<Instant>,
     /// The source's files when the segment was begun; only noted at the live end.
     known: Vec<FileId>,
+    /// The file that was read before this one: nothing up to it is read again.
+    left: Option<FileId>,
     /// The greatest size of a truncated file whose copy is being read.
     copied_bytes: Option<u64>,
 }
@@ -91,6 +93,7 @@ impl TailReader {
             how,
             astray_since,
             known,
+            left: None,
             copied_bytes,
         };
         reader.note_known()?;
@@ -153,7 +156,7 @@ impl TailReader {
         let what = format!("looking for what came before {}", segment.path().display());
         let siblings = self.files.list().map_err(while_trying(&what))?;
         let own = siblings.iter().position(|sibling| Some(sibling.id) == segment.id());
-        let first = lineage::first_written_after(&siblings, millis_of(time), &self.known);
+        let first = self.first_unread_after(&siblings, millis_of(time));
         let Some(missed) = first.filter(|first| Some(*first) < own) else { return Ok(false) };
         let Some(missed) = siblings.get(missed) else { return Ok(false) };
         let missed = self.files.open(missed).map_err(while_trying(&what))?;
@@ -166,7 +169,9 @@ impl TailReader {
         segment.mark_truncated();
         self.ahead.clear();
         self.copied_bytes = Some(0);
+        let left = self.left;
         self.go_over_to(missed)?;
+        self.left = left;
         Ok(true)
     }
 
@@ -289,7 +294,7 @@ impl TailReader {
         last: &Segment,
         siblings: &[Sibling],
     ) -> io::Result<(Option<usize>, RotatedHow)> {
-        let later = lineage::first_written_after(siblings, last.written(), &self.known);
+        let later = self.first_unread_after(siblings, last.written());
         if last.id().is_none() {
             return Ok((later, RotatedHow::Replaced));
         }
@@ -304,7 +309,23 @@ impl TailReader {
             return Ok((Some(at + 1), RotatedHow::Renamed));
         }
         let change = last.size_and_change()?.1;
-        Ok((lineage::first_after(siblings, change), RotatedHow::Replaced))
+        let n_read = self.n_read(siblings);
+        let unread = siblings.get(n_read..).unwrap_or_default();
+        let next = lineage::first_after(unread, change).map(|at| at + n_read);
+        Ok((next, RotatedHow::Replaced))
+    }
+
+    /// How many of the files were read before this one.
+    fn n_read(&self, siblings: &[Sibling]) -> usize {
+        let left = siblings.iter().position(|sibling| Some(sibling.id) == self.left);
+        left.map_or(0, |left| left + 1)
+    }
+
+    /// The oldest file that was written to after a time and comes after what was read.
+    fn first_unread_after(&self, siblings: &[Sibling], millis: u64) -> Option<usize> {
+        let n_read = self.n_read(siblings);
+        let unread = siblings.get(n_read..)?;
+        lineage::first_written_after(unread, millis, &self.known).map(|at| at + n_read)
     }
 
     /// Leaves the segment for the next one.
@@ -324,6 +345,8 @@ impl TailReader {
 
     /// The file has been emptied. What was in it may have been copied away before.
     fn take_truncation(&mut self) -> Result<(), ReadError> {
+        // What was seen to follow the old content follows the new one.
+        self.ahead.clear();
         let what = format!("looking for a copy of {}", self.reader.segment().path().display());
         if let Some(copy) = self.find_copy().map_err(while_trying(&what))? {
             self.copied_bytes = Some(self.reader.segment().seen_bytes());
@@ -376,6 +399,7 @@ impl TailReader {
     fn go_over_to(&mut self, reader: SegmentReader) -> Result<(), ReadError> {
         (self.leaving, self.astray_since) = (None, None);
         self.ahead.pop_front();
+        self.left = self.reader.segment().id();
         self.reader = reader;
         self.note_known().map_err(while_trying("listing the files of a source"))
     }
