@@ -116,7 +116,7 @@ impl FileSource {
     /// The segments up to that of `end`, from young to old.
     fn backwards(&self, end: &Found) -> io::Result<Vec<Sibling>> {
         let mut siblings = self.files.list()?;
-        let at = lineage::position(&siblings, &end.segment, |sibling| self.files.head_of(sibling));
+        let at = lineage::position(&siblings, &end.segment, |sibling| self.files.head_of(sibling))?;
         siblings.truncate(at.unwrap_or(siblings.len()));
         siblings.reverse();
         Ok(siblings)

@@ -106,7 +106,7 @@ impl Files {
         let shared = open
             .iter()
             .filter_map(Weak::upgrade)
-            .find(|segment| segment.id() == fresh.id() && segment.is_continued_by(&fresh.head()));
+            .find(|segment| segment.id() == fresh.id() && segment.is_continued_by(&fresh));
         Ok(shared.unwrap_or_else(|| {
             let segment = Arc::new(fresh);
             open.push(Arc::downgrade(&segment));

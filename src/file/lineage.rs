@@ -123,24 +123,24 @@ pub fn position(
     siblings: &[Sibling],
     segment: &Segment,
     mut head_of: impl FnMut(&Sibling) -> io::Result<Vec<u8>>,
-) -> Option<usize> {
+) -> io::Result<Option<usize>> {
     if !segment.is_truncated()
         && let Some(at) = siblings.iter().position(|sibling| Some(sibling.id) == segment.id())
     {
-        return Some(at);
+        return Ok(Some(at));
     }
     let head = segment.head();
-    let mut holds_it = |sibling: &Sibling| {
-        !head.is_empty()
-            && !sibling.is_active()
-            && head_of(sibling).is_ok_and(|other| other.starts_with(&head))
-    };
-    let candidates: Vec<usize> =
-        (0..siblings.len()).filter(|at| siblings.get(*at).is_some_and(&mut holds_it)).collect();
+    let mut candidates = Vec::new();
+    for (at, sibling) in siblings.iter().enumerate() {
+        let may_be = !head.is_empty() && !sibling.is_active();
+        if may_be && head_of(sibling)?.starts_with(&head) {
+            candidates.push(at);
+        }
+    }
     // Files may begin alike, with a banner say; packing keeps the time of the last change.
     let change = segment.size_and_change().ok().and_then(|(_, change)| change);
     let has_change = |at: &usize| siblings.get(*at).is_some_and(|file| file.modified == change);
-    candidates.iter().copied().find(has_change).or_else(|| candidates.last().copied())
+    Ok(candidates.iter().copied().find(has_change).or_else(|| candidates.last().copied()))
 }
 
 /// What follows a segment that is not among `siblings` any more: the oldest file that was written

@@ -278,10 +278,13 @@ impl Segment {
         Ok(Standing::Same)
     }
 
-    /// Whether a file that begins with `head` can hold what this segment stands for.
+    /// Whether `fresh`, opened just now from the same file, can stand for the same content.
     #[must_use]
-    pub fn is_continued_by(&self, head: &[u8]) -> bool {
-        !self.is_truncated() && holds(head, &self.lock_head().bytes)
+    pub fn is_continued_by(&self, fresh: &Segment) -> bool {
+        let (own, fresh) = (self.lock_head(), fresh.lock_head());
+        // An empty file that was written to since has been filled and emptied.
+        let was_emptied = fresh.bytes.is_empty() && own.written != fresh.written;
+        !self.is_truncated() && !was_emptied && holds(&fresh.bytes, &own.bytes)
     }
 
     /// Whether the content this segment stands for is gone from its file.

@@ -39,7 +39,7 @@ pub struct TailReader {
     /// The source's files when the segment was begun; only noted at the live end.
     known: Vec<FileId>,
     /// The file that was read before this one: nothing up to it is read again.
-    left: Option<FileId>,
+    left: Option<Left>,
     /// The greatest size of a truncated file whose copy is being read.
     copied_bytes: Option<u64>,
 }
@@ -61,6 +61,13 @@ struct Leaving {
     read_to: u64,
     /// Since when nothing was added.
     quiet_since: Instant,
+}
+
+/// A segment that was read to its end.
+#[derive(Clone, Debug)]
+struct Left {
+    id: Option<FileId>,
+    head: Vec<u8>,
 }
 
 /// What comes after a segment.
@@ -137,12 +144,18 @@ impl TailReader {
                 self.queue.push_back(Step::Chunk(chunk));
                 Ok(())
             }
-            Block::Truncated => self.take_truncation(),
+            Block::Truncated => {
+                let taken = self.take_truncation();
+                self.unless_moving(taken)
+            }
             Block::End if self.reader.read_to() >= limit => {
                 self.queue.push_back(Step::AtEnd { look_again: None });
                 Ok(())
             }
-            Block::End => self.look_for_next(),
+            Block::End => {
+                let looked = self.look_for_next();
+                self.unless_moving(looked)
+            }
         }
     }
 
@@ -156,7 +169,8 @@ impl TailReader {
         let what = format!("looking for what came before {}", segment.path().display());
         let siblings = self.files.list().map_err(while_trying(&what))?;
         let own = siblings.iter().position(|sibling| Some(sibling.id) == segment.id());
-        let first = self.first_unread_after(&siblings, millis_of(time));
+        let first =
+            self.first_unread_after(&siblings, millis_of(time)).map_err(while_trying(&what))?;
         let Some(missed) = first.filter(|first| Some(*first) < own) else { return Ok(false) };
         let Some(missed) = siblings.get(missed) else { return Ok(false) };
         let missed = self.files.open(missed).map_err(while_trying(&what))?;
@@ -169,10 +183,22 @@ impl TailReader {
         segment.mark_truncated();
         self.ahead.clear();
         self.copied_bytes = Some(0);
-        let left = self.left;
+        let left = self.left.clone();
         self.go_over_to(missed)?;
         self.left = left;
         Ok(true)
+    }
+
+    /// A file that was listed and is gone when it is looked at is just being renamed or packed: what
+    /// was begun has changed nothing, and is begun again in a moment.
+    fn unless_moving(&mut self, done: Result<(), ReadError>) -> Result<(), ReadError> {
+        match done {
+            Err(error) if lineage::is_absence(&error.source) => {
+                self.queue.push_back(Step::AtEnd { look_again: Some(LOOK_AGAIN) });
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// The segment is read to its end: is there another one?
@@ -294,7 +320,14 @@ impl TailReader {
         last: &Segment,
         siblings: &[Sibling],
     ) -> io::Result<(Option<usize>, RotatedHow)> {
-        let later = self.first_unread_after(siblings, last.written());
+        let mut later = self.first_unread_after(siblings, last.written())?;
+        // A copy (or what it was packed to) of the content itself holds nothing new.
+        while let Some(copy) = later.and_then(|at| siblings.get(at))
+            && !copy.is_active()
+            && self.is_copy(last, copy)?
+        {
+            later = later.map(|at| at + 1);
+        }
         if last.id().is_none() {
             return Ok((later, RotatedHow::Replaced));
         }
@@ -304,28 +337,39 @@ impl TailReader {
         if let Some(own) = own.filter(|_| last.is_truncated()) {
             return Ok((Some(later.map_or(own, |later| later.min(own))), RotatedHow::Truncated));
         }
-        let at = lineage::position(siblings, last, |sibling| self.files.head_of(sibling));
+        let at = lineage::position(siblings, last, |sibling| self.files.head_of(sibling))?;
         if let Some(at) = at {
             return Ok((Some(at + 1), RotatedHow::Renamed));
         }
         let change = last.size_and_change()?.1;
-        let n_read = self.n_read(siblings);
+        let n_read = self.n_read(siblings)?;
         let unread = siblings.get(n_read..).unwrap_or_default();
         let next = lineage::first_after(unread, change).map(|at| at + n_read);
         Ok((next, RotatedHow::Replaced))
     }
 
     /// How many of the files were read before this one.
-    fn n_read(&self, siblings: &[Sibling]) -> usize {
-        let left = siblings.iter().position(|sibling| Some(sibling.id) == self.left);
-        left.map_or(0, |left| left + 1)
+    fn n_read(&self, siblings: &[Sibling]) -> io::Result<usize> {
+        let Some(left) = &self.left else { return Ok(0) };
+        if let Some(at) = siblings.iter().position(|sibling| Some(sibling.id) == left.id) {
+            return Ok(at + 1);
+        }
+        // It may have been packed meanwhile.
+        for (at, sibling) in siblings.iter().enumerate().rev() {
+            let may_be = !sibling.is_active() && !left.head.is_empty();
+            if may_be && self.files.head_of(sibling)?.starts_with(&left.head) {
+                return Ok(at + 1);
+            }
+        }
+        Ok(0)
     }
 
     /// The oldest file that was written to after a time and comes after what was read.
-    fn first_unread_after(&self, siblings: &[Sibling], millis: u64) -> Option<usize> {
-        let n_read = self.n_read(siblings);
-        let unread = siblings.get(n_read..)?;
-        lineage::first_written_after(unread, millis, &self.known).map(|at| at + n_read)
+    fn first_unread_after(&self, siblings: &[Sibling], millis: u64) -> io::Result<Option<usize>> {
+        let n_read = self.n_read(siblings)?;
+        let unread = siblings.get(n_read..).unwrap_or_default();
+        let first = lineage::first_written_after(unread, millis, &self.known);
+        Ok(first.map(|at| at + n_read))
     }
 
     /// Leaves the segment for the next one.
@@ -367,18 +411,18 @@ impl TailReader {
         Ok(())
     }
 
+    /// Whether a file begins with what is known of a segment.
+    fn is_copy(&self, segment: &Segment, sibling: &Sibling) -> io::Result<bool> {
+        let head = segment.head();
+        Ok(!head.is_empty() && self.files.head_of(sibling)?.starts_with(&head))
+    }
+
     /// A sibling that holds what the segment held, at least as far as it was read.
     fn find_copy(&self) -> io::Result<Option<Arc<Segment>>> {
         let (segment, read_to) = (self.reader.segment(), self.reader.read_to());
-        let head = segment.head();
         let siblings = self.files.list()?;
         for sibling in siblings.iter().rev().filter(|sibling| Some(sibling.id) != segment.id()) {
-            let holds_head = match self.files.head_of(sibling) {
-                Ok(other) => !head.is_empty() && other.starts_with(&head),
-                Err(error) if lineage::is_absence(&error) => false,
-                Err(error) => return Err(error),
-            };
-            if holds_head {
+            if self.is_copy(segment, sibling)? {
                 let copy = self.files.open(sibling)?;
                 if holds_lead(&copy, read_to, self.reader.lead())? {
                     return Ok(Some(copy));
@@ -399,7 +443,8 @@ impl TailReader {
     fn go_over_to(&mut self, reader: SegmentReader) -> Result<(), ReadError> {
         (self.leaving, self.astray_since) = (None, None);
         self.ahead.pop_front();
-        self.left = self.reader.segment().id();
+        let left = self.reader.segment();
+        self.left = Some(Left { id: left.id(), head: left.head() });
         self.reader = reader;
         self.note_known().map_err(while_trying("listing the files of a source"))
     }
