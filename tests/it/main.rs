@@ -15,5 +15,10 @@
     reason = "a failed fixture is a failed test"
 )]
 
+mod architecture;
 mod follow_text;
+mod formats;
+mod query;
+mod resume;
+mod several;
 mod support;

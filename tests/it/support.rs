@@ -11,6 +11,7 @@ mod viewer;
 use std::time::{Duration, Instant};
 
 pub use self::answer::Answer;
+pub use self::connection::Connection;
 pub use self::log_folder::{LogFile, LogFolder, numbered};
 pub use self::request::Request;
 pub use self::test_server::{Options, TestServer, run};
