@@ -24,8 +24,12 @@ pub fn report(config: &Config) -> anyhow::Result<String> {
         linger: config.linger,
         metrics: Arc::clone(&metrics),
     };
-    let context =
-        FileContext { feeds, hub: WatchHub::new(metrics), zone: Arc::new(Zone::system()) };
+    let context = FileContext {
+        feeds,
+        hub: WatchHub::new(metrics),
+        zone: Arc::new(Zone::system()),
+        shared: Arc::default(),
+    };
     let catalog = open_catalog(&config.sources, context).snapshot();
     let mut text = config.explanation().to_string();
     writeln!(text, "\n{} sources:", catalog.sources.len())?;

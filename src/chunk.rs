@@ -66,6 +66,7 @@ pub struct Chunk {
     encoding: Encoding,
     ends: Ends,
     text: OnceLock<Bytes>,
+    is_text: OnceLock<bool>,
     lines: OnceLock<Vec<LineEnd>>,
     facts: OnceLock<Vec<Facts>>,
     slots: [OnceLock<Encoded>; Slot::COUNT],
@@ -137,8 +138,19 @@ impl Chunk {
     #[must_use]
     pub fn new(start: Place, raw: Bytes, encoding: Encoding, ends: Ends) -> Self {
         let prefix = start.generation.cursor_prefix();
-        let (text, lines, facts) = Default::default();
-        Chunk { start, prefix, raw, encoding, ends, text, lines, facts, slots: Default::default() }
+        let (text, is_text, lines, facts) = Default::default();
+        Chunk {
+            start,
+            prefix,
+            raw,
+            encoding,
+            ends,
+            text,
+            is_text,
+            lines,
+            facts,
+            slots: Default::default(),
+        }
     }
 
     /// The place before the first byte.
@@ -177,6 +189,12 @@ impl Chunk {
                 if self.start.offset == 0 { text.trim_start_matches('\u{feff}') } else { &text };
             Bytes::copy_from_slice(text.as_bytes())
         })
+    }
+
+    /// Whether [`Self::text`] is UTF-8 throughout.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        *self.is_text.get_or_init(|| std::str::from_utf8(self.text()).is_ok())
     }
 
     /// How the chunk's edges stand to the lines of the file.

@@ -213,6 +213,12 @@ struct Round {
     error: Option<ReadError>,
 }
 
+impl fmt::Debug for LiveEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveEnd").field("hints", &self.hints).finish_non_exhaustive()
+    }
+}
+
 struct FeedTask {
     feed: Arc<Feed>,
     slot: Arc<FeedSlot>,
@@ -324,11 +330,13 @@ impl FeedTask {
 
     /// How long lines are gathered after some have gone out. A quiet log's line goes out at once;
     /// the more viewers there are, the more a write has to carry (lines per write decide the cost
-    /// of a fan-out), up to [`LONGEST_PAUSE`].
+    /// of a fan-out), up to [`LONGEST_PAUSE`], or as long as sending to all of them takes.
     fn pause(&self) -> Duration {
         let n_viewers = self.feed.n_viewers.load(Ordering::Acquire);
         let n_viewers = u32::try_from(n_viewers).unwrap_or(u32::MAX);
-        PAUSE_PER_VIEWER.saturating_mul(n_viewers.saturating_sub(1)).min(LONGEST_PAUSE)
+        let gathering = PAUSE_PER_VIEWER.saturating_mul(n_viewers.saturating_sub(1));
+        // A round that begins before the one before is out only makes more, smaller writes.
+        gathering.min(LONGEST_PAUSE).max(SEND_PER_VIEWER.saturating_mul(n_viewers))
     }
 
     /// Waits for a hint, at most for `at_most`, and for the next round to be due. False if the
@@ -421,6 +429,9 @@ const ROUND_BYTES: usize = 1 << 20;
 
 /// See [`FeedTask::pause`].
 const PAUSE_PER_VIEWER: Duration = Duration::from_micros(200);
+
+/// About what it takes to send a round to one viewer.
+const SEND_PER_VIEWER: Duration = Duration::from_micros(15);
 
 /// See [`FeedTask::pause`].
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);

@@ -3,6 +3,9 @@
 
 pub mod archive;
 pub mod files;
+pub mod folders;
+pub mod gzip;
+pub mod gzip_indexes;
 pub mod lineage;
 pub mod location;
 pub mod rotation;
@@ -15,10 +18,12 @@ pub mod watch_hub;
 use std::io;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::chunk::Place;
 use crate::cursor::{Cursor, check_of, head_hash};
 use crate::feed::{FeedContext, FeedGuard, FeedSlot, LiveEnd};
-use crate::file::files::Files;
+use crate::file::files::{Files, SharedFiles};
 use crate::file::lineage::Sibling;
 use crate::file::location::Location;
 use crate::file::seek::TailSeek;
@@ -36,6 +41,7 @@ pub struct FileSource {
     name: SourceName,
     files: Arc<Files>,
     feed: Arc<FeedSlot>,
+    reads: Arc<Semaphore>,
     context: FileContext,
 }
 
@@ -48,6 +54,8 @@ pub struct FileContext {
     pub hub: Arc<WatchHub>,
     /// For times that tell no zone.
     pub zone: Arc<Zone>,
+    /// What the files of all sources share.
+    pub shared: Arc<SharedFiles>,
 }
 
 /// Where a history begins.
@@ -62,8 +70,10 @@ impl FileSource {
     #[must_use]
     pub fn new(name: SourceName, location: Location, context: FileContext) -> Self {
         let metrics = Arc::clone(&context.feeds.metrics);
-        let files = Arc::new(Files::new(&name, location, metrics));
-        FileSource { name, files, feed: Arc::default(), context }
+        let shared = Arc::clone(&context.shared);
+        let files = Arc::new(Files::new(&name, location, metrics, shared));
+        let reads = Arc::new(Semaphore::new(MAX_READS));
+        FileSource { name, files, feed: Arc::default(), reads, context }
     }
 
     /// Where the source's files are.
@@ -273,6 +283,10 @@ impl Source for FileSource {
         })
     }
 
+    fn reads(&self) -> &Arc<Semaphore> {
+        &self.reads
+    }
+
     fn viewers(&self) -> usize {
         self.feed.n_viewers()
     }
@@ -291,7 +305,7 @@ impl Source for FileSource {
     }
 
     fn status(&self) -> Status {
-        let siblings = self.files.list().unwrap_or_default();
+        let siblings = self.files.list_for_show().unwrap_or_default();
         let segments = siblings.into_iter().rev().map(|sibling| SegmentStatus {
             file: sibling.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             size: sibling.size,
@@ -324,3 +338,6 @@ fn nanos_of(time: std::time::SystemTime) -> i64 {
     time.duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
+
+/// Blocks of one source that are read at once on behalf of viewers.
+const MAX_READS: usize = 16;

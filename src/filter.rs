@@ -163,14 +163,14 @@ pub fn compile(pattern: &str) -> Result<Regex, PatternError> {
         .size_limit(COMPILED_BYTES)
         .dfa_size_limit(COMPILED_BYTES)
         .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => PatternError::TooLarge,
-            other => {
-                // The library draws the pattern over several lines; the last one says what is wrong.
-                let text = other.to_string();
-                let reason = text.lines().last().unwrap_or_default();
-                PatternError::Syntax(reason.trim_start_matches("error: ").to_owned())
+        .map_err(|error| {
+            if let regex::Error::CompiledTooBig(_) = error {
+                return PatternError::TooLarge;
             }
+            // The library draws the pattern over several lines; the last one says what is wrong.
+            let text = error.to_string();
+            let reason = text.lines().last().unwrap_or_default();
+            PatternError::Syntax(reason.trim_start_matches("error: ").to_owned())
         })
 }
 

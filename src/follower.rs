@@ -4,6 +4,8 @@
 //! formats.
 
 pub mod track;
+pub mod tracks;
+pub mod wait;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chunk::{Chunk, Place};
 use crate::filter::{Filter, Selection};
-use crate::follower::track::{Moved, Output, Track, Tracks, Woken};
+use crate::follower::track::{Output, Track};
+use crate::follower::tracks::Tracks;
+use crate::follower::wait::{Moved, Woken};
 use crate::history::{EventKind, Progress};
 use crate::line::Zone;
 use crate::source::{OpenError, Source, SourceName, Start};
@@ -125,8 +129,7 @@ pub struct Follower {
 impl Follower {
     /// Opens all sources. Nothing is read before [`Self::next`] is asked.
     pub async fn open(wish: Wish, zone: Arc<Zone>) -> Result<Self, OpenError> {
-        let filter = Arc::new(wish.filter);
-        let mut tracks = Tracks::new(Arc::clone(&filter), zone, wish.follow);
+        let mut tracks = Tracks::new(wish.filter, zone, wish.follow);
         for (source, start) in wish.sources {
             tracks.open(source, start).await?;
         }

@@ -3,7 +3,7 @@
 //!
 //! The modules, in reading order:
 //!
-//! * [`cursor`], [`line`], [`when`]: the words. A place as a token; what a line tells; a time asked for.
+//! * [`cursor`], [`line`](mod@line), [`when`]: the words. A place as a token; what a line tells; a time asked for.
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.

@@ -67,10 +67,12 @@ impl Metrics {
             faults: make.counter("tailcast_faults_total", "What failed and was tried again.")?,
             registry: Registry::clone(&registry),
         };
-        FORMATS.iter().for_each(|format| metrics.viewers.with_label_values(&[format]).set(0));
-        CLOSE_REASONS
-            .iter()
-            .for_each(|reason| metrics.viewers_closed.with_label_values(&[reason]).reset());
+        for format in FORMATS {
+            metrics.viewers.with_label_values(&[format]).set(0);
+        }
+        for reason in CLOSE_REASONS {
+            metrics.viewers_closed.with_label_values(&[reason]).reset();
+        }
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         Ok(metrics)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rocket::fairing::AdHoc;
 use rocket::{Orbit, Rocket, Shutdown};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -71,7 +72,7 @@ pub async fn serve(
     let mut launch = std::pin::pin!(rocket.launch());
     tokio::select! {
         ended = &mut launch => {
-            parts.stop().await;
+            parts.stop(false).await;
             return ended.map(drop).map_err(|error| rocket_error(&error, address));
         }
         signal = signals.next() => tracing::info!(signal, "shutting down"),
@@ -79,10 +80,11 @@ pub async fn serve(
     let goodbye = async {
         say_goodbye(&parts.site, shutdown).await;
         // What is left after the grace is cut; the streams themselves have ended.
-        if let Err(error) = launch.await {
+        let ended = launch.await;
+        if let Err(error) = &ended {
             tracing::warn!(%error, "connections were cut");
         }
-        parts.stop().await;
+        parts.stop(ended.is_ok()).await;
     };
     tokio::select! {
         () = goodbye => Ok(()),
@@ -107,6 +109,7 @@ async fn say_goodbye(site: &Site, shutdown: Shutdown) {
 /// What runs beside Rocket.
 struct Parts {
     site: Site,
+    hub: Arc<WatchHub>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -121,7 +124,9 @@ impl Parts {
         let metrics = Arc::new(Metrics::new().map_err(|error| start_error(&error))?);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let hub = WatchHub::new(Arc::clone(&metrics));
-        tasks.spawn(Arc::clone(&hub).run(stop.clone()));
+        // On a thread of its own: looking at a file on a stalled disk holds up the hints only.
+        let (runtime, hub_run) = (Handle::current(), Arc::clone(&hub).run(stop.clone()));
+        tasks.spawn_blocking(move || runtime.block_on(hub_run));
         let zone = Arc::new(Zone::system());
         let feeds = FeedContext {
             tasks: tasks.clone(),
@@ -129,13 +134,18 @@ impl Parts {
             linger: config.linger,
             metrics: Arc::clone(&metrics),
         };
-        let context = FileContext { feeds, hub: Arc::clone(&hub), zone: Arc::clone(&zone) };
+        let context = FileContext {
+            feeds,
+            hub: Arc::clone(&hub),
+            zone: Arc::clone(&zone),
+            shared: Arc::default(),
+        };
         let specs = config.sources.clone();
         let opening = tasks.spawn_blocking(move || open_catalog(&specs, context)).await;
         let catalog = opening.map_err(|error| start_error(&error))?;
         tasks.spawn(Arc::clone(&catalog).run(stop.clone()));
         let site = Site {
-            degraded: degraded_check(Arc::clone(&catalog), hub),
+            degraded: degraded_check(Arc::clone(&catalog), Arc::clone(&hub)),
             catalog,
             metrics,
             zone,
@@ -144,15 +154,26 @@ impl Parts {
             admission: Admission::new(config.max_viewers),
             closing: CancellationToken::new(),
         };
-        Ok(Parts { site, tasks, stop })
+        Ok(Parts { site, hub, tasks, stop })
     }
 
-    async fn stop(self) {
+    /// Stops them. `is_clean`: Rocket has let go of every stream.
+    async fn stop(self, is_clean: bool) {
         self.stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(STOP, self.tasks.wait()).await.is_err() {
             tracing::warn!("some reads have not come back; they are left to the system");
+        } else if is_clean {
+            self.assert_nothing_left();
         }
+    }
+
+    /// Every viewer has ended, by whatever road, and so has all that it held.
+    fn assert_nothing_left(&self) {
+        debug_assert_eq!(self.site.admission.n_viewers(), 0, "viewers are left");
+        debug_assert_eq!(self.site.metrics.n_viewers(), 0, "streams are left");
+        debug_assert_eq!(self.site.metrics.feeds.get(), 0, "feeds are left");
+        debug_assert_eq!(self.hub.n_followed(), 0, "watches are left");
     }
 }
 
@@ -188,12 +209,10 @@ fn address_of(rocket: &Rocket<Orbit>) -> SocketAddr {
 
 /// Looking at the error is also what keeps Rocket's from panicking when it is dropped.
 fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
-    match error.kind() {
-        rocket::error::ErrorKind::Bind(reason) => {
-            ServeError::Bind { address, reason: reason.to_string() }
-        }
-        other => ServeError::Rocket(other.to_string()),
+    if let rocket::error::ErrorKind::Bind(reason) = error.kind() {
+        return ServeError::Bind { address, reason: reason.to_string() };
     }
+    ServeError::Rocket(error.kind().to_string())
 }
 
 /// How long viewers have to take their last record. With Rocket's own grace after it (3 s) the

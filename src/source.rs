@@ -7,6 +7,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio::sync::Semaphore;
+
 use crate::chunk::Place;
 use crate::cursor::Cursor;
 use crate::feed::FeedGuard;
@@ -44,6 +46,10 @@ pub trait Source: Send + Sync + fmt::Debug {
 
     /// Takes part in the live end, which is started where nobody does yet.
     fn subscribe(self: Arc<Self>) -> FeedGuard;
+
+    /// Permits to read the history. Each source has its own, so that one on a stalled disk holds up
+    /// nobody else's viewers.
+    fn reads(&self) -> &Arc<Semaphore>;
 
     /// How many guards of the live end are held.
     fn viewers(&self) -> usize;

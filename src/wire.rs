@@ -93,7 +93,7 @@ impl Encoder {
         match self.format {
             Format::Text | Format::Raw => Bytes::new(),
             Format::Ndjson => ndjson::line_of(write),
-            Format::Sse => sse::start(&self.id_of(follower), write),
+            Format::Sse => sse::start(&id_of(follower), write),
         }
     }
 
@@ -111,9 +111,7 @@ impl Encoder {
                     Format::Text => self.text.event(*track, name, *kind),
                     Format::Raw => Bytes::new(),
                     Format::Ndjson => ndjson::line_of(write),
-                    Format::Sse => {
-                        sse::event(record::event_name(*kind), &self.id_of(follower), write)
-                    }
+                    Format::Sse => sse::event(record::event_name(*kind), &id_of(follower), write),
                 }
             }
             Delivery::Heartbeat => {
@@ -122,7 +120,7 @@ impl Encoder {
                     Format::Text => self.text.heartbeat(),
                     Format::Raw => Bytes::new(),
                     Format::Ndjson => ndjson::line_of(write),
-                    Format::Sse => sse::heartbeat(&self.id_of(follower), write),
+                    Format::Sse => sse::heartbeat(&id_of(follower), write),
                 }
             }
             Delivery::End(reason) => {
@@ -130,7 +128,7 @@ impl Encoder {
                 match self.format {
                     Format::Text | Format::Raw => Bytes::new(),
                     Format::Ndjson => ndjson::line_of(write),
-                    Format::Sse => sse::event("end", &self.id_of(follower), write),
+                    Format::Sse => sse::event("end", &id_of(follower), write),
                 }
             }
         }
@@ -158,15 +156,15 @@ impl Encoder {
             }
         }
     }
+}
 
-    /// The place of the whole stream; empty where it has none.
-    fn id_of(&self, follower: &Follower) -> String {
-        let mut id = Vec::new();
-        if is_resumable(follower) {
-            write_set(follower.places(), &mut id);
-        }
-        String::from_utf8_lossy(&id).into_owned()
+/// The place of the whole stream; empty where it has none.
+fn id_of(follower: &Follower) -> String {
+    let mut id = Vec::new();
+    if is_resumable(follower) {
+        write_set(follower.places(), &mut id);
     }
+    String::from_utf8_lossy(&id).into_owned()
 }
 
 /// Whether a stream of that many sources has a place as a whole.

@@ -47,7 +47,12 @@ pub enum Found {
 #[derive(Clone, Debug)]
 pub enum Taken {
     /// These, without a hole.
-    Items(Vec<Item>),
+    Items {
+        /// The items.
+        items: Vec<Item>,
+        /// There are more.
+        has_more: bool,
+    },
     /// There are none yet.
     Nothing,
     /// The item asked for is not kept any more.
@@ -150,7 +155,8 @@ impl Ring {
             .take_while(fits)
             .map(|kept| kept.item.clone())
             .collect();
-        if items.is_empty() { Taken::Nothing } else { Taken::Items(items) }
+        let has_more = skipped + items.len() < self.items.len();
+        if items.is_empty() { Taken::Nothing } else { Taken::Items { items, has_more } }
     }
 
     /// The place after the last item.

@@ -5,65 +5,98 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
+use crate::file::gzip::{GzipIndex, GzipReader};
 use crate::file::rotation::Compression;
 
-/// Unpacks one file from its start.
+/// Unpacks one file.
 pub struct ArchiveReader {
-    unpacker: Box<dyn Read + Send>,
-    /// How many unpacked bytes were read.
-    offset: u64,
+    unpacker: Unpacker,
+}
+
+enum Unpacker {
+    Gzip(Box<GzipReader>),
+    Other {
+        stream: Box<dyn Read + Send>,
+        /// How many unpacked bytes were read.
+        offset: u64,
+    },
 }
 
 impl ArchiveReader {
-    /// Begins at the start of `file`, whatever other readers of the same file do.
-    pub fn open(file: File, compression: Compression) -> io::Result<Self> {
+    /// Begins at or before `offset` (unpacked), whatever other readers of the same file do.
+    #[must_use]
+    pub fn open(file: File, compression: Compression, index: &Arc<GzipIndex>, offset: u64) -> Self {
+        if compression == Compression::Gzip {
+            let reader = GzipReader::open(file, Arc::clone(index), offset);
+            return ArchiveReader { unpacker: Unpacker::Gzip(Box::new(reader)) };
+        }
         let packed = BufReader::with_capacity(PACKED_BYTES, FileFromStart { file, offset: 0 });
-        let unpacker: Box<dyn Read + Send> = match compression {
-            Compression::None => Box::new(packed),
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+        let stream: Box<dyn Read + Send> = match compression {
+            Compression::None | Compression::Gzip => Box::new(packed),
             Compression::Zstd => Box::new(ZstdFrames::new(packed)),
             Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(packed)),
             Compression::Xz => {
                 Box::new(lzma_rust2::XzReader::new_mem_limit(packed, true, XZ_MEMORY_KIB))
             }
         };
-        Ok(ArchiveReader { unpacker, offset: 0 })
+        ArchiveReader { unpacker: Unpacker::Other { stream, offset: 0 } }
     }
 
-    /// How many unpacked bytes were read.
+    /// How many unpacked bytes lie before the next one.
     #[must_use]
     pub fn offset(&self) -> u64 {
-        self.offset
+        match &self.unpacker {
+            Unpacker::Gzip(reader) => reader.offset(),
+            Unpacker::Other { stream: _, offset } => *offset,
+        }
     }
 
     /// Fills `buffer`, or as much of it as there is left.
     pub fn read_full(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut n_read = 0;
         while let Some(rest) = buffer.get_mut(n_read..).filter(|rest| !rest.is_empty()) {
-            match self.unpacker.read(rest) {
+            match self.read(rest) {
                 Ok(0) => break,
                 Ok(n_bytes) => n_read += n_bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        self.offset += n_read as u64;
         Ok(n_read)
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.unpacker {
+            Unpacker::Gzip(reader) => reader.read(buffer),
+            Unpacker::Other { stream, offset } => {
+                let n_read = stream.read(buffer)?;
+                *offset += n_read as u64;
+                Ok(n_read)
+            }
+        }
     }
 
     /// Goes forward to `offset`; false if the content ends before.
     pub fn skip_to(&mut self, offset: u64) -> io::Result<bool> {
-        let wanted = offset.saturating_sub(self.offset);
-        let skipped = io::copy(&mut self.unpacker.by_ref().take(wanted), &mut io::sink())?;
-        self.offset += skipped;
-        Ok(skipped == wanted)
+        let mut scratch = vec![0; SKIP_BYTES];
+        loop {
+            let left = usize::try_from(offset.saturating_sub(self.offset())).unwrap_or(usize::MAX);
+            let wanted = left.min(SKIP_BYTES);
+            if wanted == 0 {
+                return Ok(true);
+            }
+            if self.read_full(scratch.get_mut(..wanted).unwrap_or_default())? == 0 {
+                return Ok(false);
+            }
+        }
     }
 }
 
 impl fmt::Debug for ArchiveReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ArchiveReader").field("offset", &self.offset).finish_non_exhaustive()
+        f.debug_struct("ArchiveReader").field("offset", &self.offset()).finish_non_exhaustive()
     }
 }
 
@@ -124,6 +157,7 @@ impl<R: io::BufRead> Read for ZstdFrames<R> {
     }
 }
 
+const SKIP_BYTES: usize = 64 * 1024;
 const PACKED_BYTES: usize = 64 * 1024;
 
 /// An xz file may ask for any amount of memory; it gets this.

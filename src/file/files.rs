@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::chunk::{Generation, Place};
 use crate::cursor::hash32;
+use crate::file::folders::Folders;
+use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::lineage::{self, Sibling};
 use crate::file::location::Location;
 use crate::file::rotation::Compression;
@@ -24,6 +26,14 @@ pub struct Files {
     metrics: Arc<Metrics>,
     open: Mutex<Vec<Weak<Segment>>>,
     heads: Mutex<HashMap<HeadKey, Vec<u8>>>,
+    shared: Arc<SharedFiles>,
+}
+
+/// What the files of all sources share.
+#[derive(Debug, Default)]
+pub struct SharedFiles {
+    indexes: GzipIndexes,
+    folders: Folders,
 }
 
 type HeadKey = (FileId, u64, Option<SystemTime>);
@@ -31,10 +41,15 @@ type HeadKey = (FileId, u64, Option<SystemTime>);
 impl Files {
     /// The files of the source `name` at `location`. Opens nothing.
     #[must_use]
-    pub fn new(name: &SourceName, location: Location, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        name: &SourceName,
+        location: Location,
+        metrics: Arc<Metrics>,
+        shared: Arc<SharedFiles>,
+    ) -> Self {
         let source = hash32(name.as_str().as_bytes());
         let (open, heads) = Default::default();
-        Files { location, source, metrics, open, heads }
+        Files { location, source, metrics, open, heads, shared }
     }
 
     /// Where the files are.
@@ -57,7 +72,12 @@ impl Files {
 
     /// All files, from old to young.
     pub fn list(&self) -> io::Result<Vec<Sibling>> {
-        lineage::list(&self.location)
+        lineage::list(&self.location, &self.shared.folders, Duration::ZERO)
+    }
+
+    /// All files, from old to young, as they were a moment ago: for lists of many sources.
+    pub fn list_for_show(&self) -> io::Result<Vec<Sibling>> {
+        lineage::list(&self.location, &self.shared.folders, SHOWN_AGE)
     }
 
     /// The file that is written to: the active one, or without one the youngest that is not packed.
@@ -70,7 +90,9 @@ impl Files {
 
     /// Opens a file, or shares it if it is open.
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
-        let fresh = Segment::open(&sibling.path, &self.location, sibling.compression, self.source)?;
+        let (path, compression) = (&sibling.path, sibling.compression);
+        let fresh =
+            Segment::open(path, &self.location, compression, self.source, &self.shared.indexes)?;
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
         let shared = open.iter().filter_map(Weak::upgrade).find(|segment| {
@@ -133,6 +155,9 @@ impl Files {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How old a list of files may be that is only shown.
+const SHOWN_AGE: Duration = Duration::from_secs(1);
 
 /// Of each source; a head is at most 1 KiB.
 const MAX_HEADS: usize = 256;

@@ -4,10 +4,11 @@
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use crate::file::folders::Folders;
 use crate::file::location::Location;
-use crate::file::rotation::{self, Age, Compression};
+use crate::file::rotation::{Age, Compression, Rotated};
 use crate::file::segment::{FileId, Segment};
 
 /// One file of a source, as the folder lists it.
@@ -58,15 +59,19 @@ pub fn active(location: &Location) -> io::Result<Option<Sibling>> {
     }
 }
 
-/// All files of the source, from old to young; the active one is the last.
-pub fn list(location: &Location) -> io::Result<Vec<Sibling>> {
+/// All files of the source, from old to young; the active one is the last. The folder may be read
+/// from what was known of it `max_age` ago.
+pub fn list(location: &Location, folders: &Folders, max_age: Duration) -> io::Result<Vec<Sibling>> {
     let mut siblings = Vec::new();
     if location.siblings
         && let Some(name) = location.path.file_name().and_then(|name| name.to_str())
     {
-        let folders = location.path.parent().into_iter().chain(location.olddir.as_deref());
-        for folder in folders {
-            list_folder(folder, name, &mut siblings)?;
+        let own_folders = location.path.parent().into_iter().chain(location.olddir.as_deref());
+        for folder in own_folders {
+            let listing = folders.list(folder, max_age)?;
+            for (path, rotated) in listing.get(name).into_iter().flatten() {
+                siblings.extend(sibling_at(path, rotated)?);
+            }
         }
     }
     // While a file is being packed it is there twice: the plain one is surely whole.
@@ -76,31 +81,18 @@ pub fn list(location: &Location) -> io::Result<Vec<Sibling>> {
     Ok(siblings)
 }
 
-fn list_folder(folder: &Path, name: &str, siblings: &mut Vec<Sibling>) -> io::Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if is_absence(&error) => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    for entry in entries {
-        let entry = entry?;
-        let file_name = entry.file_name();
-        let parsed = file_name.to_str().and_then(rotation::parse);
-        let Some(rotated) = parsed.filter(|rotated| rotated.base == name) else { continue };
-        // SECURITY: not followed if it is a link; nobody has named it.
-        match entry.metadata() {
-            Ok(metadata) if metadata.is_file() => siblings.push(Sibling::new(
-                entry.path(),
-                &metadata,
-                Some(rotated.age),
-                rotated.compression,
-            )),
-            Ok(_other_kind) => {}
-            Err(error) if is_absence(&error) => {}
-            Err(error) => return Err(error),
+/// A rotated file, if it is (still) there and a regular file.
+fn sibling_at(path: &Path, rotated: &Rotated) -> io::Result<Option<Sibling>> {
+    // SECURITY: not followed if it is a link; nobody has named it.
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => {
+            let (age, compression) = (Some(rotated.age), rotated.compression);
+            Ok(Some(Sibling::new(path.to_owned(), &metadata, age, compression)))
         }
+        Ok(_other_kind) => Ok(None),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(error),
     }
-    Ok(())
 }
 
 /// Where `segment` stands in `siblings`: by device and inode, else by what its head holds (it may
@@ -126,6 +118,7 @@ pub fn position(
 
 /// What follows a segment that is not among `siblings` any more: the oldest file that was written
 /// to after it, or else the active one.
+#[must_use]
 pub fn first_after(siblings: &[Sibling], change: Option<SystemTime>) -> Option<usize> {
     let is_younger = |sibling: &Sibling| sibling.is_active() || sibling.modified > change;
     siblings.iter().position(is_younger)

@@ -12,6 +12,7 @@ use crate::line::split::{Encoding, trim_line_end};
 use crate::line::{Zone, facts};
 
 /// Finds the start of the last lines of a segment that pass a filter.
+#[derive(Debug)]
 pub struct TailSeek<'a> {
     /// What counts.
     pub filter: &'a Filter,
@@ -97,7 +98,7 @@ impl TailSeek<'_> {
                 Block::Chunk(chunk) => chunk,
                 Block::Truncated => break,
                 Block::End => match reader.take_rest(false) {
-                    Some(rest) => rest,
+                    Some(rest) => Arc::new(rest),
                     None => break,
                 },
             };
@@ -149,7 +150,7 @@ impl TailSeek<'_> {
             let chunk = match reader.next_block(CHUNK_BYTES, u64::MAX)? {
                 Block::Chunk(chunk) => chunk,
                 Block::Truncated | Block::End => match reader.take_rest(true) {
-                    Some(rest) => rest,
+                    Some(rest) => Arc::new(rest),
                     None => break,
                 },
             };

@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use rustix::fs::OFlags;
@@ -16,6 +16,8 @@ use rustix::fs::OFlags;
 use crate::chunk::Generation;
 use crate::cursor::{CursorPrefix, GenerationKey, HEAD_BYTES, hash32, head_hash};
 use crate::file::archive::ArchiveReader;
+use crate::file::gzip::GzipIndex;
+use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::location::Location;
 use crate::file::rotation::Compression;
 use crate::line::split::Encoding;
@@ -63,6 +65,7 @@ struct Body {
     file: File,
     id: FileId,
     compression: Compression,
+    index: Arc<GzipIndex>,
 }
 
 /// The first bytes of the unpacked content, at most [`HEAD_BYTES`].
@@ -94,6 +97,7 @@ impl Segment {
         location: &Location,
         compression: Compression,
         source: u32,
+        indexes: &GzipIndexes,
     ) -> io::Result<Self> {
         // SECURITY: not blocking, so that a FIFO put in the file's place cannot hold us.
         let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
@@ -110,7 +114,9 @@ impl Segment {
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
             }
         }
-        let body = Body { path: path.to_owned(), id: FileId::of(&metadata), file, compression };
+        let id = FileId::of(&metadata);
+        let index = indexes.of(id, metadata.len(), metadata.modified().ok());
+        let body = Body { path: path.to_owned(), id, file, compression, index };
         let head = body.read_head()?;
         let segment = Self::with_body(Some(body), source, head);
         if compression == Compression::None {
@@ -206,10 +212,10 @@ impl Segment {
         Ok(buffer)
     }
 
-    /// Begins to unpack the content from its start. None if it is not packed.
-    pub fn unpack(&self) -> io::Result<Option<ArchiveReader>> {
+    /// Begins to unpack the content, at or before `offset`. None if it is not packed.
+    pub fn unpack(&self, offset: u64) -> io::Result<Option<ArchiveReader>> {
         match self.body.as_ref().filter(|body| body.compression != Compression::None) {
-            Some(body) => body.unpack().map(Some),
+            Some(body) => body.unpack(offset).map(Some),
             None => Ok(None),
         }
     }
@@ -282,14 +288,15 @@ impl Body {
         let n_read = match self.compression {
             Compression::None => self.file.read_at(&mut head, 0)?,
             Compression::Gzip | Compression::Zstd | Compression::Bzip2 | Compression::Xz => {
-                self.unpack()?.read_full(&mut head)?
+                self.unpack(0)?.read_full(&mut head)?
             }
         };
         head.truncate(n_read);
         Ok(head)
     }
 
-    fn unpack(&self) -> io::Result<ArchiveReader> {
-        ArchiveReader::open(self.file.try_clone()?, self.compression)
+    fn unpack(&self, offset: u64) -> io::Result<ArchiveReader> {
+        let file = self.file.try_clone()?;
+        Ok(ArchiveReader::open(file, self.compression, &self.index, offset))
     }
 }

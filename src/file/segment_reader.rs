@@ -34,7 +34,7 @@ pub struct SegmentReader {
 #[derive(Debug)]
 pub enum Block {
     /// Whole lines, or a piece of a long one.
-    Chunk(Chunk),
+    Chunk(Arc<Chunk>),
     /// Nothing more is there (or allowed).
     End,
     /// The file does not hold any more what was read from it.
@@ -44,7 +44,7 @@ pub enum Block {
 impl SegmentReader {
     /// A reader that begins at `offset`.
     pub fn new(segment: Arc<Segment>, offset: u64) -> io::Result<Self> {
-        let mut archive = segment.unpack()?;
+        let mut archive = segment.unpack(offset)?;
         if let Some(archive) = archive.as_mut()
             && !archive.skip_to(offset)?
         {
@@ -123,7 +123,7 @@ impl SegmentReader {
             self.grown = Instant::now();
             self.keep_lead(&fresh);
             if let Some(chunk) = self.cut(fresh) {
-                return Ok(Block::Chunk(chunk));
+                return Ok(Block::Chunk(Arc::new(chunk)));
             }
         }
     }

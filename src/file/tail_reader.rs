@@ -84,7 +84,7 @@ impl TailReader {
         match block {
             Block::Chunk(chunk) => {
                 self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
-                self.queue.push_back(Step::Chunk(Arc::new(chunk)));
+                self.queue.push_back(Step::Chunk(chunk));
                 Ok(())
             }
             Block::Truncated => self.take_truncation(),
@@ -173,12 +173,11 @@ impl TailReader {
         }
         let siblings = self.files.list()?;
         let at = lineage::position(&siblings, segment, |sibling| self.files.head_of(sibling));
-        let (number, how) = match at {
-            Some(at) => (Some(at + 1), RotatedHow::Renamed),
-            None => {
-                let change = segment.size_and_change()?.1;
-                (lineage::first_after(&siblings, change), RotatedHow::Replaced)
-            }
+        let (number, how) = if let Some(at) = at {
+            (Some(at + 1), RotatedHow::Renamed)
+        } else {
+            let change = segment.size_and_change()?.1;
+            (lineage::first_after(&siblings, change), RotatedHow::Replaced)
         };
         let how = if self.copied_bytes.is_some() || segment.is_truncated() {
             RotatedHow::Truncated
@@ -315,8 +314,9 @@ impl History for TailReader {
         let age = changed.and_then(|change| SystemTime::now().duration_since(change).ok());
         // The clock may have been set: what this reader saw itself counts, too.
         let age = age.unwrap_or_default().max(self.reader.grown().elapsed());
-        if age < quiet {
-            return Rest::Growing(quiet - age);
+        let left = quiet.saturating_sub(age);
+        if !left.is_zero() {
+            return Rest::Growing(left);
         }
         match self.reader.take_rest(false) {
             Some(rest) => Rest::Piece(Arc::new(rest)),
@@ -333,7 +333,7 @@ impl History for TailReader {
 /// Whether `segment` has `lead` just before `offset`.
 fn holds_lead(segment: &Segment, offset: u64, lead: &[u8]) -> io::Result<bool> {
     let from = offset.saturating_sub(lead.len() as u64);
-    match segment.unpack()? {
+    match segment.unpack(from)? {
         None => Ok(segment.read_range(from, offset)? == lead),
         Some(mut archive) => {
             let mut there = vec![0; lead.len()];
@@ -354,4 +354,4 @@ const ROTATE_PATIENCE: Duration = Duration::from_secs(5);
 const LIVE_BLOCK_BYTES: usize = 64 * 1024;
 
 /// Chunks of a backlog are one viewer's own, and are gone once sent.
-const BACKLOG_BLOCK_BYTES: usize = 256 * 1024;
+const BACKLOG_BLOCK_BYTES: usize = 128 * 1024;

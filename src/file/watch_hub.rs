@@ -76,6 +76,12 @@ impl WatchHub {
         self.lock().values().filter(|followed| followed.hints.borrow().is_polled).count()
     }
 
+    /// How many files are followed.
+    #[must_use]
+    pub fn n_followed(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Runs until cancelled.
     pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
         let mut watcher = Watcher { hub: self, mux: None, keys: HashMap::new(), rebuild_at: None };
@@ -177,7 +183,8 @@ impl Watcher {
         let is_polled = match added {
             Ok(key) => {
                 self.keys.insert(key, path.clone());
-                false
+                // Others may write there without an event here.
+                is_remote(&path)
             }
             Err(error) => {
                 self.hub.metrics.faults.inc();
@@ -287,6 +294,12 @@ async fn next_event(mux: Option<&mut Mux>) -> Told {
     Told::Paths { paths, n_moved }
 }
 
+/// Whether a file is on a file system on which others' writes make no events here (`statfs(2)`).
+fn is_remote(path: &Path) -> bool {
+    let kind = path.ancestors().find_map(|path| rustix::fs::statfs(path).ok());
+    kind.is_some_and(|kind| REMOTE.iter().any(|remote| i128::from(kind.f_type) == *remote))
+}
+
 async fn until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
@@ -304,3 +317,17 @@ const RELEASE_PAUSE: Duration = Duration::from_secs(1);
 const STALE_PAUSE: Duration = Duration::from_secs(5);
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 const POLLED_PAUSE: Duration = Duration::from_secs(30);
+
+/// NFS, SMB, CIFS, SMB2, FUSE, 9P, AFS, Ceph, Lustre, vboxsf (`linux/magic.h`).
+const REMOTE: [i128; 10] = [
+    0x6969,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+    0x6573_5546,
+    0x0102_1997,
+    0x5346_414f,
+    0x00c3_6400,
+    0x0bd0_0bd0,
+    0x786f_4256,
+];

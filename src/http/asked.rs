@@ -30,6 +30,7 @@ pub struct Asked {
 }
 
 /// Kept beside a request: Rocket runs the handler of GET for HEAD, and the request then says GET.
+#[derive(Clone, Copy, Debug)]
 pub struct OriginalMethod(pub Method);
 
 #[rocket::async_trait]

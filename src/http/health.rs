@@ -7,6 +7,7 @@ use crate::http::problem::Problem;
 use crate::http::site::Site;
 
 /// The process answers.
+#[must_use]
 #[get("/healthz")]
 pub fn healthz() -> (ContentType, &'static str) {
     (ContentType::Plain, "ok\n")

@@ -33,7 +33,16 @@ pub enum Answer {
     /// The page for people.
     Page(Page),
     /// A stream; without a viewer only its head is wanted.
-    Stream(Format, String, Option<Box<Viewer>>),
+    Stream {
+        /// How it is written.
+        format: Format,
+        /// What was asked for.
+        name: String,
+        /// Who gets it.
+        viewer: Option<Box<Viewer>>,
+        /// There is much to catch up with.
+        is_long: bool,
+    },
     /// A resume with nothing more to come.
     NothingMore,
 }
@@ -66,7 +75,7 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
     let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
     let wish = wanted.wish(query, format, site)?;
     if asked.is_head {
-        return Ok(Answer::Stream(format, name, None));
+        return Ok(Answer::Stream { format, name, viewer: None, is_long: false });
     }
     let is_finite = !wish.follow;
     let Some(place) = site.admission.admit() else {
@@ -78,11 +87,12 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
     if format == Format::Sse && is_resume && is_finite && follower.has_nothing().await {
         return Ok(Answer::NothingMore);
     }
+    let is_long = follower.progress().1 > LONG_BACKLOG_BYTES;
     let zone = Arc::clone(&site.zone);
     let encoder = Encoder::new(format, &name, wanted.pattern.is_some(), options, zone);
     let client = asked.client;
     let viewer = Viewer::new(follower, encoder, site.clone(), place, format, name.clone(), client);
-    Ok(Answer::Stream(format, name, Some(Box::new(viewer))))
+    Ok(Answer::Stream { format, name, viewer: Some(Box::new(viewer)), is_long })
 }
 
 /// A proxy that passes the key on and not the upgrade is a common mistake; it deserves its cure.
@@ -92,6 +102,9 @@ fn refuse_lost_upgrade(asked: &Asked) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+/// A source and where to begin in it.
+type Beginning = (Arc<dyn Source>, Start);
 
 /// The sources that a name stands for.
 struct Wanted {
@@ -162,11 +175,7 @@ impl Wanted {
 
     /// Where to begin in each source. A source that a resumed stream had not yet seen begins at
     /// its first line.
-    fn starts(
-        &self,
-        from: Option<&[Cursor]>,
-        start: &Start,
-    ) -> Result<Vec<(Arc<dyn Source>, Start)>, Problem> {
+    fn starts(&self, from: Option<&[Cursor]>, start: &Start) -> Result<Vec<Beginning>, Problem> {
         let Some(cursors) = from else {
             return Ok(self
                 .sources
@@ -210,7 +219,7 @@ impl<'r> Responder<'r, 'r> for Answer {
         match self {
             Self::Page(page) => page.respond_to(request),
             Self::NothingMore => Status::NoContent.respond_to(request),
-            Self::Stream(format, name, viewer) => {
+            Self::Stream { format, name, viewer, is_long } => {
                 let mut response = match (format, viewer) {
                     (_, None) => Response::new(),
                     (Format::Raw, Some(viewer)) => raw_stream(viewer).respond_to(request)?,
@@ -225,7 +234,7 @@ impl<'r> Responder<'r, 'r> for Answer {
                 if format == Format::Raw {
                     response.set_header(Header::new("Content-Disposition", disposition(&name)));
                 }
-                response.set_max_chunk_size(MAX_CHUNK_BYTES);
+                response.set_max_chunk_size(if is_long { LONG_CHUNK_BYTES } else { CHUNK_BYTES });
                 Ok(response)
             }
         }
@@ -306,4 +315,8 @@ const UNTIL_SLACK: Duration = Duration::from_millis(200);
 
 /// Rocket copies a stream through a buffer of this size, one for each response; larger ones carry
 /// more a write, and cost memory.
-const MAX_CHUNK_BYTES: usize = 16 * 1024;
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// For those that have much to catch up with.
+const LONG_CHUNK_BYTES: usize = 64 * 1024;
+const LONG_BACKLOG_BYTES: u64 = 1 << 20;

@@ -40,7 +40,9 @@ impl Problem {
         let mut detail = format!("no source is named `{}`", printable(asked));
         if let [first, rest @ ..] = near {
             detail.push_str(&format!("; did you mean `{first}`"));
-            rest.iter().for_each(|name| detail.push_str(&format!(" or `{name}`")));
+            for name in rest {
+                detail.push_str(&format!(" or `{name}`"));
+            }
             detail.push('?');
         }
         let mut problem = Self::new(Status::NotFound, detail);

@@ -1,6 +1,7 @@
 //! Query: what a URL asks for, checked. The same parameters mean the same in every format; one that
 //! is unknown, repeated or makes no sense is an error that names it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -63,7 +64,7 @@ pub fn parse(query: Option<&str>, resume: Option<&str>, zone: &Zone) -> Result<Q
         if named("from") && named("last_event_id") {
             return Err(Problem::parameter("last_event_id", "is another name of `from`: give one"));
         }
-        for other in ["tail", "since"].into_iter().filter(|other| named(other)) {
+        if let Some(other) = ["tail", "since"].into_iter().find(|other| named(other)) {
             let what = format!("names the place to begin and so does `{other}`: give one of them");
             return Err(Problem::parameter(from, what));
         }
@@ -88,7 +89,8 @@ impl Query {
         match name {
             "tail" if value == "all" => self.tail = Some(Tail::All),
             "tail" => {
-                let lines = value.parse().map_err(|_| wrong("a number of lines, or `all`"))?;
+                let lines =
+                    value.parse().map_err(|_no_number| wrong("a number of lines, or `all`"))?;
                 self.tail = Some(Tail::Lines(lines));
             }
             "since" => self.filter.since = Some(when()?.first_nanos()),
@@ -139,11 +141,13 @@ fn decode(query: &str) -> Result<Vec<(String, String)>, Problem> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        let text = |raw: &str| RawStr::new(raw).url_decode().map(|text| text.into_owned());
-        let name = text(name)
-            .map_err(|_| Problem::parameter(&printable(name), "has a name that is not UTF-8"))?;
-        let value = text(value)
-            .map_err(|_| Problem::parameter(&printable(&name), "has a value that is not UTF-8"))?;
+        let text = |raw: &str| RawStr::new(raw).url_decode().map(Cow::into_owned);
+        let name = text(name).map_err(|_not_text| {
+            Problem::parameter(&printable(name), "has a name that is not UTF-8")
+        })?;
+        let value = text(value).map_err(|_not_text| {
+            Problem::parameter(&printable(&name), "has a value that is not UTF-8")
+        })?;
         if pairs.iter().any(|(other, _)| *other == name) {
             return Err(Problem::parameter(&printable(&name), "is there twice, expected once"));
         }

@@ -94,16 +94,16 @@ async fn statuses(site: &Site) -> Result<(Arc<Snapshot<dyn Source>>, Statuses), 
 }
 
 async fn text_list(site: &Site) -> Result<String, Problem> {
-    let (snapshot, statuses) = statuses(site).await?;
+    let (snapshot, all) = statuses(site).await?;
     let width = snapshot.sources.keys().map(|name| name.as_str().chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = String::new();
-    for (source, status) in &statuses {
-        let active = status.segments.first();
-        let size = active.map_or_else(|| "-".to_owned(), |active| size_text(active.size));
-        let age =
-            active.and_then(|active| active.modified).map_or_else(|| "-".to_owned(), age_text);
-        text.push_str(&format!("{:width$}  {size:>9}  {age}\n", source.name().as_str()));
+    for (source, found) in &all {
+        let newest = found.segments.first();
+        let length = newest.map_or_else(|| "-".to_owned(), |newest| size_text(newest.size));
+        let modified = newest.and_then(|newest| newest.modified);
+        let age = modified.map_or_else(|| "-".to_owned(), age_text);
+        text.push_str(&format!("{:width$}  {length:>9}  {age}\n", source.name().as_str()));
     }
     Ok(text)
 }

@@ -76,11 +76,12 @@ pub fn encode_lines<'a>(
         write(line, facts, &mut out);
         ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
     });
-    out.shrink_to_fit();
+
     Encoded { bytes: text_of(out), ends }
 }
 
 /// What we have written is UTF-8; were it not, it would be mended rather than lost.
+#[must_use]
 pub fn text_of(out: Vec<u8>) -> ByteString {
     match ByteString::try_from(Bytes::from(out)) {
         Ok(text) => text,

@@ -19,6 +19,49 @@ pub fn write_json(text: &str, out: &mut Vec<u8>) {
     debug_assert!(written.is_ok(), "text is JSON");
 }
 
+/// Writes bytes as a JSON string with its quotes; what is not UTF-8 is replaced. `is_text`: it is
+/// known to be UTF-8, which is cheaper.
+pub fn write_json_bytes(bytes: &[u8], is_text: bool, out: &mut Vec<u8>) {
+    if !is_text {
+        return write_json(&String::from_utf8_lossy(bytes), out);
+    }
+    out.push(b'"');
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
+        let (plain, after) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        out.extend_from_slice(plain);
+        if let Some((byte, after)) = after.split_first() {
+            write_escape(*byte, out);
+            rest = after;
+        }
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+const fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// As RFC 8259 has it.
+fn write_escape(byte: u8, out: &mut Vec<u8>) {
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        _ => {
+            // Writing into memory cannot fail.
+            let written = write!(out, "\\u{byte:04x}");
+            debug_assert!(written.is_ok(), "memory takes all");
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
 /// Writes the places of several sources, joined.
 pub fn write_set<'a>(places: impl Iterator<Item = &'a Place>, out: &mut Vec<u8>) {
     for (number, place) in places.enumerate() {
@@ -54,7 +97,7 @@ pub fn write_line(
         out.push(b'"');
     }
     out.extend_from_slice(b",\"line\":");
-    write_json(&String::from_utf8_lossy(trim_line_end(line.text)), out);
+    write_json_bytes(trim_line_end(line.text), chunk.is_text(), out);
     if line.partial {
         out.extend_from_slice(b",\"partial\":true");
     }
@@ -196,4 +239,29 @@ fn write_number(key: &str, value: u64, out: &mut Vec<u8>) {
 fn write_word(key: &str, value: &str, out: &mut Vec<u8>) {
     let written = write!(out, ",\"{key}\":\"{value}\"");
     debug_assert!(written.is_ok(), "memory takes all");
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{write_json, write_json_bytes};
+
+    proptest! {
+        #[test]
+        fn both_ways_write_the_same_json(text in "[\\x00-\\x7f\u{e9}\u{2028}\u{1f600}]{0,60}") {
+            let (mut slow, mut fast) = (Vec::new(), Vec::new());
+            write_json(&text, &mut slow);
+            write_json_bytes(text.as_bytes(), true, &mut fast);
+            prop_assert_eq!(String::from_utf8(fast), String::from_utf8(slow));
+        }
+
+        #[test]
+        fn any_bytes_are_written_as_json(bytes: Vec<u8>) {
+            let mut json = Vec::new();
+            write_json_bytes(&bytes, std::str::from_utf8(&bytes).is_ok(), &mut json);
+            let read: String = serde_json::from_slice(&json).unwrap();
+            prop_assert_eq!(read, String::from_utf8_lossy(&bytes));
+        }
+    }
 }

@@ -89,6 +89,7 @@ impl TextEncoder {
     }
 
     /// An empty line, where it does not break one.
+    #[must_use]
     pub fn heartbeat(&self) -> Bytes {
         if self.is_mid_line { Bytes::new() } else { Bytes::from_static(b"\n") }
     }

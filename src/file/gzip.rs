@@ -1,0 +1,313 @@
+//! Gzip with an index: a deflate stream has no places to begin at, so on the way through it the
+//! decoder's state is kept now and then. A later reader begins at the last of these places before the
+//! one it wants. (The method is that of zlib's `examples/zran.c`; the format is RFC 1952's.)
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use miniz_oxide::inflate::stream::{InflateState, inflate};
+use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
+
+/// Unpacks a gzip file, all of its members one after the other.
+pub struct GzipReader {
+    file: File,
+    index: Arc<GzipIndex>,
+    state: Box<InflateState>,
+    /// Packed bytes that were read, and how many of them are used.
+    packed: Vec<u8>,
+    used: usize,
+    /// Where the packed bytes after `packed` are.
+    packed_offset: u64,
+    /// How many unpacked bytes were handed out.
+    offset: u64,
+    is_in_member: bool,
+}
+
+/// Places of one gzip file at which unpacking can begin.
+#[derive(Default)]
+pub struct GzipIndex {
+    points: Mutex<Points>,
+}
+
+struct Points {
+    /// By offset, ascending.
+    all: Vec<Point>,
+    /// Unpacked bytes between two of them.
+    spacing: u64,
+}
+
+#[derive(Clone)]
+struct Point {
+    offset: u64,
+    packed_offset: u64,
+    state: Box<InflateState>,
+}
+
+impl GzipReader {
+    /// Begins as near before `offset` (unpacked) as the index allows.
+    #[must_use]
+    pub fn open(file: File, index: Arc<GzipIndex>, offset: u64) -> Self {
+        let point = index.last_before(offset);
+        let is_in_member = point.is_some();
+        let Point { offset, packed_offset, state } =
+            point.unwrap_or_else(|| Point { offset: 0, packed_offset: 0, state: fresh_state() });
+        let (packed, used) = (Vec::new(), 0);
+        GzipReader { file, index, state, packed, used, packed_offset, offset, is_in_member }
+    }
+
+    /// How many unpacked bytes lie before the next one.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Unpacks into `buffer`; 0 at the end.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !buffer.is_empty() {
+            if !self.is_in_member && !self.begin_member()? {
+                return Ok(0);
+            }
+            self.fill()?;
+            let rest = self.packed.get(self.used..).unwrap_or_default();
+            let is_end_of_file = rest.is_empty();
+            let done = inflate(&mut self.state, rest, buffer, MZFlush::None);
+            self.used += done.bytes_consumed;
+            self.offset += done.bytes_written as u64;
+            match done.status {
+                Ok(MZStatus::StreamEnd) => self.end_member()?,
+                Ok(MZStatus::Ok | MZStatus::NeedDict) | Err(MZError::Buf) => {}
+                Err(error) => return Err(damaged(&format!("{error:?}"))),
+            }
+            if done.bytes_written > 0 {
+                self.note_point();
+                return Ok(done.bytes_written);
+            }
+            if is_end_of_file && self.is_in_member {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the gzip file is cut off",
+                ));
+            }
+        }
+        Ok(0)
+    }
+
+    fn note_point(&mut self) {
+        let packed_offset = self.packed_offset - (self.packed.len() - self.used) as u64;
+        if self.is_in_member && self.index.wants(self.offset) {
+            let state = self.state.clone();
+            self.index.keep(Point { offset: self.offset, packed_offset, state });
+        }
+    }
+
+    /// Reads a member's header; false if there is no member any more.
+    fn begin_member(&mut self) -> io::Result<bool> {
+        let Some(first) = self.byte()? else { return Ok(false) };
+        if (first, self.byte()?, self.byte()?) != (0x1f, Some(0x8b), Some(8)) {
+            // After the last member there may be padding.
+            return if self.offset > 0 { Ok(false) } else { Err(damaged("no gzip header")) };
+        }
+        let flags = self.byte()?.ok_or_else(|| damaged("cut header"))?;
+        self.skip(6)?;
+        if flags & FLAG_EXTRA != 0 {
+            let low = self.byte()?.ok_or_else(|| damaged("cut header"))?;
+            let high = self.byte()?.ok_or_else(|| damaged("cut header"))?;
+            self.skip(usize::from(u16::from_le_bytes([low, high])))?;
+        }
+        for flag in [FLAG_NAME, FLAG_COMMENT] {
+            if flags & flag != 0 {
+                while self.byte()?.ok_or_else(|| damaged("cut header"))? != 0 {}
+            }
+        }
+        if flags & FLAG_HEADER_CRC != 0 {
+            self.skip(2)?;
+        }
+        self.state = fresh_state();
+        self.is_in_member = true;
+        Ok(true)
+    }
+
+    /// Skips a member's checksum and length.
+    fn end_member(&mut self) -> io::Result<()> {
+        self.is_in_member = false;
+        self.skip(8)
+    }
+
+    fn skip(&mut self, n_bytes: usize) -> io::Result<()> {
+        for _ in 0..n_bytes {
+            self.byte()?.ok_or_else(|| damaged("the file is cut off"))?;
+        }
+        Ok(())
+    }
+
+    fn byte(&mut self) -> io::Result<Option<u8>> {
+        self.fill()?;
+        let byte = self.packed.get(self.used).copied();
+        self.used += usize::from(byte.is_some());
+        Ok(byte)
+    }
+
+    /// Reads more if nothing is left of what was read.
+    fn fill(&mut self) -> io::Result<()> {
+        if self.used < self.packed.len() {
+            return Ok(());
+        }
+        self.packed.resize(PACKED_BYTES, 0);
+        let n_read = self.file.read_at(&mut self.packed, self.packed_offset)?;
+        self.packed.truncate(n_read);
+        self.packed_offset += n_read as u64;
+        self.used = 0;
+        Ok(())
+    }
+}
+
+impl GzipIndex {
+    /// Whether nobody has come far enough to keep a place.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().all.is_empty()
+    }
+
+    fn last_before(&self, offset: u64) -> Option<Point> {
+        let points = self.lock();
+        let after = points.all.partition_point(|point| point.offset <= offset);
+        points.all.get(after.checked_sub(1)?).cloned()
+    }
+
+    fn wants(&self, offset: u64) -> bool {
+        let points = self.lock();
+        points.all.last().map_or(0, |point| point.offset) + points.spacing <= offset
+    }
+
+    /// Keeps a place; with too many, every second one is let go of.
+    fn keep(&self, point: Point) {
+        let mut points = self.lock();
+        points.all.push(point);
+        if points.all.len() > MAX_POINTS {
+            let mut number = 0;
+            points.all.retain(|_| {
+                number += 1;
+                number % 2 == 0
+            });
+            points.spacing *= 2;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Points> {
+        self.points.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Points {
+    fn default() -> Self {
+        Points { all: Vec::new(), spacing: FIRST_SPACING }
+    }
+}
+
+impl fmt::Debug for GzipReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GzipReader").field("offset", &self.offset).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for GzipIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GzipIndex").field("n_points", &self.lock().all.len()).finish()
+    }
+}
+
+fn fresh_state() -> Box<InflateState> {
+    InflateState::new_boxed(DataFormat::Raw)
+}
+
+fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("not a gzip file: {what}"))
+}
+
+const FLAG_HEADER_CRC: u8 = 2;
+const FLAG_EXTRA: u8 = 4;
+const FLAG_NAME: u8 = 8;
+const FLAG_COMMENT: u8 = 16;
+const PACKED_BYTES: usize = 64 * 1024;
+
+/// A point is a window of 32 KiB and a decoder of about 11 KiB: at most 4.2 MiB a file.
+const MAX_POINTS: usize = 96;
+const FIRST_SPACING: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+
+    use super::{GzipIndex, GzipReader};
+
+    /// As `gzip` packs it.
+    fn packed(parts: &[&[u8]]) -> std::fs::File {
+        let file = tempfile::tempfile().unwrap();
+        for part in parts {
+            let output = file.try_clone().unwrap();
+            let mut gzip =
+                Command::new("gzip").stdin(Stdio::piped()).stdout(output).spawn().unwrap();
+            gzip.stdin.take().unwrap().write_all(part).unwrap();
+            assert!(gzip.wait().unwrap().success());
+        }
+        file
+    }
+
+    fn unpack(file: &std::fs::File, index: &Arc<GzipIndex>, from: u64) -> std::io::Result<Vec<u8>> {
+        let mut reader = GzipReader::open(file.try_clone()?, Arc::clone(index), from);
+        let mut all = vec![b'?'; usize::try_from(reader.offset()).unwrap()];
+        let mut buffer = vec![0; 100_000];
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(all),
+                n_bytes => all.extend_from_slice(&buffer[..n_bytes]),
+            }
+        }
+    }
+
+    fn numbered(n_lines: u32) -> Vec<u8> {
+        (0..n_lines)
+            .flat_map(|n| format!("line {n} {}\n", n.wrapping_mul(2_654_435_761)).into_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn what_gzip_packs_is_unpacked_from_any_place() {
+        let text = numbered(1_500_000);
+        let (one, two) = text.split_at(text.len() / 3);
+        let file = packed(&[one, two]);
+        let index = Arc::new(GzipIndex::default());
+        assert!(unpack(&file, &index, 0).unwrap() == text);
+        assert!(index.lock().all.len() > 5, "{index:?}");
+        for from in [1, 5 << 20, text.len() as u64 / 3, text.len() as u64 - 10] {
+            let again = unpack(&file, &index, from).unwrap();
+            let start = again.iter().position(|byte| *byte != b'?').unwrap_or(0);
+            assert!(start as u64 <= from && from - (start as u64) < 9 << 20, "{start} for {from}");
+            assert!(again[start..] == text[start..]);
+        }
+    }
+
+    #[test]
+    fn a_cut_or_foreign_file_is_an_error() {
+        let file = packed(&[&numbered(10_000)]);
+        let length = file.metadata().unwrap().len();
+        file.set_len(length / 2).unwrap();
+        let index = Arc::new(GzipIndex::default());
+        assert_eq!(unpack(&file, &index, 0).unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+        let mut foreign = tempfile::tempfile().unwrap();
+        foreign.write_all(b"plain text").unwrap();
+        assert!(unpack(&foreign, &index, 0).is_err());
+    }
+
+    #[test]
+    fn an_empty_file_has_no_content() {
+        let index = Arc::new(GzipIndex::default());
+        assert!(unpack(&packed(&[b""]), &index, 0).unwrap().is_empty());
+        assert!(unpack(&tempfile::tempfile().unwrap(), &index, 0).unwrap().is_empty());
+    }
+}

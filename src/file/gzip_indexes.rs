@@ -1,0 +1,45 @@
+//! Gzip indexes: those of the files that were read last, for the whole process.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::file::gzip::GzipIndex;
+use crate::file::segment::FileId;
+
+/// The indexes of the files that were read last.
+#[derive(Debug, Default)]
+pub struct GzipIndexes {
+    /// The one used last is the last.
+    kept: Mutex<Vec<(Key, Arc<GzipIndex>)>>,
+}
+
+/// A packed file is not written to; if it is all the same, it is another one.
+type Key = (FileId, u64, Option<SystemTime>);
+
+impl GzipIndexes {
+    /// The index of a file, which may still be empty.
+    #[must_use]
+    pub fn of(&self, id: FileId, size: u64, modified: Option<SystemTime>) -> Arc<GzipIndex> {
+        let key = (id, size, modified);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = match kept.iter().position(|(other, _)| *other == key) {
+            Some(at) => kept.remove(at).1,
+            None => Arc::default(),
+        };
+        // Most files are only looked at; what costs memory is an index that holds places.
+        let n_filled = kept.iter().filter(|(_, index)| !index.is_empty()).count();
+        let is_victim =
+            |(_, index): &(Key, Arc<GzipIndex>)| n_filled < MAX_FILLED || !index.is_empty();
+        if (n_filled >= MAX_FILLED || kept.len() >= MAX_INDEXES)
+            && let Some(at) = kept.iter().position(is_victim)
+        {
+            kept.remove(at);
+        }
+        kept.push((key, Arc::clone(&index)));
+        index
+    }
+}
+
+/// Indexes that hold places: at most 4.2 MiB each.
+const MAX_FILLED: usize = 8;
+const MAX_INDEXES: usize = 1024;

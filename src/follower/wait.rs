@@ -1,0 +1,200 @@
+//! Waiting: the futures that tell when a track can go on, and with what. Each owns what it needs,
+//! so that it can be dropped at any time and nothing goes on behind it but the read of one block.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
+
+use crate::chunk::Place;
+use crate::feed::FeedGuard;
+use crate::filter::Filter;
+use crate::history::{History, ReadError, Rest, Step};
+use crate::source::{OpenError, Opened, Source, Start};
+
+/// Resolves when a track can go on.
+pub type Woken = BoxFuture<'static, Moved>;
+
+/// A track that can go on.
+#[derive(Debug)]
+pub struct Moved {
+    /// Its number.
+    pub track: usize,
+    /// With what.
+    pub cause: Cause,
+}
+
+/// What a track goes on with.
+pub enum Cause {
+    /// Something has become visible at the live end.
+    Changed(watch::Receiver<u64>),
+    /// A step was read.
+    Read(Box<dyn History>, Result<Step, ReadError>),
+    /// The rest without end was looked at.
+    Rest(Box<dyn History>, Rest),
+    /// The history was opened anew.
+    Reopened(Result<Opened, OpenError>),
+    /// A read has panicked.
+    Lost,
+}
+
+/// The live end has changed.
+#[must_use]
+pub fn changed(track: usize, mut changes: watch::Receiver<u64>) -> Woken {
+    async move {
+        if changes.changed().await.is_err() {
+            // The feed is gone; looking at it tells so.
+            sleep(PAUSE).await;
+        }
+        Moved { track, cause: Cause::Changed(changes) }
+    }
+    .boxed()
+}
+
+/// The next step, after a pause. Without one the read begins now, and so goes on while what was
+/// read before is being sent: one block ahead, no more.
+pub fn step(
+    track: usize,
+    mut history: Box<dyn History>,
+    limit: Option<Place>,
+    reads: Arc<Semaphore>,
+    pause: Duration,
+) -> Woken {
+    let read = move || {
+        let step = history.step(limit.as_ref());
+        (history, step)
+    };
+    if pause.is_zero()
+        && let Ok(permit) = Arc::clone(&reads).try_acquire_owned()
+    {
+        let reading = spawn_blocking(move || {
+            let _permit = permit;
+            read()
+        });
+        return async move { Moved { track, cause: cause_of_step(reading).await } }.boxed();
+    }
+    async move {
+        sleep(pause).await;
+        let permit = reads.acquire_owned().await;
+        let reading = spawn_blocking(move || {
+            let _permit = permit;
+            read()
+        });
+        Moved { track, cause: cause_of_step(reading).await }
+    }
+    .boxed()
+}
+
+/// The next step, once the live end has changed (or after a while: it may have ended).
+#[must_use]
+pub fn step_after_change(
+    track: usize,
+    history: Box<dyn History>,
+    limit: Option<Place>,
+    reads: Arc<Semaphore>,
+    mut changes: watch::Receiver<u64>,
+) -> Woken {
+    async move {
+        // Both a time-out and the end of the feed mean: look again.
+        if timeout(PAUSE, changes.changed()).await.is_err() {
+            tracing::trace!("nothing has changed at the live end");
+        }
+        step(track, history, limit, reads, Duration::ZERO).await
+    }
+    .boxed()
+}
+
+/// The rest of the last line.
+#[must_use]
+pub fn rest(track: usize, mut history: Box<dyn History>) -> Woken {
+    async move {
+        let looking = spawn_blocking(move || {
+            let rest = history.take_rest(QUIET);
+            (history, rest)
+        });
+        let cause = match looking.await {
+            Ok((history, rest)) => Cause::Rest(history, rest),
+            Err(_panicked) => Cause::Lost,
+        };
+        Moved { track, cause }
+    }
+    .boxed()
+}
+
+/// The history at a place, after a pause.
+pub fn reopen(
+    track: usize,
+    source: Arc<dyn Source>,
+    place: Place,
+    filter: Arc<Filter>,
+    pause: Duration,
+) -> Woken {
+    async move {
+        sleep(pause).await;
+        let opened = open(source, Start::At(place), filter, None).await;
+        Moved { track, cause: Cause::Reopened(opened) }
+    }
+    .boxed()
+}
+
+/// Opens a source's history.
+pub async fn open(
+    source: Arc<dyn Source>,
+    start: Start,
+    filter: Arc<Filter>,
+    end: Option<Place>,
+) -> Result<Opened, OpenError> {
+    let name = source.name().clone();
+    let permit = Arc::clone(source.reads()).acquire_owned().await;
+    let opening = spawn_blocking(move || {
+        let _permit = permit;
+        source.open(&start, &filter, end.as_ref())
+    });
+    let opening = opening.await;
+    opening.unwrap_or_else(|panicked| {
+        Err(OpenError::Unreadable { name, source: std::io::Error::other(panicked) })
+    })
+}
+
+/// The end of what the feed has read, as soon as it has opened its source. None if that takes
+/// long: then opening the history will tell why, or the two ends meet later.
+pub async fn live_end(guard: &FeedGuard) -> Option<Place> {
+    let mut changes = guard.changes();
+    let opened = async { while guard.end().is_none() && changes.changed().await.is_ok() {} };
+    if timeout(OPEN_PATIENCE, opened).await.is_err() {
+        tracing::debug!("a live end takes long to open");
+    }
+    guard.end()
+}
+
+async fn cause_of_step(reading: JoinHandle<(Box<dyn History>, Result<Step, ReadError>)>) -> Cause {
+    match reading.await {
+        Ok((history, step)) => Cause::Read(history, step),
+        Err(_panicked) => Cause::Lost,
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Changed(_) => "Changed",
+            Self::Read(_, _) => "Read",
+            Self::Rest(_, _) => "Rest",
+            Self::Reopened(_) => "Reopened",
+            Self::Lost => "Lost",
+        })
+    }
+}
+
+/// How long to wait before something that failed is tried again.
+pub const PAUSE: Duration = Duration::from_secs(1);
+
+/// A last line without end is sent when nothing was added to it for this long.
+const QUIET: Duration = Duration::from_secs(1);
+
+const OPEN_PATIENCE: Duration = Duration::from_secs(2);
