@@ -165,6 +165,7 @@ impl FileSource {
     /// The place of a cursor, wherever its file is now. None: it is another source's.
     fn after(&self, cursor: &Cursor) -> io::Result<Option<Found>> {
         let mut best = None;
+        let is_own = cursor.generation.source == self.files.source_hash();
         let siblings = self.files.list()?;
         for sibling in siblings.iter().rev() {
             let segment = match self.files.open(sibling) {
@@ -177,14 +178,15 @@ impl FileSource {
                     best = Some(segment);
                     break;
                 }
-                Likeness::Likely if best.is_none() => best = Some(segment),
+                // Two logs often begin alike: that does not make one's cursor the other's.
+                Likeness::Likely if is_own && best.is_none() => best = Some(segment),
                 Likeness::Likely | Likeness::None => {}
             }
         }
         if let Some(segment) = best {
             return Ok(Some(Found { segment, offset: cursor.offset, gap_bytes: None }));
         }
-        if cursor.generation.source != self.files.source_hash() {
+        if !is_own {
             return Ok(None);
         }
         let oldest = self.oldest()?;
