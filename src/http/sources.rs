@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rocket::http::uri::Origin;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
 use rocket::response::stream::TextStream;
@@ -46,9 +47,9 @@ pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
 
 /// One source a line with size and age; the page for browsers.
 #[get("/logs")]
-pub async fn list(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
+pub async fn list(asked: Asked, uri: &Origin<'_>, site: &State<Site>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
-        Some(Representation::Viewer) => Ok(List::Page(Page::at_list())),
+        Some(Representation::Viewer) => Ok(List::Page(Page::at_list(uri.path().as_str()))),
         Some(Representation::Stream(Format::Ndjson)) => Ok(List::Json(json_list(site).await?)),
         Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await?)),
     }
