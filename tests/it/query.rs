@@ -100,6 +100,34 @@ fn since_and_until_take_times_dates_and_what_a_value_covers() {
 }
 
 #[test]
+fn since_finds_its_place_in_a_large_log_as_in_a_small_one() {
+    let (_folder, mut log) = LogFolder::with_log("app.log");
+    let begin: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+    let mut lines = Vec::new();
+    for second in 0..40_000 {
+        // A writer may be late by some seconds, and some lines tell no time.
+        let late = if second % 7 == 0 { 3 } else { 0 };
+        let time = begin + SignedDuration::from_secs(second - late);
+        lines.push((second - late, format!("{time} INFO event {second} {}", "x".repeat(100))));
+        if second % 11 == 0 {
+            lines.push((second - late, "  at some place".to_owned()));
+        }
+    }
+    let text: String = lines.iter().map(|(_, line)| line.clone() + "\n").collect();
+    log.write(text);
+    let server = Options::serving([log.path()]).variable("TZ", "UTC0").start();
+    for since in [0, 1, 20_000, 20_004, 33_333, 39_990, 39_999] {
+        let time = begin + SignedDuration::from_secs(since);
+        let answer = server.get(format!("/logs/app.log?follow=false&since={time}"));
+        let expected = lines.iter().filter(|(second, _)| *second >= since);
+        let expected: Vec<_> = expected.map(|(_, line)| line.as_str()).collect();
+        let got = answer.lines();
+        assert_eq!(got.len(), expected.len(), "since {time}");
+        assert!(got == expected, "since {time}");
+    }
+}
+
+#[test]
 fn tail_with_since_takes_the_last_of_those() {
     let server = Story::new();
     server.check("since=2026-11-21&tail=2", &[8, 9]);
@@ -121,7 +149,7 @@ fn a_span_counts_back_from_now() {
     let (_folder, mut log) = LogFolder::with_log("app.log");
     let ago = |minutes| Timestamp::now() - SignedDuration::from_mins(minutes);
     let lines = [90, 10, 1].map(|minutes| format!("{:.3} INFO {minutes} min ago", ago(minutes)));
-    lines.iter().for_each(|line| log.line(line));
+    log.write(lines.join("\n") + "\n");
     let server = TestServer::serving(log.path());
     let get = |query: &str| server.get(format!("/logs/app.log?follow=false&{query}")).lines();
     assert_eq!(get("since=5m"), lines[2..]);

@@ -1,6 +1,6 @@
 //! Guarantee 2: a viewer that comes back with a cursor goes on at the next line.
 
-use super::support::{Line, LogFolder, Request, TestServer, Viewer, numbered};
+use super::support::{Line, LogFolder, Request, TestServer, numbered};
 
 #[test]
 fn after_any_line_the_rest_comes_and_nothing_else() {
@@ -62,8 +62,8 @@ fn a_stream_cut_anywhere_goes_on_without_loss_and_without_repetition() {
 #[test]
 fn the_place_between_two_pieces_of_a_long_line_is_good_too() {
     let (_folder, mut log) = LogFolder::with_log("app.log");
-    let long = "äöü€🦀".repeat(70_000);
-    log.write(format!("{long}\nnext\n"));
+    let content = "äöü€🦀".repeat(70_000);
+    log.write(format!("{content}\nnext\n"));
     let server = TestServer::serving(log.path());
     let mut whole = server.follow(Request::ndjson("/logs/app.log?tail=all&follow=false"));
     whole.wait_for_end();
@@ -73,7 +73,7 @@ fn the_place_between_two_pieces_of_a_long_line_is_good_too() {
         let path = format!("/logs/app.log?follow=false&from={cursor}");
         let mut rest = server.follow(Request::ndjson(&path));
         rest.wait_for_end();
-        assert!(texts(&rest) == texts_of(&whole.lines[number + 1..]), "after piece {number}");
+        assert!(rest.texts() == texts_of(&whole.lines[number + 1..]), "after piece {number}");
     }
 }
 
@@ -244,10 +244,6 @@ fn a_cursor_behind_the_end_of_a_truncated_file_leads_to_a_gap() {
     viewer.wait_for_end();
     assert_eq!(viewer.texts(), ["afresh"]);
     assert_eq!(viewer.events_named("gap").count(), 1, "{:?}", viewer.events);
-}
-
-fn texts(viewer: &Viewer) -> Vec<&str> {
-    viewer.texts()
 }
 
 fn texts_of(lines: &[Line]) -> Vec<&str> {
