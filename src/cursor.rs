@@ -1,6 +1,6 @@
 //! Cursor: a place between two lines of a source, as an opaque, URL-safe token.
 //!
-//! A token is 30 bytes in base64url, 40 characters:
+//! A token is 33 bytes in base64url, 44 characters:
 //!
 //! | bytes | what |
 //! |---|---|
@@ -8,7 +8,8 @@
 //! | 4 | hash of the source's name |
 //! | 4 | hash of the file's device and inode |
 //! | 2 | length of the head that was hashed, at most [`HEAD_BYTES`] |
-//! | 7 | hash of the file's head |
+//! | 4 | hash of the file's head |
+//! | 6 | when the file was last written to, in milliseconds since 1970 |
 //! | 6 | offset in the unpacked file |
 //! | 2 | hash of the last bytes before the offset, 0 where they are not known |
 //! | 4 | checksum of all the bytes before |
@@ -28,7 +29,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub const HEAD_BYTES: usize = 1024;
 
 /// How many bytes before an offset are hashed into a cursor's `check`.
-pub const CHECK_BYTES: usize = 16;
+pub const CHECK_BYTES: usize = 64;
 
 /// Stands between the cursors of a stream of several sources.
 pub const SET_SEPARATOR: char = '~';
@@ -53,8 +54,11 @@ pub struct GenerationKey {
     pub file: u32,
     /// How many bytes of the head `head` was made of.
     pub head_bytes: u16,
-    /// [`head_hash`] of these bytes, 56 bits.
-    pub head: u64,
+    /// [`hash32`] of these bytes.
+    pub head: u32,
+    /// When the file was last written to, as far as known then; of a file that was not there, when
+    /// it was looked for. In milliseconds since 1970, 48 bits.
+    pub written: u64,
 }
 
 /// A [`GenerationKey`], encoded once for the many tokens that begin with it.
@@ -67,7 +71,7 @@ pub struct CursorPrefix {
 /// Why a text is no cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CursorError {
-    /// Not 40 characters of base64url.
+    /// Not 44 characters of base64url.
     #[error("is not a cursor: expected {TOKEN_CHARS} characters of A-Z a-z 0-9 - _")]
     Malformed,
     /// The first byte is not a version this program knows.
@@ -79,7 +83,7 @@ pub enum CursorError {
 }
 
 impl Cursor {
-    /// Appends the token's 40 characters to `out`.
+    /// Appends the token's 44 characters to `out`.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         CursorPrefix::new(self.generation).write_token(self.offset, self.check, out);
     }
@@ -95,7 +99,8 @@ impl CursorPrefix {
             .chain(key.source.to_be_bytes())
             .chain(key.file.to_be_bytes())
             .chain(key.head_bytes.to_be_bytes())
-            .chain(key.head.to_be_bytes().into_iter().skip(1));
+            .chain(key.head.to_be_bytes())
+            .chain(key.written.to_be_bytes().into_iter().skip(2));
         raw.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
         let mut text = [0; PREFIX_CHARS];
         encode(&raw, &mut text);
@@ -144,7 +149,8 @@ impl FromStr for Cursor {
             source: narrow(take(4)),
             file: narrow(take(4)),
             head_bytes: narrow(take(2)),
-            head: take(7),
+            head: narrow(take(4)),
+            written: take(6),
         };
         let (offset, check, checksum) = (take(6), narrow(take(2)), take(4));
         if version != u64::from(VERSION) {
@@ -177,12 +183,6 @@ pub fn hash32(bytes: &[u8]) -> u32 {
     narrow(xxh3_64(bytes) >> 32)
 }
 
-/// The 56-bit hash of a file's head, for [`GenerationKey::head`].
-#[must_use]
-pub fn head_hash(head: &[u8]) -> u64 {
-    xxh3_64(head) >> 8
-}
-
 /// Hashes what stands before a place: the last [`CHECK_BYTES`] of `before`, and of these only what
 /// belongs to the last line. Never 0, which stands for "not known".
 #[must_use]
@@ -207,11 +207,11 @@ fn encode(bytes: &[u8], text: &mut [u8]) {
 }
 
 const VERSION: u8 = 1;
-const PREFIX_BYTES: usize = 18;
-const PREFIX_CHARS: usize = 24;
-const BODY_BYTES: usize = 26;
-const TOKEN_BYTES: usize = 30;
-const TOKEN_CHARS: usize = 40;
+const PREFIX_BYTES: usize = 21;
+const PREFIX_CHARS: usize = 28;
+const BODY_BYTES: usize = 29;
+const TOKEN_BYTES: usize = 33;
+const TOKEN_CHARS: usize = 44;
 
 #[cfg(test)]
 mod tests;

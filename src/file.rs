@@ -21,7 +21,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::chunk::Place;
-use crate::cursor::{Cursor, check_of, head_hash};
+use crate::cursor::{Cursor, check_of, hash32};
 use crate::feed::{FeedContext, FeedGuard, FeedSlot, LiveEnd};
 use crate::file::files::{Files, SharedFiles};
 use crate::file::lineage::Sibling;
@@ -29,7 +29,7 @@ use crate::file::location::Location;
 use crate::file::seek::TailSeek;
 use crate::file::segment::Segment;
 use crate::file::tail_reader::{Pace, TailReader};
-use crate::file::watch_hub::WatchHub;
+use crate::file::watch_hub::{WatchGuard, WatchHub};
 use crate::filter::Filter;
 use crate::history::{History, while_trying};
 use crate::line::Zone;
@@ -164,9 +164,12 @@ impl FileSource {
 
     /// The place of a cursor, wherever its file is now. None: it is another source's.
     fn after(&self, cursor: &Cursor) -> io::Result<Option<Found>> {
-        let mut best = None;
-        let is_own = cursor.generation.source == self.files.source_hash();
         let siblings = self.files.list()?;
+        let own_cursor = cursor.generation.source == self.files.source_hash();
+        if own_cursor && cursor.generation.head_bytes == 0 && cursor.offset == 0 {
+            return self.after_empty(cursor, &siblings).map(Some);
+        }
+        let (mut best, mut alike) = (None, None);
         for sibling in siblings.iter().rev() {
             let segment = match self.files.open(sibling) {
                 Ok(segment) => segment,
@@ -179,22 +182,40 @@ impl FileSource {
                     break;
                 }
                 // Two logs often begin alike: that does not make one's cursor the other's.
-                Likeness::Likely if is_own && best.is_none() => best = Some(segment),
+                Likeness::Likely if !own_cursor => {}
+                // The active file keeps its inode: one that only begins alike comes last.
+                Likeness::Likely if sibling.is_active() => alike = Some(segment),
+                Likeness::Likely if best.is_none() => best = Some(segment),
                 Likeness::Likely | Likeness::None => {}
             }
         }
-        if let Some(segment) = best {
+        if let Some(segment) = best.or(alike) {
             return Ok(Some(Found { segment, offset: cursor.offset, gap_bytes: None }));
         }
-        if !is_own {
+        if !own_cursor {
             return Ok(None);
         }
-        let oldest = self.oldest()?;
-        let was_absent = cursor.generation.file == 0;
-        let gap_bytes = (!was_absent).then_some(0);
-        let (segment, offset) =
-            oldest.map_or_else(|| (self.files.absent(), 0), |found| (found.segment, found.offset));
-        Ok(Some(Found { segment, offset, gap_bytes }))
+        // Gone: on with the oldest that was written after it. What is older has been seen.
+        let next = lineage::first_written_after(&siblings, cursor.generation.written, &[]);
+        let segment = match next.and_then(|next| siblings.get(next)) {
+            Some(next) => self.files.open(next)?,
+            None => self.files.absent(),
+        };
+        Ok(Some(Found { segment, offset: 0, gap_bytes: Some(0) }))
+    }
+
+    /// The place of a cursor of an empty file, or of none: that file, or an earlier one that was
+    /// written to since (then it is a copy of what had been in that file).
+    fn after_empty(&self, cursor: &Cursor, siblings: &[Sibling]) -> io::Result<Found> {
+        let is_it = |sibling: &Sibling| sibling.id.hash() == cursor.generation.file;
+        let own = siblings.iter().position(is_it);
+        let later = lineage::first_written_after(siblings, cursor.generation.written, &[]);
+        let first = own.into_iter().chain(later).min();
+        let segment = match first.and_then(|first| siblings.get(first)) {
+            Some(first) => self.files.open(first)?,
+            None => self.files.absent(),
+        };
+        Ok(Found { segment, offset: 0, gap_bytes: None })
     }
 
     /// Where what was written so far ends, an unterminated line included.
@@ -246,9 +267,11 @@ fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
     let head = segment.head();
     let is_file = segment.id_hash() == key.file;
     let is_head =
-        head.get(..usize::from(key.head_bytes)).is_some_and(|head| head_hash(head) == key.head);
+        head.get(..usize::from(key.head_bytes)).is_some_and(|head| hash32(head) == key.head);
     let is_known = is_head && key.head_bytes > 0;
-    if !(is_file || is_known) {
+    // A hole punched into what was read leaves zeros in the file's place.
+    let is_hole = is_file && is_zero(head.get(..usize::from(key.head_bytes)).unwrap_or(b"?"));
+    if !(is_head && is_file || is_hole || is_known) {
         return Ok(Likeness::None);
     }
     if segment.is_archive() {
@@ -259,15 +282,19 @@ fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
     }
     let from = cursor.offset.saturating_sub(crate::cursor::CHECK_BYTES as u64);
     let before = segment.read_range(from, cursor.offset)?;
-    let is_checked = cursor.check == 0 || before.is_empty() || check_of(&before) == cursor.check;
-    Ok(match (is_file, is_head, is_checked) {
-        (true, true, true) => Likeness::Sure,
-        // The file is the same and so is what stands before the place; a hole in its head is none
-        // of our business. Or its head is the same, and it is on another inode: a copy.
-        (true, false, true) if cursor.check != 0 => Likeness::Likely,
-        (false, true, true) => Likeness::Likely,
-        (true | false, true | false, true | false) => Likeness::None,
+    let is_checked = cursor.check == 0
+        || before.is_empty()
+        || check_of(&before) == cursor.check
+        || is_hole && is_zero(&before);
+    Ok(match (is_checked, is_file && is_head) {
+        (false, true | false) => Likeness::None,
+        (true, true) => Likeness::Sure,
+        (true, false) => Likeness::Likely,
     })
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 impl Source for FileSource {
@@ -281,7 +308,9 @@ impl Source for FileSource {
         slot.subscribe(&context, || {
             let (hints, guard) = self.context.hub.watch(&self.files.active_path());
             let files = Arc::clone(&self.files);
-            LiveEnd { open: Arc::new(move || open_live(&files)), hints, held: Box::new(guard) }
+            let guard = Arc::new(guard);
+            let held = Box::new(Arc::clone(&guard));
+            LiveEnd { open: Arc::new(move || open_live(&files, &guard)), hints, held }
         })
     }
 
@@ -318,18 +347,26 @@ impl Source for FileSource {
 }
 
 /// A reader at the end of the last whole line.
-fn open_live(files: &Arc<Files>) -> Result<Box<dyn History>, crate::history::ReadError> {
+fn open_live(
+    files: &Arc<Files>,
+    watch: &Arc<WatchGuard>,
+) -> Result<Box<dyn History>, crate::history::ReadError> {
     let what = || format!("opening {}", files.location().path.display());
     let open = || {
-        let Some(sibling) = files.youngest()? else {
-            return TailReader::new(Arc::clone(files), files.absent(), 0, Pace::Live);
+        let segment = match files.youngest()? {
+            Some(youngest) => {
+                let last_written = if youngest.size == 0 { files.last_written()? } else { None };
+                files.open(&last_written.unwrap_or(youngest))?
+            }
+            None => files.absent(),
         };
-        let segment = files.open(&sibling)?;
-        if segment.is_archive() {
-            return TailReader::new(Arc::clone(files), files.absent(), 0, Pace::Live);
-        }
-        let end = seek::last_line_end(&segment, segment.size_and_change()?.0)?;
-        TailReader::new(Arc::clone(files), segment, end, Pace::Live)
+        let (segment, end) = if segment.is_archive() {
+            (files.absent(), 0)
+        } else {
+            let end = seek::last_line_end(&segment, segment.size_and_change()?.0)?;
+            (segment, end)
+        };
+        TailReader::live(Arc::clone(files), segment, end, Arc::clone(watch))
     };
     let reader = open().map_err(while_trying(what()))?;
     Ok(Box::new(reader))

@@ -2,19 +2,27 @@ use proptest::prelude::*;
 
 use super::{Cursor, CursorError, GenerationKey, check_of, parse_set};
 
-fn cursor(source: u32, file: u32, head_bytes: u16, head: u64, offset: u64, check: u16) -> Cursor {
-    Cursor { generation: GenerationKey { source, file, head_bytes, head }, offset, check }
+fn cursor(
+    source: u32,
+    file: u32,
+    head_bytes: u16,
+    head: u32,
+    written: u64,
+    offset: u64,
+    check: u16,
+) -> Cursor {
+    Cursor { generation: GenerationKey { source, file, head_bytes, head, written }, offset, check }
 }
 
 proptest! {
     #[test]
     fn a_token_gives_back_its_cursor(
-        source: u32, file: u32, head_bytes in 0..=1024_u16, head in 0..1_u64 << 56,
+        source: u32, file: u32, head_bytes in 0..=1024_u16, head: u32, written in 0..1_u64 << 48,
         offset in 0..1_u64 << 48, check: u16,
     ) {
-        let cursor = cursor(source, file, head_bytes, head, offset, check);
+        let cursor = cursor(source, file, head_bytes, head, written, offset, check);
         let token = cursor.to_string();
-        prop_assert_eq!(token.len(), 40);
+        prop_assert_eq!(token.len(), 44);
         prop_assert!(token.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_'));
         prop_assert_eq!(token.parse::<Cursor>(), Ok(cursor));
     }
@@ -22,12 +30,12 @@ proptest! {
     #[test]
     fn any_text_is_a_cursor_or_an_error(text in ".{0,60}") {
         let read: Result<Cursor, CursorError> = text.parse();
-        prop_assert!(read.is_err() || text.len() == 40);
+        prop_assert!(read.is_err() || text.len() == 44);
     }
 
     #[test]
-    fn one_changed_character_is_noticed(at in 0..40_usize, to in "[A-Za-z0-9_-]") {
-        let token = cursor(1, 2, 3, 4, 5, 6).to_string();
+    fn one_changed_character_is_noticed(at in 0..44_usize, to in "[A-Za-z0-9_-]") {
+        let token = cursor(1, 2, 3, 4, 9, 5, 6).to_string();
         let mut changed = token.clone();
         changed.replace_range(at..=at, &to);
         prop_assert!(changed == token || changed.parse::<Cursor>().is_err());
@@ -39,14 +47,14 @@ fn errors_name_what_was_expected() {
     let check = |text: &str, expected: &str| {
         assert_eq!(text.parse::<Cursor>().unwrap_err().to_string(), expected);
     };
-    check("", "is not a cursor: expected 40 characters of A-Z a-z 0-9 - _");
-    check(&"A".repeat(40), "is of cursor version 0, expected version 1");
-    check(&format!("AQ{}", "A".repeat(38)), "is damaged: its checksum does not fit");
+    check("", "is not a cursor: expected 44 characters of A-Z a-z 0-9 - _");
+    check(&"A".repeat(44), "is of cursor version 0, expected version 1");
+    check(&format!("AQ{}", "A".repeat(42)), "is damaged: its checksum does not fit");
 }
 
 #[test]
 fn a_set_is_joined_by_tildes() {
-    let (a, b) = (cursor(1, 2, 3, 4, 5, 6), cursor(7, 8, 9, 10, 11, 12));
+    let (a, b) = (cursor(1, 2, 3, 4, 9, 5, 6), cursor(7, 8, 9, 10, 9, 11, 12));
     assert_eq!(parse_set(&format!("{a}~{b}")), Ok(vec![a, b]));
     assert!(parse_set(&format!("{a}~")).is_err());
 }

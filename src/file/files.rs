@@ -88,6 +88,14 @@ impl Files {
         Ok(self.list()?.pop())
     }
 
+    /// The youngest file with content that is not packed. Just after a rotation the active file is
+    /// empty, and its writer may still be writing to this one.
+    pub fn last_written(&self) -> io::Result<Option<Sibling>> {
+        let is_it = |sibling: &Sibling| sibling.size > 0;
+        let last = self.list()?.into_iter().rfind(is_it);
+        Ok(last.filter(|sibling| sibling.compression == Compression::None))
+    }
+
     /// Opens a file, or shares it if it is open.
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
         let (path, compression) = (&sibling.path, sibling.compression);
@@ -95,11 +103,10 @@ impl Files {
             Segment::open(path, &self.location, compression, self.source, &self.shared.indexes)?;
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
-        let shared = open.iter().filter_map(Weak::upgrade).find(|segment| {
-            segment.id() == fresh.id()
-                && !segment.is_truncated()
-                && fresh.head().starts_with(&segment.head())
-        });
+        let shared = open
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|segment| segment.id() == fresh.id() && segment.is_continued_by(&fresh.head()));
         Ok(shared.unwrap_or_else(|| {
             let segment = Arc::new(fresh);
             open.push(Arc::downgrade(&segment));

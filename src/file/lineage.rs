@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::file::folders::Folders;
 use crate::file::location::Location;
 use crate::file::rotation::{Age, Compression, Rotated};
-use crate::file::segment::{FileId, Segment};
+use crate::file::segment::{FileId, Segment, millis_of};
 
 /// One file of a source, as the folder lists it.
 #[derive(Clone, Debug)]
@@ -61,7 +61,29 @@ pub fn active(location: &Location) -> io::Result<Option<Sibling>> {
 
 /// All files of the source, from old to young; the active one is the last. The folder may be read
 /// from what was known of it `max_age` ago.
+///
+/// A rotator renames while the folder is read, and a file that moves may be seen twice or not at
+/// all: a fresh list counts once two in a row agree.
 pub fn list(location: &Location, folders: &Folders, max_age: Duration) -> io::Result<Vec<Sibling>> {
+    let mut siblings = list_once(location, folders, max_age)?;
+    let n_looks = if max_age.is_zero() { MAX_LOOKS } else { 0 };
+    for _ in 0..n_looks {
+        let again = list_once(location, folders, max_age)?;
+        let is_same = siblings.len() == again.len()
+            && siblings.iter().zip(&again).all(|(a, b)| a.id == b.id && a.path == b.path);
+        siblings = again;
+        if is_same {
+            break;
+        }
+    }
+    Ok(siblings)
+}
+
+fn list_once(
+    location: &Location,
+    folders: &Folders,
+    max_age: Duration,
+) -> io::Result<Vec<Sibling>> {
     let mut siblings = Vec::new();
     if location.siblings
         && let Some(name) = location.path.file_name().and_then(|name| name.to_str())
@@ -108,12 +130,17 @@ pub fn position(
         return Some(at);
     }
     let head = segment.head();
-    let holds_it = |sibling: &Sibling| {
+    let mut holds_it = |sibling: &Sibling| {
         !head.is_empty()
             && !sibling.is_active()
             && head_of(sibling).is_ok_and(|other| other.starts_with(&head))
     };
-    siblings.iter().rposition(holds_it)
+    let candidates: Vec<usize> =
+        (0..siblings.len()).filter(|at| siblings.get(*at).is_some_and(&mut holds_it)).collect();
+    // Files may begin alike, with a banner say; packing keeps the time of the last change.
+    let change = segment.size_and_change().ok().and_then(|(_, change)| change);
+    let has_change = |at: &usize| siblings.get(*at).is_some_and(|file| file.modified == change);
+    candidates.iter().copied().find(has_change).or_else(|| candidates.last().copied())
 }
 
 /// What follows a segment that is not among `siblings` any more: the oldest file that was written
@@ -122,6 +149,20 @@ pub fn position(
 pub fn first_after(siblings: &[Sibling], change: Option<SystemTime>) -> Option<usize> {
     let is_younger = |sibling: &Sibling| sibling.is_active() || sibling.modified > change;
     siblings.iter().position(is_younger)
+}
+
+/// The oldest file with content that was written to after a time, in milliseconds since 1970; the
+/// active one is, whatever its time. The clock of a file system may tick each 4 ms: what was written
+/// within the same tick counts if `known`, the files of an earlier list, does not hold it.
+#[must_use]
+pub fn first_written_after(siblings: &[Sibling], millis: u64, known: &[FileId]) -> Option<usize> {
+    let is_new = |sibling: &Sibling| !known.is_empty() && !known.contains(&sibling.id);
+    let is_later = |sibling: &Sibling| {
+        let written = sibling.modified.map_or(0, millis_of);
+        let is_younger = written > millis || written == millis && is_new(sibling);
+        sibling.is_active() || sibling.size > 0 && is_younger
+    };
+    siblings.iter().position(is_later)
 }
 
 /// Whether the error says that there is no such file.
@@ -133,3 +174,6 @@ pub fn is_absence(error: &io::Error) -> bool {
 fn is_packed(sibling: &Sibling) -> bool {
     sibling.compression != Compression::None
 }
+
+/// Looks at a folder in which names never stop moving.
+const MAX_LOOKS: usize = 8;

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use rustix::fs::OFlags;
 
 use crate::chunk::Generation;
-use crate::cursor::{CursorPrefix, GenerationKey, HEAD_BYTES, hash32, head_hash};
+use crate::cursor::{CursorPrefix, GenerationKey, HEAD_BYTES, hash32};
 use crate::file::archive::ArchiveReader;
 use crate::file::gzip::GzipIndex;
 use crate::file::gzip_indexes::GzipIndexes;
@@ -37,7 +37,9 @@ impl FileId {
         FileId { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    fn hash(self) -> u32 {
+    /// What stands for it in a cursor.
+    #[must_use]
+    pub fn hash(self) -> u32 {
         let mut bytes = [0; 16];
         let both = self.device.to_le_bytes().into_iter().chain(self.inode.to_le_bytes());
         bytes.iter_mut().zip(both).for_each(|(byte, part)| *byte = part);
@@ -57,6 +59,8 @@ pub struct Segment {
     seen_bytes: AtomicU64,
     /// The content this segment stands for is gone from its file.
     is_truncated: AtomicBool,
+    /// When an empty file was last written to, at the first look (or when it was looked for).
+    begun_empty: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -72,6 +76,8 @@ struct Body {
 #[derive(Debug)]
 struct Head {
     bytes: Vec<u8>,
+    /// When the file was last written to, in milliseconds since 1970.
+    written: u64,
     prefix: CursorPrefix,
 }
 
@@ -88,7 +94,7 @@ impl Segment {
     /// What a source without a file has.
     #[must_use]
     pub fn absent(source: u32) -> Self {
-        Self::with_body(None, source, Vec::new())
+        Self::with_body(None, source, Vec::new(), SystemTime::now())
     }
 
     /// Opens the file at `path`, if the file itself (links followed) is where `location` permits.
@@ -118,22 +124,37 @@ impl Segment {
         let index = indexes.of(id, metadata.len(), metadata.modified().ok());
         let body = Body { path: path.to_owned(), id, file, compression, index };
         let head = body.read_head()?;
-        let segment = Self::with_body(Some(body), source, head);
+        let segment = Self::with_body(Some(body), source, head, metadata.modified()?);
         if compression == Compression::None {
             segment.seen_bytes.store(metadata.len(), Ordering::Relaxed);
         }
         Ok(segment)
     }
 
-    fn with_body(body: Option<Body>, source: u32, head: Vec<u8>) -> Self {
+    fn with_body(body: Option<Body>, source: u32, head: Vec<u8>, written: SystemTime) -> Self {
         let file = body.as_ref().map_or(0, |body| body.id.hash());
+        let begun_empty = head.is_empty().then_some(written);
+        let head = Head::new(head, source, file, millis_of(written));
         Segment {
             body,
             source,
-            head: Mutex::new(Head::new(head, source, file)),
+            head: Mutex::new(head),
             seen_bytes: AtomicU64::new(0),
             is_truncated: AtomicBool::new(false),
+            begun_empty,
         }
+    }
+
+    /// When the file was last written to, as far as it was looked at, in milliseconds since 1970.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.lock_head().written
+    }
+
+    /// When the file was last written to, if there was nothing in it at the first look.
+    #[must_use]
+    pub fn begun_empty(&self) -> Option<SystemTime> {
+        self.begun_empty
     }
 
     /// Device and inode; none where there is no file.
@@ -176,13 +197,10 @@ impl Segment {
     pub fn size_and_change(&self) -> io::Result<(u64, Option<SystemTime>)> {
         let Some(body) = &self.body else { return Ok((0, None)) };
         let metadata = body.file.metadata()?;
-        if body.compression == Compression::None {
-            self.seen_bytes.fetch_max(metadata.len(), Ordering::Relaxed);
-        }
         Ok((metadata.len(), metadata.modified().ok()))
     }
 
-    /// The greatest size seen.
+    /// The greatest size of this content that was seen.
     #[must_use]
     pub fn seen_bytes(&self) -> u64 {
         self.seen_bytes.load(Ordering::Relaxed)
@@ -221,34 +239,49 @@ impl Segment {
     }
 
     /// Looks whether the file still holds what was read from it: `lead` are the last bytes before
-    /// `offset`. Learns more of a head that has grown.
-    pub fn verify(&self, offset: u64, lead: &[u8]) -> io::Result<Standing> {
+    /// `offset`, `fresh` was read just now from there. Learns more of a head that has grown.
+    pub fn verify(&self, offset: u64, lead: &[u8], fresh: &[u8]) -> io::Result<Standing> {
         if self.is_truncated() {
             return Ok(Standing::Truncated);
         }
-        let (size, _) = self.size_and_change()?;
         if self.is_archive() || self.body.is_none() {
             return Ok(Standing::Same);
         }
-        if size < offset {
+        let (size, changed) = self.size_and_change()?;
+        let end = offset + fresh.len() as u64;
+        if size < end {
             return Ok(Standing::Truncated);
         }
+        let tail = fresh.get(fresh.len().saturating_sub(lead.len().max(64))..).unwrap_or_default();
         let lead_now = self.read_range(offset - lead.len() as u64, offset)?;
-        if lead_now != lead {
-            return Ok(Standing::Truncated);
-        }
+        let tail_now = self.read_range(end - tail.len() as u64, end)?;
         let head_now = self.read_range(0, HEAD_BYTES as u64)?;
         let mut head = self.lock_head();
-        // A hole punched into what was read leaves zeros; that is not another content.
-        let is_same = |(old, new): (&u8, &u8)| old == new || *new == 0;
-        if head_now.len() < head.bytes.len() || !head.bytes.iter().zip(&head_now).all(is_same) {
+        let begins_fresh = if offset == 0 { fresh } else { &[] };
+        let begins_fresh = begins_fresh.get(..HEAD_BYTES).unwrap_or(begins_fresh);
+        let is_same = holds(&lead_now, lead)
+            && holds(&tail_now, tail)
+            && holds(&head_now, &head.bytes)
+            && holds(&head_now, begins_fresh);
+        if !is_same {
             return Ok(Standing::Truncated);
         }
-        if head_now.len() > head.bytes.len() {
+        // As long as a file is empty, its time is what tells it.
+        let written = changed.map(millis_of).filter(|_| !head_now.is_empty());
+        let written = written.unwrap_or(head.written);
+        if head_now.len() > head.bytes.len() || written != head.written {
             let file = self.id_hash();
-            *head = Head::new(head_now, self.source, file);
+            *head = Head::new(head_now, self.source, file, written);
         }
+        // Only now is it sure that this was the size of our content and not of another one.
+        self.seen_bytes.fetch_max(size, Ordering::Relaxed);
         Ok(Standing::Same)
+    }
+
+    /// Whether a file that begins with `head` can hold what this segment stands for.
+    #[must_use]
+    pub fn is_continued_by(&self, head: &[u8]) -> bool {
+        !self.is_truncated() && holds(head, &self.lock_head().bytes)
     }
 
     /// Whether the content this segment stands for is gone from its file.
@@ -267,6 +300,13 @@ impl Segment {
     }
 }
 
+/// Whether `now` is what was `before`, perhaps longer. A hole punched into what was read leaves
+/// zeros; that is not another content.
+fn holds(now: &[u8], before: &[u8]) -> bool {
+    let is_same = |(new, old): (&u8, &u8)| new == old || *new == 0;
+    now.len() >= before.len() && now.iter().zip(before).all(is_same)
+}
+
 impl Generation for Segment {
     fn cursor_prefix(&self) -> CursorPrefix {
         self.lock_head().prefix
@@ -274,12 +314,19 @@ impl Generation for Segment {
 }
 
 impl Head {
-    fn new(bytes: Vec<u8>, source: u32, file: u32) -> Self {
+    fn new(bytes: Vec<u8>, source: u32, file: u32, written: u64) -> Self {
         let head_bytes = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        let head = head_hash(&bytes);
-        let prefix = CursorPrefix::new(GenerationKey { source, file, head_bytes, head });
-        Head { bytes, prefix }
+        let head = hash32(&bytes);
+        let key = GenerationKey { source, file, head_bytes, head, written };
+        Head { bytes, written, prefix: CursorPrefix::new(key) }
     }
+}
+
+/// Milliseconds since 1970.
+#[must_use]
+pub fn millis_of(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl Body {

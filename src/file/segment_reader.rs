@@ -53,7 +53,7 @@ impl SegmentReader {
         }
         let lead = match archive {
             Some(_) => Vec::new(),
-            None => segment.read_range(offset.saturating_sub(LEAD_BYTES as u64), offset)?,
+            None => lead_of(&segment, offset)?,
         };
         let is_mid_line = match segment.encoding().unit_bytes() {
             1 => lead.last().is_some_and(|byte| *byte != b'\n'),
@@ -113,7 +113,7 @@ impl SegmentReader {
             };
             fresh.truncate(n_read);
             // Looked at after the read, so that nothing of another content is taken for ours.
-            if self.segment.verify(self.read_to(), &self.lead)? == Standing::Truncated {
+            if self.segment.verify(self.read_to(), &self.lead, &fresh)? == Standing::Truncated {
                 self.segment.mark_truncated();
                 return Ok(Block::Truncated);
             }
@@ -203,6 +203,16 @@ impl SegmentReader {
         (self.offset, self.check) = (end.offset, end.check);
         chunk
     }
+}
+
+/// The last bytes before `offset`; none where the file holds another content by now.
+fn lead_of(segment: &Segment, offset: u64) -> io::Result<Vec<u8>> {
+    let lead = segment.read_range(offset.saturating_sub(LEAD_BYTES as u64), offset)?;
+    if segment.verify(offset, &lead, &[])? == Standing::Truncated {
+        segment.mark_truncated();
+        return Ok(Vec::new());
+    }
+    Ok(lead)
 }
 
 /// How much of what was read before is compared at each look.

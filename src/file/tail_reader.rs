@@ -7,11 +7,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::chunk::{Generation, Place};
+use crate::chunk::{Chunk, Generation, Place};
 use crate::file::files::Files;
 use crate::file::lineage::{self, Sibling};
-use crate::file::segment::Segment;
+use crate::file::segment::{FileId, Segment, millis_of};
 use crate::file::segment_reader::{Block, SegmentReader};
+use crate::file::watch_hub::WatchGuard;
 use crate::history::{
     Event, EventKind, GapReason, History, Progress, ReadError, Rest, RotatedHow, Step, while_trying,
 };
@@ -24,8 +25,19 @@ pub struct TailReader {
     /// Ready to be handed out.
     queue: VecDeque<Step>,
     pace: Pace,
+    /// Of a live end: what wakes it.
+    watch: Option<Arc<WatchGuard>>,
     /// The next segment has been seen; the old one is read out before the step over.
     leaving: Option<Leaving>,
+    /// What comes after the segment, as far as it was seen. Open, so that it cannot be lost to a
+    /// rotator that is faster than the step over.
+    ahead: VecDeque<Arc<Segment>>,
+    /// How the segment came to have a successor.
+    how: RotatedHow,
+    /// Since when the path has led to another file than ours, or to none.
+    astray_since: Option<Instant>,
+    /// The source's files when the segment was begun; only noted at the live end.
+    known: Vec<FileId>,
     /// The greatest size of a truncated file whose copy is being read.
     copied_bytes: Option<u64>,
 }
@@ -51,7 +63,7 @@ struct Leaving {
 
 /// What comes after a segment.
 struct Next {
-    sibling: Sibling,
+    segment: Arc<Segment>,
     how: RotatedHow,
     /// Nothing comes after it.
     is_last: bool,
@@ -66,8 +78,42 @@ impl TailReader {
         pace: Pace,
     ) -> io::Result<Self> {
         let reader = SegmentReader::new(segment, offset)?;
-        let (queue, leaving, copied_bytes) = Default::default();
-        Ok(TailReader { files, reader, queue, pace, leaving, copied_bytes })
+        let (queue, leaving, ahead, astray_since, known, copied_bytes) = Default::default();
+        let how = RotatedHow::Renamed;
+        let mut reader = TailReader {
+            files,
+            reader,
+            queue,
+            pace,
+            watch: None,
+            leaving,
+            ahead,
+            how,
+            astray_since,
+            known,
+            copied_bytes,
+        };
+        reader.note_known()?;
+        Ok(reader)
+    }
+
+    fn note_known(&mut self) -> io::Result<()> {
+        if self.pace == Pace::Live {
+            self.known = self.files.list()?.iter().map(|sibling| sibling.id).collect();
+        }
+        Ok(())
+    }
+
+    /// A reader of the live end, which is woken through `watch`.
+    pub fn live(
+        files: Arc<Files>,
+        segment: Arc<Segment>,
+        offset: u64,
+        watch: Arc<WatchGuard>,
+    ) -> io::Result<Self> {
+        let mut reader = Self::new(files, segment, offset, Pace::Live)?;
+        reader.watch = Some(watch);
+        Ok(reader)
     }
 
     /// Reads on in the same segment; queues what was found.
@@ -82,6 +128,7 @@ impl TailReader {
             .next_block(block_bytes, limit)
             .map_err(while_trying(format!("reading {}", path.display())))?;
         match block {
+            Block::Chunk(chunk) if self.has_missed_some(&chunk)? => Ok(()),
             Block::Chunk(chunk) => {
                 self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
                 self.queue.push_back(Step::Chunk(chunk));
@@ -96,6 +143,33 @@ impl TailReader {
         }
     }
 
+    /// An empty file's first lines are not the source's next ones if it was filled, copied and
+    /// emptied between two looks. Then the copy comes first.
+    fn has_missed_some(&mut self, first: &Chunk) -> Result<bool, ReadError> {
+        let segment = Arc::clone(self.reader.segment());
+        let Some(time) = segment.begun_empty().filter(|_| first.start().offset == 0) else {
+            return Ok(false);
+        };
+        let what = format!("looking for what came before {}", segment.path().display());
+        let siblings = self.files.list().map_err(while_trying(&what))?;
+        let own = siblings.iter().position(|sibling| Some(sibling.id) == segment.id());
+        let first = lineage::first_written_after(&siblings, millis_of(time), &self.known);
+        let Some(missed) = first.filter(|first| Some(*first) < own) else { return Ok(false) };
+        let Some(missed) = siblings.get(missed) else { return Ok(false) };
+        let missed = self.files.open(missed).map_err(while_trying(&what))?;
+        // A copy of what is (still) in the file itself: it is about to be emptied.
+        let (copied, own) = (missed.head(), segment.head());
+        if copied.starts_with(&own) || own.starts_with(&copied) {
+            return Ok(false);
+        }
+        let missed = begin(missed)?;
+        segment.mark_truncated();
+        self.ahead.clear();
+        self.copied_bytes = Some(0);
+        self.go_over_to(missed)?;
+        Ok(true)
+    }
+
     /// The segment is read to its end: is there another one?
     fn look_for_next(&mut self) -> Result<(), ReadError> {
         let found = self.find_next().map_err(while_trying(format!(
@@ -104,32 +178,42 @@ impl TailReader {
         )))?;
         let Some(next) = found else {
             self.leaving = None;
-            self.queue.push_back(Step::AtEnd { look_again: None });
+            self.wait();
             return Ok(());
         };
-        match self.patience(&next) {
-            Some(look_again) => {
-                self.queue.push_back(Step::AtEnd { look_again });
-                Ok(())
-            }
-            None if self.must_drain(&next) => Ok(()),
-            None => self.step_over(&next),
+        if self.must_wait(&next)? {
+            self.wait();
+            return Ok(());
         }
+        if self.must_drain(&next) { Ok(()) } else { self.step_over(next) }
     }
 
-    /// How long to stay with the old file although there is a new one; none: go.
-    #[expect(clippy::option_option, reason = "wait, and how long if that is known")]
-    fn patience(&mut self, next: &Next) -> Option<Option<Duration>> {
+    /// Nothing more for now. What a rotator does next may go unnoticed by the watch, so that it is
+    /// looked for at short intervals for a while.
+    fn wait(&mut self) {
+        let is_unsettled = self.astray_since.is_some_and(|since| since.elapsed() < ROTATE_PATIENCE);
+        let look_again = is_unsettled.then_some(LOOK_AGAIN);
+        if let Some(watch) = self.watch.as_ref().filter(|_| !is_unsettled) {
+            let segment = self.reader.segment();
+            let is_astray = self.astray_since.is_some() && segment.id().is_some();
+            watch.watch_beside(is_astray.then(|| segment.path()));
+        }
+        self.queue.push_back(Step::AtEnd { look_again });
+    }
+
+    /// Whether to stay with the old file although there is a new one.
+    fn must_wait(&mut self, next: &Next) -> Result<bool, ReadError> {
         let has_own_end = self.reader.segment().is_archive()
             || self.reader.segment().id().is_none()
             || self.copied_bytes.is_some();
         if has_own_end || self.pace == Pace::Backlog || !next.is_last {
-            return None;
+            return Ok(false);
         }
-        if next.sibling.size == 0 {
+        let what = || format!("looking at {}", next.segment.path().display());
+        if next.segment.size_and_change().map_err(while_trying(what()))?.0 == 0 {
             // The writer has not gone over yet: until it has, it writes to the old file.
             self.leaving = None;
-            return Some(None);
+            return Ok(true);
         }
         let now = Instant::now();
         let read_to = self.reader.read_to();
@@ -137,9 +221,8 @@ impl TailReader {
         if leaving.read_to != read_to {
             (leaving.read_to, leaving.quiet_since) = (read_to, now);
         }
-        let quiet = now - leaving.quiet_since;
-        let is_due = quiet >= ROTATE_QUIET || now - leaving.since >= ROTATE_PATIENCE;
-        (!is_due).then(|| Some(ROTATE_QUIET.saturating_sub(quiet).max(Duration::from_millis(10))))
+        let is_quiet = now - leaving.quiet_since >= ROTATE_QUIET;
+        Ok(!is_quiet && now - leaving.since < ROTATE_PATIENCE)
     }
 
     /// Whether the old file has to be read once more, now that the new one has been seen: what was
@@ -156,66 +239,83 @@ impl TailReader {
         true
     }
 
-    fn find_next(&self) -> io::Result<Option<Next>> {
-        let segment = self.reader.segment();
+    fn find_next(&mut self) -> io::Result<Option<Next>> {
+        let segment = Arc::clone(self.reader.segment());
         let active = lineage::active(self.files.location())?;
         let is_active = active.as_ref().is_some_and(|file| Some(file.id) == segment.id());
         if is_active && !segment.is_truncated() {
+            self.astray_since = None;
+            self.ahead.clear();
             return Ok(None);
         }
-        if segment.id().is_none() {
-            let oldest = self.files.list()?.into_iter().next();
-            return Ok(oldest.map(|sibling| Next {
-                sibling,
-                how: RotatedHow::Replaced,
-                is_last: true,
-            }));
-        }
+        self.astray_since.get_or_insert_with(Instant::now);
         let siblings = self.files.list()?;
-        let at = lineage::position(&siblings, segment, |sibling| self.files.head_of(sibling));
-        let (number, how) = if let Some(at) = at {
-            (Some(at + 1), RotatedHow::Renamed)
-        } else {
-            let change = segment.size_and_change()?.1;
-            (lineage::first_after(&siblings, change), RotatedHow::Replaced)
-        };
-        let how = if self.copied_bytes.is_some() || segment.is_truncated() {
-            RotatedHow::Truncated
-        } else {
-            how
-        };
-        let n_siblings = siblings.len();
-        let next = number.and_then(|number| {
-            let sibling = siblings.into_iter().nth(number)?;
-            Some(Next { sibling, how, is_last: number + 1 == n_siblings })
-        });
-        Ok(next)
+        self.look_ahead(&siblings)?;
+        let Some(next) = self.ahead.front().cloned() else { return Ok(None) };
+        let is_truncated = self.copied_bytes.is_some() || segment.is_truncated();
+        let how = if is_truncated { RotatedHow::Truncated } else { self.how };
+        let is_last = siblings.last().is_some_and(|last| Some(last.id) == next.id());
+        Ok(Some(Next { segment: next, how, is_last }))
+    }
+
+    /// Opens what comes after the segment; at the live end also what comes after that.
+    fn look_ahead(&mut self, siblings: &[Sibling]) -> io::Result<()> {
+        let last = Arc::clone(self.ahead.back().unwrap_or(self.reader.segment()));
+        let (number, how) = self.what_follows(&last, siblings)?;
+        for sibling in siblings.iter().skip(number.unwrap_or(siblings.len())) {
+            let n_wanted = if self.pace == Pace::Live { MAX_AHEAD } else { 1 };
+            if self.ahead.len() >= n_wanted {
+                break;
+            }
+            match self.files.open(sibling) {
+                Ok(segment) => {
+                    if self.ahead.is_empty() {
+                        self.how = how;
+                    }
+                    self.ahead.push_back(segment);
+                }
+                // Renamed or packed between the look and the opening: the next look tells.
+                Err(error) if lineage::is_absence(&error) => break,
+                Err(_later) if !self.ahead.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of the files follows a segment, and how that came.
+    fn what_follows(
+        &self,
+        last: &Segment,
+        siblings: &[Sibling],
+    ) -> io::Result<(Option<usize>, RotatedHow)> {
+        let later = lineage::first_written_after(siblings, last.written(), &self.known);
+        if last.id().is_none() {
+            return Ok((later, RotatedHow::Replaced));
+        }
+        // What was emptied goes on under its own identity, by whatever name; unless it was filled,
+        // copied and emptied again between two looks.
+        let own = siblings.iter().position(|sibling| Some(sibling.id) == last.id());
+        if let Some(own) = own.filter(|_| last.is_truncated()) {
+            return Ok((Some(later.map_or(own, |later| later.min(own))), RotatedHow::Truncated));
+        }
+        let at = lineage::position(siblings, last, |sibling| self.files.head_of(sibling));
+        if let Some(at) = at {
+            return Ok((Some(at + 1), RotatedHow::Renamed));
+        }
+        let change = last.size_and_change()?.1;
+        Ok((lineage::first_after(siblings, change), RotatedHow::Replaced))
     }
 
     /// Leaves the segment for the next one.
-    fn step_over(&mut self, next: &Next) -> Result<(), ReadError> {
-        let segment = match self.files.open(&next.sibling) {
-            Ok(segment) => segment,
-            Err(error) if lineage::is_absence(&error) => {
-                // Renamed or packed between the look and the opening: look again.
-                let look_again = Some(Duration::from_millis(20));
-                self.queue.push_back(Step::AtEnd { look_again });
-                return Ok(());
-            }
-            Err(error) => {
-                let what = format!("opening {}", next.sibling.path.display());
-                return Err(while_trying(what)(error));
-            }
-        };
+    fn step_over(&mut self, next: Next) -> Result<(), ReadError> {
         let was_absent = self.reader.segment().id().is_none();
-        if let Some(rest) = self.reader.take_rest(true) {
-            self.queue.push_back(Step::Chunk(Arc::new(rest)));
-        }
-        let start = self.reader.place();
+        let fresh = begin(next.segment)?;
+        let start = self.take_last_line();
         if let Some(seen) = self.copied_bytes.take() {
             self.push_gap(&start, seen.saturating_sub(start.offset));
         }
-        self.begin(segment)?;
+        self.go_over_to(fresh)?;
         if !was_absent {
             self.push_event(EventKind::Rotated(next.how), start, self.reader.place());
         }
@@ -230,20 +330,16 @@ impl TailReader {
             let what = format!("opening the copy {}", copy.path().display());
             return self.reader.go_on_in(copy).map_err(while_trying(what));
         }
-        if let Some(rest) = self.reader.take_rest(true) {
-            self.queue.push_back(Step::Chunk(Arc::new(rest)));
-        }
-        let start = self.reader.place();
+        // What can fail comes first: it is tried again, and nothing may be told twice.
+        let segment = match self.find_next().map_err(while_trying(&what))? {
+            Some(next) => next.segment,
+            None => self.files.absent(),
+        };
+        let fresh = begin(segment)?;
+        let start = self.take_last_line();
         let lost = self.reader.segment().seen_bytes().saturating_sub(start.offset);
         self.push_gap(&start, lost);
-        match self.find_next().map_err(while_trying(&what))? {
-            Some(next) => {
-                let what = format!("opening {}", next.sibling.path.display());
-                let segment = self.files.open(&next.sibling).map_err(while_trying(what))?;
-                self.begin(segment)?;
-            }
-            None => self.begin(self.files.absent())?,
-        }
+        self.go_over_to(fresh)?;
         self.push_event(EventKind::Rotated(RotatedHow::Truncated), start, self.reader.place());
         Ok(())
     }
@@ -269,11 +365,19 @@ impl TailReader {
         Ok(None)
     }
 
-    fn begin(&mut self, segment: Arc<Segment>) -> Result<(), ReadError> {
-        self.leaving = None;
-        let what = format!("reading {}", segment.path().display());
-        self.reader = SegmentReader::new(segment, 0).map_err(while_trying(what))?;
-        Ok(())
+    /// What is left of the segment is a line: nobody writes to it any more. Returns its end.
+    fn take_last_line(&mut self) -> Place {
+        if let Some(rest) = self.reader.take_rest(true) {
+            self.queue.push_back(Step::Chunk(Arc::new(rest)));
+        }
+        self.reader.place()
+    }
+
+    fn go_over_to(&mut self, reader: SegmentReader) -> Result<(), ReadError> {
+        (self.leaving, self.astray_since) = (None, None);
+        self.ahead.pop_front();
+        self.reader = reader;
+        self.note_known().map_err(while_trying("listing the files of a source"))
     }
 
     fn push_gap(&mut self, at: &Place, bytes: u64) {
@@ -330,11 +434,20 @@ impl History for TailReader {
     }
 }
 
+/// A reader of all that `segment` holds.
+fn begin(segment: Arc<Segment>) -> Result<SegmentReader, ReadError> {
+    let what = format!("reading {}", segment.path().display());
+    SegmentReader::new(segment, 0).map_err(while_trying(what))
+}
+
 /// Whether `segment` has `lead` just before `offset`.
 fn holds_lead(segment: &Segment, offset: u64, lead: &[u8]) -> io::Result<bool> {
     let from = offset.saturating_sub(lead.len() as u64);
     match segment.unpack(from)? {
-        None => Ok(segment.read_range(from, offset)? == lead),
+        None => {
+            let is_long_enough = segment.size_and_change()?.0 >= offset;
+            Ok(is_long_enough && segment.read_range(from, offset)? == lead)
+        }
         Some(mut archive) => {
             let mut there = vec![0; lead.len()];
             let is_long_enough =
@@ -349,6 +462,12 @@ const ROTATE_QUIET: Duration = Duration::from_millis(300);
 
 /// However, lines of the new file do not wait longer than this.
 const ROTATE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// While the path does not lead to the file that is read.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Segments that the live end holds open beyond its own.
+const MAX_AHEAD: usize = 16;
 
 /// Chunks of the live end are shared and kept: small.
 const LIVE_BLOCK_BYTES: usize = 64 * 1024;

@@ -36,6 +36,8 @@ pub struct WatchHub {
 pub struct WatchGuard {
     hub: Arc<WatchHub>,
     path: PathBuf,
+    /// A second file whose events wake the same feed.
+    beside: Mutex<Option<PathBuf>>,
 }
 
 #[derive(Debug)]
@@ -67,7 +69,8 @@ impl WatchHub {
             }
         };
         self.changed.notify_one();
-        (hints, WatchGuard { hub: Arc::clone(self), path: path.to_owned() })
+        let (hub, path) = (Arc::clone(self), path.to_owned());
+        (hints, WatchGuard { hub, path, beside: Mutex::default() })
     }
 
     /// How many files have to be polled, as no event source can be had for them.
@@ -95,21 +98,49 @@ impl WatchHub {
         }
     }
 
+    fn release(&self, path: PathBuf) {
+        if let Entry::Occupied(mut kept) = self.lock().entry(path) {
+            kept.get_mut().n_guards -= 1;
+            if kept.get().n_guards == 0 {
+                kept.remove();
+                self.changed.notify_one();
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Followed>> {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl WatchGuard {
+    /// Watches also the file at `path`, in place of an earlier one: the one that is read, where it
+    /// is not at the path of its source.
+    pub fn watch_beside(&self, path: Option<&Path>) {
+        let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        if beside.as_deref() == path {
+            return;
+        }
+        if let Some(old) = beside.take() {
+            self.hub.release(old);
+        }
+        let mut followed = self.hub.lock();
+        let hints = followed.get(&self.path).map(|own| own.hints.clone());
+        // A path that another source has wakes that one: then the safety tick has to do.
+        if let (Some(hints), Some(path)) = (hints, path)
+            && let Entry::Vacant(place) = followed.entry(path.to_owned())
+        {
+            place.insert(Followed { n_guards: 1, hints, is_watched: false });
+            *beside = Some(path.to_owned());
+            self.hub.changed.notify_one();
+        }
+    }
+}
+
 impl Drop for WatchGuard {
     fn drop(&mut self) {
-        let mut followed = self.hub.lock();
-        if let Entry::Occupied(mut kept) = followed.entry(std::mem::take(&mut self.path)) {
-            kept.get_mut().n_guards -= 1;
-            if kept.get().n_guards == 0 {
-                kept.remove();
-                self.hub.changed.notify_one();
-            }
-        }
+        self.watch_beside(None);
+        self.hub.release(std::mem::take(&mut self.path));
     }
 }
 
@@ -156,6 +187,7 @@ impl Watcher {
         };
         self.hub.metrics.watches.set(n_followed.try_into().unwrap_or(i64::MAX));
         if n_followed == 0 {
+            self.hub.metrics.polled.set(0);
             (self.mux, self.rebuild_at) = (None, None);
             self.keys.clear();
             return;

@@ -44,7 +44,7 @@ fn errors_name_the_parameter_and_what_was_expected() {
 
 #[test]
 fn a_place_is_given_once() {
-    let cursor = "AQ".to_owned() + &"A".repeat(38);
+    let cursor = "AQ".to_owned() + &"A".repeat(42);
     check_error(&format!("from={cursor}&tail=5"), "damaged");
 }
 

@@ -1,0 +1,499 @@
+//! Random lives of a log against a simple model of what its viewer must have seen: each line once, in
+//! order, or lost where the model says that it could be lost, and then not without a word.
+//!
+//! The program of each case is made of real file operations; the viewer is a real `Follower` over a
+//! real `FileSource`. A failing program is kept by proptest beside this file and tried again.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed fixture is a failed test"
+)]
+#![allow(clippy::indexing_slicing, clippy::disallowed_methods, reason = "a test")]
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use tailcast::cursor::Cursor;
+use tailcast::feed::FeedContext;
+use tailcast::file::location::Location;
+use tailcast::file::watch_hub::WatchHub;
+use tailcast::file::{FileContext, FileSource};
+use tailcast::filter::Filter;
+use tailcast::follower::{Delivery, EndReason, Follower, Wish};
+use tailcast::history::EventKind;
+use tailcast::line::Zone;
+use tailcast::metrics::Metrics;
+use tailcast::source::{Source, SourceName, Start};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What can happen to a log and its viewer.
+#[derive(Clone, Debug)]
+enum Act {
+    Write(u8),
+    /// A line in two writes, something else in between being impossible.
+    WriteInTwo,
+    /// The names move up by one; the writer goes over at once, or after writing on to the old file.
+    Rename {
+        writes_on: u8,
+    },
+    /// Copied to `.1`, then emptied.
+    CopyTruncate,
+    /// Emptied in place: what was not read is gone.
+    Truncate,
+    /// Deleted and begun anew: who was not connected has lost it.
+    Recreate,
+    /// The youngest rotated file is packed.
+    Compress,
+    Disconnect,
+    /// Resumes where the viewer was.
+    Reconnect,
+    /// The server ends and begins anew, the viewer resumes.
+    Restart,
+    /// The viewer is given the time to see everything.
+    CatchUp,
+}
+
+impl Act {
+    fn moves_files(&self) -> bool {
+        match self {
+            Act::Rename { writes_on: _ } | Act::CopyTruncate | Act::Truncate | Act::Recreate => {
+                true
+            }
+            Act::Write(_)
+            | Act::WriteInTwo
+            | Act::Compress
+            | Act::Disconnect
+            | Act::Reconnect
+            | Act::Restart
+            | Act::CatchUp => false,
+        }
+    }
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        6 => (1..60_u8).prop_map(Act::Write),
+        2 => Just(Act::WriteInTwo),
+        3 => (0..5_u8).prop_map(|writes_on| Act::Rename { writes_on }),
+        2 => Just(Act::CopyTruncate),
+        1 => Just(Act::Truncate),
+        1 => Just(Act::Recreate),
+        2 => Just(Act::Compress),
+        2 => Just(Act::Disconnect),
+        2 => Just(Act::Reconnect),
+        1 => Just(Act::Restart),
+        3 => Just(Act::CatchUp),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("MODEL_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40),
+        max_shrink_iters: 60,
+        failure_persistence: Some(Box::new(
+            proptest::test_runner::FileFailurePersistence::Direct("tests/model.regressions"),
+        )),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_viewer_sees_each_line_once_in_order_or_is_told(acts in prop::collection::vec(act(), 1..14)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(live(&acts));
+        runtime.shutdown_background();
+    }
+}
+
+/// Programs that have failed once, and are short enough to be told.
+#[test]
+fn what_has_failed_once_does_not_fail_again() {
+    use Act::{
+        Compress, CopyTruncate, Disconnect, Reconnect, Recreate, Rename, Restart, Truncate, Write,
+        WriteInTwo,
+    };
+    let programs: [&[Act]; 8] = [
+        // Filled, copied and emptied before the first look.
+        &[Write(3), CopyTruncate],
+        // Late lines to a file that was empty when its successor was begun.
+        &[Rename { writes_on: 1 }, Rename { writes_on: 0 }],
+        &[Write(8), CopyTruncate, Rename { writes_on: 2 }],
+        // Emptied, and then renamed before it was looked at.
+        &[Write(1), Truncate, Rename { writes_on: 1 }],
+        // What is older than the lost file has been seen.
+        &[Rename { writes_on: 1 }, Write(1), Recreate, Disconnect],
+        &[Truncate, Write(15), Reconnect],
+        &[Rename { writes_on: 1 }, Disconnect, Write(1), CopyTruncate],
+        &[
+            Rename { writes_on: 0 },
+            CopyTruncate,
+            Rename { writes_on: 2 },
+            Restart,
+            Write(32),
+            Rename { writes_on: 2 },
+            Compress,
+            WriteInTwo,
+            Reconnect,
+            Disconnect,
+        ],
+    ];
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    for program in programs {
+        println!("{program:?}");
+        for _ in 0..3 {
+            runtime.block_on(live(program));
+        }
+    }
+}
+
+async fn live(acts: &[Act]) {
+    let mut world = World::new();
+    let mut host = Host::start(&world.path);
+    let mut viewer = Viewer::default();
+    viewer.connect(&host).await;
+    for act in acts {
+        if act.moves_files() {
+            // Files are told by the clock of their file system, too, and it ticks each 4 ms: no
+            // rotator rotates twice within a tick.
+            tokio::time::sleep(Duration::from_millis(9)).await;
+        }
+        match act {
+            Act::Write(n_lines) => world.write(*n_lines),
+            Act::WriteInTwo => world.write_in_two(),
+            Act::Rename { writes_on } => world.rename(*writes_on),
+            Act::CopyTruncate => world.copy_truncate(),
+            Act::Truncate => {
+                if viewer.is_connected() {
+                    viewer.catch_up(&world).await;
+                    viewer.may_not_know |= world.active.is_empty();
+                    // These may be read before they are gone, or not.
+                    world.write(3);
+                }
+                viewer.may_not_know |= viewer.has_never_seen_the_active_file(&world);
+                world.truncate();
+            }
+            Act::Recreate => {
+                if viewer.is_connected() {
+                    viewer.catch_up(&world).await;
+                }
+                viewer.may_not_know |= viewer.has_never_seen_the_active_file(&world);
+                world.recreate(!viewer.is_connected());
+            }
+            Act::Compress => world.compress(),
+            Act::Disconnect => viewer.disconnect(&world).await,
+            Act::Reconnect => {
+                viewer.disconnect(&world).await;
+                viewer.connect(&host).await;
+            }
+            Act::Restart => {
+                let was_connected = viewer.is_connected();
+                viewer.disconnect(&world).await;
+                host.stop().await;
+                host = Host::start(&world.path);
+                if was_connected {
+                    viewer.connect(&host).await;
+                }
+            }
+            Act::CatchUp => {
+                if viewer.is_connected() {
+                    viewer.catch_up(&world).await;
+                }
+            }
+        }
+    }
+    if !viewer.is_connected() {
+        viewer.connect(&host).await;
+    }
+    // A last line that nothing can take away shows that the viewer is still following.
+    world.write(1);
+    viewer.catch_up(&world).await;
+    viewer.check(&world);
+    viewer.disconnect(&world).await;
+    host.stop().await;
+}
+
+/// The log and what the model knows of it.
+struct World {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    writer: File,
+    next: u64,
+    /// Lines in the active file.
+    active: Vec<u64>,
+    /// Lines that are gone from the disk, and need not be seen by who had not read them.
+    gone: BTreeSet<u64>,
+    /// How many files (or contents of one) there have been.
+    generation: u32,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let writer = append(&path);
+        let (active, gone) = Default::default();
+        World { _folder: folder, path, writer, next: 0, active, gone, generation: 0 }
+    }
+
+    fn begin(&mut self) {
+        self.active.clear();
+        self.generation += 1;
+    }
+
+    fn line(&mut self) -> String {
+        let number = self.next;
+        self.next += 1;
+        self.active.push(number);
+        format!("2026-11-21T10:00:00Z INFO number={number} and some words to fill the line\n")
+    }
+
+    fn write(&mut self, n_lines: u8) {
+        for _ in 0..n_lines {
+            let line = self.line();
+            self.writer.write_all(line.as_bytes()).unwrap();
+        }
+    }
+
+    fn write_in_two(&mut self) {
+        let line = self.line();
+        let (one, two) = line.split_at(line.len() / 2);
+        self.writer.write_all(one.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+        std::thread::yield_now();
+        self.writer.write_all(two.as_bytes()).unwrap();
+    }
+
+    fn sibling(&self, number: u32) -> PathBuf {
+        self.path.with_file_name(format!("app.log.{number}"))
+    }
+
+    /// As logrotate moves the names up.
+    fn shift(&self) {
+        for number in (1..20).rev() {
+            for suffix in ["", ".gz"] {
+                let from = PathBuf::from(format!("{}{suffix}", self.sibling(number).display()));
+                let to = PathBuf::from(format!("{}{suffix}", self.sibling(number + 1).display()));
+                if from.exists() {
+                    fs::rename(from, to).unwrap();
+                }
+            }
+        }
+    }
+
+    fn rename(&mut self, writes_on: u8) {
+        self.shift();
+        fs::rename(&self.path, self.sibling(1)).unwrap();
+        let created = append(&self.path);
+        // The writer has not been told yet.
+        self.write(writes_on);
+        self.writer = created;
+        self.begin();
+    }
+
+    fn copy_truncate(&mut self) {
+        self.shift();
+        fs::copy(&self.path, self.sibling(1)).unwrap();
+        self.writer.set_len(0).unwrap();
+        self.begin();
+    }
+
+    fn truncate(&mut self) {
+        self.gone.extend(self.active.iter());
+        self.writer.set_len(0).unwrap();
+        self.begin();
+    }
+
+    fn recreate(&mut self, may_lose: bool) {
+        if may_lose {
+            self.gone.extend(self.active.iter());
+        }
+        self.begin();
+        fs::remove_file(&self.path).unwrap();
+        self.writer = append(&self.path);
+    }
+
+    fn compress(&self) {
+        for number in 1..20 {
+            let plain = self.sibling(number);
+            if plain.exists() {
+                assert!(Command::new("gzip").arg("-f").arg(&plain).status().unwrap().success());
+                return;
+            }
+        }
+    }
+}
+
+fn append(path: &Path) -> File {
+    OpenOptions::new().create(true).append(true).open(path).unwrap()
+}
+
+/// A server without its HTTP.
+struct Host {
+    source: Arc<FileSource>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Host {
+    fn start(path: &Path) -> Self {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let hub = WatchHub::new(Arc::clone(&metrics));
+        tasks.spawn(Arc::clone(&hub).run(stop.clone()));
+        let feeds = FeedContext {
+            tasks: tasks.clone(),
+            cancel: stop.clone(),
+            linger: Duration::from_millis(50),
+            metrics,
+        };
+        let zone = Arc::new(Zone::system());
+        let context = FileContext { feeds, hub, zone, shared: Arc::default() };
+        let location =
+            Location { path: path.to_owned(), siblings: true, olddir: None, confined_to: None };
+        let source = FileSource::new(SourceName::from("app.log"), location, context);
+        Host { source: Arc::new(source), tasks, stop }
+    }
+
+    async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// A client that keeps what it got and where it was.
+#[derive(Default)]
+struct Viewer {
+    follower: Option<Follower>,
+    cursor: Option<Cursor>,
+    numbers: Vec<u64>,
+    /// Gaps and truncations that were told.
+    n_words: usize,
+    /// What was written to a file that was last seen empty, and then thrown away, is known to
+    /// nobody.
+    may_not_know: bool,
+    left_in_generation: u32,
+}
+
+impl Viewer {
+    fn is_connected(&self) -> bool {
+        self.follower.is_some()
+    }
+
+    async fn connect(&mut self, host: &Host) {
+        if self.is_connected() {
+            return;
+        }
+        let source: Arc<dyn Source> = Arc::<FileSource>::clone(&host.source);
+        let start = self.cursor.map_or(Start::Oldest, Start::After);
+        let wish = Wish {
+            sources: vec![(source, start)],
+            filter: Filter::default(),
+            follow: true,
+            until: None,
+            done: EndReason::Eof,
+            heartbeat: Duration::from_millis(100),
+            roster: None,
+            cancel: host.stop.clone(),
+        };
+        let follower = Follower::open(wish, Arc::new(Zone::system())).await.unwrap();
+        self.keep_cursor(&follower);
+        self.follower = Some(follower);
+        // The same: an empty file is told by its time.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
+    async fn disconnect(&mut self, world: &World) {
+        // It may have some lines more before it leaves, or not.
+        if let Some(mut follower) = self.follower.take() {
+            let few = tokio::time::timeout(Duration::from_millis(20), follower.next()).await;
+            if let Ok(Some(delivery)) = few {
+                self.take(&delivery);
+            }
+            self.keep_cursor(&follower);
+            self.left_in_generation = world.generation;
+            // The clock of a file system ticks in milliseconds, and a cursor tells later by it.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// It has left before the active file was begun, or before there was something in it.
+    fn has_never_seen_the_active_file(&self, world: &World) -> bool {
+        let knows_nothing = self.cursor.is_some_and(|cursor| cursor.generation.head_bytes == 0);
+        !self.is_connected() && (knows_nothing || self.left_in_generation != world.generation)
+    }
+
+    fn keep_cursor(&mut self, follower: &Follower) {
+        let mut token = Vec::new();
+        follower.places().next().unwrap().write_cursor(&mut token);
+        self.cursor = Some(String::from_utf8(token).unwrap().parse().unwrap());
+    }
+
+    async fn catch_up(&mut self, world: &World) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let last = world.active.last().copied();
+        while last.is_some_and(|last| self.numbers.last() != Some(&last)) {
+            assert!(
+                Instant::now() < deadline,
+                "not caught up: {:?} of {last:?}",
+                self.numbers.last()
+            );
+            let mut follower = self.follower.take().unwrap();
+            if let Some(delivery) = follower.next().await {
+                self.take(&delivery);
+            }
+            self.follower = Some(follower);
+        }
+    }
+
+    fn take(&mut self, delivery: &Delivery) {
+        match delivery {
+            Delivery::Lines { track: _, chunk, selection: _ } => {
+                if std::env::var_os("MODEL_TRACE").is_some() {
+                    eprintln!(
+                        "TRACE {:?} {:?}",
+                        chunk.start(),
+                        String::from_utf8_lossy(chunk.raw())
+                    );
+                }
+                for line in chunk.lines() {
+                    let text = std::str::from_utf8(line.text).unwrap();
+                    let number = text.split("number=").nth(1).unwrap().split(' ').next().unwrap();
+                    self.numbers.push(number.parse().unwrap());
+                }
+            }
+            Delivery::Event { track: _, kind } => match kind {
+                EventKind::Gap { .. } => self.n_words += 1,
+                EventKind::Rotated(how) => {
+                    self.n_words += usize::from(how.as_str() == "truncated");
+                }
+            },
+            Delivery::Heartbeat | Delivery::End(_) => {}
+        }
+    }
+
+    fn check(&self, world: &World) {
+        assert!(
+            self.numbers.is_sorted_by(|a, b| a < b),
+            "doubled or out of order: {:?}",
+            self.numbers
+        );
+        let seen: BTreeSet<u64> = self.numbers.iter().copied().collect();
+        let missing: Vec<u64> = (0..world.next).filter(|number| !seen.contains(number)).collect();
+        assert!(missing.iter().all(|number| world.gone.contains(number)), "lost: {missing:?}");
+        let is_told = missing.is_empty() || self.n_words > 0 || self.may_not_know;
+        assert!(is_told, "lost without a word: {missing:?}");
+    }
+}
