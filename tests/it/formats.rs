@@ -190,6 +190,8 @@ fn every_kind_of_client_gets_its_own() {
             "text/html; charset=utf-8",
         ),
         ("text/plain;q=0.1, application/json;q=0.5", "application/x-ndjson"),
+        ("text/plain, application/json", text),
+        ("application/json, text/plain", "application/x-ndjson"),
         ("image/png, text/event-stream", "text/event-stream"),
     ] {
         let answer = server.get(Request::get("/logs/app.log?follow=false").accept(accept));
