@@ -181,6 +181,8 @@ impl FileSource {
                     best = Some(segment);
                     break;
                 }
+                // Two logs often begin alike: that does not make one's cursor the other's.
+                Likeness::Likely if !own_cursor => {}
                 // The active file keeps its inode: one that only begins alike comes last.
                 Likeness::Likely if sibling.is_active() => alike = Some(segment),
                 Likeness::Likely if best.is_none() => best = Some(segment),

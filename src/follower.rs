@@ -262,6 +262,7 @@ impl Follower {
     /// The clock has come to `until`: what was written before is still delivered.
     fn come_to_until(&mut self) {
         (self.until, self.roster) = (None, None);
+        self.done = EndReason::Until;
         self.tracks.stop_following();
         self.end_if_done();
     }

@@ -8,7 +8,8 @@
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
 //! * [`wire`], [`http`]: bytes in each format; the routes.
-//! * [`config`], [`cli`], [`demo`], [`metrics`], [`shutdown`], [`server`]: what a process needs besides.
+//! * [`config`], [`cli`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
+//!   what a process needs besides.
 
 pub mod catalog;
 pub mod check;

@@ -218,7 +218,10 @@ impl<'r> Responder<'r, 'r> for Answer {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         match self {
             Self::Page(page) => page.respond_to(request),
-            Self::NothingMore => Status::NoContent.respond_to(request),
+            Self::NothingMore => Response::build()
+                .status(Status::NoContent)
+                .header(Header::new("Cache-Control", "no-store"))
+                .ok(),
             Self::Stream { format, name, viewer, is_long } => {
                 let mut response = match (format, viewer) {
                     (_, None) => Response::new(),

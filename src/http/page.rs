@@ -23,10 +23,11 @@ impl Page {
         Page { base: "./".to_owned() }
     }
 
-    /// The page at `/logs`.
+    /// The page at `/logs`, or at `/logs/`, which is one step deeper.
     #[must_use]
-    pub fn at_list() -> Self {
-        Page { base: "./".to_owned() }
+    pub fn at_list(path: &str) -> Self {
+        let base = if path.ends_with('/') { "../" } else { "./" };
+        Page { base: base.to_owned() }
     }
 
     /// The page at `/logs/<name>`.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rocket::http::uri::Origin;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
 use rocket::response::stream::TextStream;
@@ -46,9 +47,9 @@ pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
 
 /// One source a line with size and age; the page for browsers.
 #[get("/logs")]
-pub async fn list(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
+pub async fn list(asked: Asked, uri: &Origin<'_>, site: &State<Site>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
-        Some(Representation::Viewer) => Ok(List::Page(Page::at_list())),
+        Some(Representation::Viewer) => Ok(List::Page(Page::at_list(uri.path().as_str()))),
         Some(Representation::Stream(Format::Ndjson)) => Ok(List::Json(json_list(site).await?)),
         Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await?)),
     }
@@ -157,8 +158,8 @@ fn time_value(time: Option<SystemTime>) -> Value {
 pub struct Changes {
     site: Site,
     versions: tokio::sync::watch::Receiver<u64>,
-    known: BTreeMap<String, Value>,
-    is_new: bool,
+    /// What was told of each source, and when; none before the list.
+    known: Option<BTreeMap<String, (Value, Instant)>>,
     last_word: Instant,
     _place: AdmissionGuard,
 }
@@ -166,16 +167,15 @@ pub struct Changes {
 impl Changes {
     fn new(site: Site, place: AdmissionGuard) -> Self {
         let versions = site.catalog.subscribe();
-        let (known, last_word) = (BTreeMap::new(), Instant::now());
-        Changes { site, versions, known, is_new: true, last_word, _place: place }
+        Changes { site, versions, known: None, last_word: Instant::now(), _place: place }
     }
 
     /// The next events; none once the server closes.
     async fn next(&mut self) -> Option<String> {
         let mut events = String::new();
         while events.is_empty() {
-            if !std::mem::take(&mut self.is_new) {
-                let second = tokio::time::sleep(Duration::from_secs(1));
+            if self.known.is_some() {
+                let second = tokio::time::sleep(CHANGE_PAUSE);
                 tokio::select! {
                     () = self.site.closing.cancelled() => return None,
                     changed = self.versions.changed() => changed.ok()?,
@@ -193,31 +193,33 @@ impl Changes {
 
     async fn look(&mut self) -> Option<String> {
         let (_, statuses) = statuses(&self.site).await.ok()?;
-        let now: BTreeMap<String, Value> = statuses
-            .iter()
-            .map(|(source, status)| {
-                (source.name().as_str().to_owned(), brief(source.as_ref(), status))
-            })
-            .collect();
+        let now = Instant::now();
+        let current = statuses.iter().map(|(source, status)| {
+            (source.name().as_str().to_owned(), (brief(source.as_ref(), status), now))
+        });
+        let mut current: BTreeMap<String, (Value, Instant)> = current.collect();
         let mut events = String::new();
         let mut say = |event: &str, value: &Value| {
             events.push_str(&format!("event: {event}\ndata: {value}\n\n"));
         };
-        if self.known.is_empty() && self.last_word.elapsed() < Duration::from_secs(1) {
-            say("sources", &json!({"sources": now.values().collect::<Vec<_>>()}));
-        } else {
-            for (name, value) in &now {
-                match self.known.get(name) {
-                    None => say("added", value),
-                    Some(known) if known != value => say("changed", value),
-                    Some(_) => {}
+        if let Some(known) = self.known.take() {
+            for (name, told) in &mut current {
+                match known.get(name) {
+                    None => say("added", &told.0),
+                    Some(before) if before.0 == told.0 => told.1 = before.1,
+                    // A look that the catalog asked for came too early for this source.
+                    Some(before) if now - before.1 < CHANGE_PAUSE => told.clone_from(before),
+                    Some(_) => say("changed", &told.0),
                 }
             }
-            for name in self.known.keys().filter(|name| !now.contains_key(*name)) {
+            for name in known.keys().filter(|name| !current.contains_key(*name)) {
                 say("removed", &json!({"name": name}));
             }
+        } else {
+            let list: Vec<_> = current.values().map(|(value, _)| value).collect();
+            say("sources", &json!({"sources": list}));
         }
-        self.known = now;
+        self.known = Some(current);
         Some(events)
     }
 }
@@ -278,3 +280,6 @@ fn age_text(time: SystemTime) -> String {
         172_800.. => format!("{} days ago", seconds / 86_400),
     }
 }
+
+/// A source is told as changed at most once in this time.
+const CHANGE_PAUSE: Duration = Duration::from_secs(1);

@@ -7,6 +7,8 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stderr,
+    clippy::format_collect,
+    clippy::similar_names,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     unreachable_pub,
@@ -15,5 +17,16 @@
     reason = "a failed fixture is a failed test"
 )]
 
+mod architecture;
+mod catalog;
+mod cli;
+mod errors;
 mod follow_text;
+mod formats;
+mod headers;
+mod limits;
+mod lists;
+mod query;
+mod resume;
+mod several;
 mod support;

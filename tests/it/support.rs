@@ -11,10 +11,11 @@ mod viewer;
 use std::time::{Duration, Instant};
 
 pub use self::answer::Answer;
+pub use self::connection::Connection;
 pub use self::log_folder::{LogFile, LogFolder, numbered};
 pub use self::request::Request;
 pub use self::test_server::{Options, TestServer, run};
-pub use self::viewer::{Event, Line, Viewer};
+pub use self::viewer::{Line, Viewer};
 
 /// How long a condition may take to come true before the test has failed. Far more than any of
 /// them needs, as the tests share the machine with each other.

@@ -127,7 +127,7 @@ impl Connection {
 
     /// Waits for a moment for bytes.
     fn receive(&mut self) {
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         match self.socket.read(&mut buffer) {
             Ok(0) => self.end = Some(End::Cut),
             Ok(n_bytes) => self.pending.extend_from_slice(&buffer[..n_bytes]),

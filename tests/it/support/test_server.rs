@@ -1,4 +1,4 @@
-//! TestServer: the real program as a process of its own, on a free port.
+//! [`TestServer`]: the real program as a process of its own, on a free port.
 
 use std::ffi::OsString;
 use std::fs;
