@@ -68,7 +68,13 @@ fn log_of(n_bytes: usize) -> Bytes {
 }
 
 const fn key() -> GenerationKey {
-    GenerationKey { source: 0x1234_5678, file: 0x9abc_def0, head_bytes: 1024, head: 0xfe_dcba }
+    GenerationKey {
+        source: 0x1234_5678,
+        file: 0x9abc_def0,
+        head_bytes: 1024,
+        head: 0xfe_dcba,
+        written: 1_795_000_000_000,
+    }
 }
 
 /// A generation that is no file.

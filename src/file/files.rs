@@ -114,6 +114,13 @@ impl Files {
         }))
     }
 
+    /// The file of a segment, for what it holds now. It need not have a name any more.
+    pub fn again(&self, segment: &Segment) -> io::Result<Arc<Segment>> {
+        let again = Arc::new(segment.again()?);
+        lock(&self.open).push(Arc::downgrade(&again));
+        Ok(again)
+    }
+
     /// Stands for "no file yet"; the same one as long as somebody holds it.
     #[must_use]
     pub fn absent(&self) -> Arc<Segment> {

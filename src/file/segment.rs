@@ -131,6 +131,17 @@ impl Segment {
         Ok(segment)
     }
 
+    /// The same file, for what it holds now.
+    pub fn again(&self) -> io::Result<Self> {
+        let Some(body) = &self.body else { return Ok(Self::absent(self.source)) };
+        let (path, file, id) = (body.path.clone(), body.file.try_clone()?, body.id);
+        let written = file.metadata()?.modified()?;
+        let index = Arc::clone(&body.index);
+        let body = Body { path, file, id, compression: body.compression, index };
+        let head = body.read_head()?;
+        Ok(Self::with_body(Some(body), self.source, head, written))
+    }
+
     fn with_body(body: Option<Body>, source: u32, head: Vec<u8>, written: SystemTime) -> Self {
         let file = body.as_ref().map_or(0, |body| body.id.hash());
         let begun_empty = head.is_empty().then_some(written);

@@ -168,11 +168,12 @@ impl TailReader {
         };
         let what = format!("looking for what came before {}", segment.path().display());
         let siblings = self.files.list().map_err(while_trying(&what))?;
-        let own = siblings.iter().position(|sibling| Some(sibling.id) == segment.id());
+        let own_place = siblings.iter().position(|sibling| Some(sibling.id) == segment.id());
         let first =
             self.first_unread_after(&siblings, millis_of(time)).map_err(while_trying(&what))?;
-        let Some(missed) = first.filter(|first| Some(*first) < own) else { return Ok(false) };
-        let Some(missed) = siblings.get(missed) else { return Ok(false) };
+        let is_before = |first: &usize| own_place.is_none_or(|own| *first < own);
+        let missed = first.filter(is_before).and_then(|missed| siblings.get(missed));
+        let Some(missed) = missed.filter(|missed| !missed.is_active()) else { return Ok(false) };
         let missed = self.files.open(missed).map_err(while_trying(&what))?;
         // A copy of what is (still) in the file itself: it is about to be emptied.
         let (copied, own) = (missed.head(), segment.head());
@@ -180,12 +181,15 @@ impl TailReader {
             return Ok(false);
         }
         let missed = begin(missed)?;
+        // What the file holds now comes later: as the list has it, or without a name.
+        let nameless = own_place.is_none();
+        let again = nameless.then(|| self.files.again(&segment)).transpose();
+        let again = again.map_err(while_trying(&what))?;
         segment.mark_truncated();
-        self.ahead.clear();
         self.copied_bytes = Some(0);
         let left = self.left.clone();
         self.go_over_to(missed)?;
-        self.left = left;
+        (self.left, self.ahead) = (left, again.into_iter().collect());
         Ok(true)
     }
 
