@@ -321,5 +321,5 @@ const UNTIL_SLACK: Duration = Duration::from_millis(200);
 const CHUNK_BYTES: usize = 16 * 1024;
 
 /// For those that have much to catch up with.
-const LONG_CHUNK_BYTES: usize = 64 * 1024;
+const LONG_CHUNK_BYTES: usize = 128 * 1024;
 const LONG_BACKLOG_BYTES: u64 = 1 << 20;
