@@ -407,8 +407,11 @@ impl TailReader {
             None => self.files.absent(),
         };
         let fresh = begin(segment)?;
-        let start = self.take_last_line();
-        let lost = self.reader.segment().seen_bytes().saturating_sub(start.offset);
+        // A rest with nothing after it is a line; of another one the end is gone.
+        let seen = self.reader.segment().seen_bytes();
+        let is_all = self.reader.read_to() >= seen;
+        let start = if is_all { self.take_last_line() } else { self.reader.place() };
+        let lost = seen.saturating_sub(start.offset);
         self.push_gap(&start, lost);
         self.go_over_to(fresh)?;
         self.push_event(EventKind::Rotated(RotatedHow::Truncated), start, self.reader.place());

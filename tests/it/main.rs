@@ -9,6 +9,8 @@
     clippy::print_stderr,
     clippy::format_collect,
     clippy::similar_names,
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     unreachable_pub,
@@ -18,6 +20,7 @@
 )]
 
 mod architecture;
+mod backpressure;
 mod catalog;
 mod cli;
 mod errors;
@@ -26,7 +29,15 @@ mod formats;
 mod headers;
 mod limits;
 mod lists;
+mod process;
 mod query;
+mod release;
 mod resume;
+mod resume_rotated;
+mod rotation;
+mod scene;
 mod several;
+mod shutdown;
+mod steady_writer;
 mod support;
+mod truncation;

@@ -1,0 +1,47 @@
+//! The file is the buffer: a viewer that does not read costs a place, and gets every line later.
+
+use std::time::Duration;
+
+use crate::support::{LogFolder, Request, TestServer, pause, wait_until};
+
+#[test]
+fn a_viewer_that_stops_reading_costs_no_memory_and_gets_every_line_later() {
+    let (_folder, mut log) = LogFolder::with_log("app.log");
+    let server = TestServer::serving(log.path());
+    let mut stalled = server.follow(Request::ndjson("/logs/app.log?tail=0"));
+    let mut other = server.follow("/logs/app.log?tail=0");
+    stalled.wait_for_event("start");
+    wait_until("both are there", || server.n_viewers() == 2);
+    pause(Duration::from_millis(200));
+    let before = server.status_field("VmHWM");
+    // Far more than sockets hold and the live end keeps.
+    let n_rounds = 20;
+    for round in 1..=n_rounds {
+        log.number(100_000);
+        other.wait_for_lines(round * 100_000);
+    }
+    let grown = server.status_field("VmHWM").saturating_sub(before);
+    assert!(grown < 40 * 1024, "{grown} KiB more for a viewer that does not read");
+    stalled.wait_for_lines(20_000);
+    let texts = stalled.texts();
+    let numbers = (1..).map(|number| format!("line {number}"));
+    assert!(texts.iter().zip(numbers).all(|(text, number)| *text == number), "in order, none lost");
+    assert_eq!(stalled.events_named("gap").count(), 0);
+}
+
+#[test]
+fn many_viewers_of_one_log_read_it_once() {
+    let (_folder, mut log) = LogFolder::with_log("app.log");
+    let server = TestServer::serving(log.path());
+    let mut viewers: Vec<_> = (0..500).map(|_| server.follow("/logs/app.log?tail=0")).collect();
+    wait_until("all are there", || server.n_viewers() == 500);
+    let before = server.metric("tailcast_bytes_read_total");
+    log.number(1000);
+    for viewer in &mut viewers {
+        viewer.wait_for_lines(1000);
+    }
+    let size = std::fs::metadata(log.path()).unwrap().len();
+    let read = server.metric("tailcast_bytes_read_total") - before;
+    assert_eq!(read, size as f64, "each byte is read once, for all");
+    assert_eq!(server.n_open(log.path()), 1, "and one descriptor is enough");
+}
