@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -70,8 +71,12 @@ impl Options {
             None => Command::new(program),
             Some(id) => {
                 let mut command = Command::new("setpriv");
-                command.args([format!("--reuid={id}"), format!("--regid={id}")]);
-                command.args(["--clear-groups", program]);
+                command.args([
+                    format!("--reuid={id}"),
+                    format!("--regid={id}"),
+                    "--clear-groups".to_owned(),
+                ]);
+                command.arg(reachable(program));
                 command
             }
         };
@@ -259,4 +264,19 @@ fn collect(stderr: ChildStderr) -> Arc<Mutex<String>> {
 fn address_in(log: &str) -> Option<SocketAddr> {
     let line = log.lines().find(|line| line.starts_with("tailcast: serving "))?;
     line.split_once("http://")?.1.strip_suffix('/')?.parse().ok()
+}
+
+/// A copy of a program where every user can reach it; the folder of the build may be below one that
+/// only its owner may enter.
+fn reachable(program: &str) -> &'static Path {
+    static COPY: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_folder, copy) = COPY.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let copy = folder.path().join("tailcast");
+        // By another process: one of ours, being started just now, could hold the copy open.
+        assert!(Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
+        (folder, copy)
+    });
+    copy
 }
