@@ -269,7 +269,7 @@ fn address_in(log: &str) -> Option<SocketAddr> {
 /// A copy of a program where every user can reach it; the folder of the build may be below one that
 /// only its owner may enter.
 fn reachable(program: &str) -> &'static Path {
-    static COPY: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    static COPY: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
     let (_folder, copy) = COPY.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
