@@ -36,6 +36,8 @@ pub struct TailReader {
     ahead: VecDeque<Arc<Segment>>,
     /// How the segment came to have a successor.
     how: RotatedHow,
+    /// Bytes of the files that were seen between the segment and its successor and are gone.
+    gone_bytes: u64,
     /// Since when the path has led to another file than ours, or to none.
     astray_since: Option<Instant>,
     /// The source's files when the segment was begun; only noted at the live end.
@@ -100,6 +102,7 @@ impl TailReader {
             leaving,
             ahead,
             how,
+            gone_bytes: 0,
             astray_since,
             known,
             left: None,
@@ -246,10 +249,13 @@ impl TailReader {
     fn step_over(&mut self, next: Next) -> Result<(), ReadError> {
         let was_absent = self.reader.segment().id().is_none();
         let fresh = begin(next.segment)?;
+        self.files.note_end(self.reader.segment());
         let start = self.take_last_line();
         if let Some(seen) = self.copied_bytes.take() {
-            self.push_gap(&start, seen.saturating_sub(start.offset));
+            self.push_gap(&start, seen.saturating_sub(start.offset), GapReason::Truncated);
         }
+        let gone = std::mem::take(&mut self.gone_bytes);
+        self.push_gap(&start, gone, GapReason::RotatedAway);
         self.go_over_to(fresh)?;
         if !was_absent {
             self.push_event(EventKind::Rotated(next.how), start, self.reader.place());
@@ -278,7 +284,7 @@ impl TailReader {
         let is_all = self.reader.read_to() >= seen;
         let start = if is_all { self.take_last_line() } else { self.reader.place() };
         let lost = seen.saturating_sub(start.offset);
-        self.push_gap(&start, lost);
+        self.push_gap(&start, lost, GapReason::Truncated);
         self.go_over_to(fresh)?;
         self.push_event(EventKind::Rotated(RotatedHow::Truncated), start, self.reader.place());
         Ok(())
@@ -301,10 +307,9 @@ impl TailReader {
         self.note_known().map_err(while_trying("listing the files of a source"))
     }
 
-    fn push_gap(&mut self, at: &Place, bytes: u64) {
+    fn push_gap(&mut self, at: &Place, bytes: u64, reason: GapReason) {
         if bytes > 0 {
-            let kind = EventKind::Gap { bytes, reason: GapReason::Truncated };
-            self.push_event(kind, at.clone(), at.clone());
+            self.push_event(EventKind::Gap { bytes, reason }, at.clone(), at.clone());
         }
     }
 

@@ -78,6 +78,12 @@ impl TailReader {
                 Ok(segment) => {
                     if self.ahead.is_empty() {
                         self.how = how;
+                        self.gone_bytes = match how {
+                            RotatedHow::Replaced => {
+                                self.files.gone_between(&last, &segment, siblings)
+                            }
+                            RotatedHow::Renamed | RotatedHow::Truncated => 0,
+                        };
                     }
                     self.ahead.push_back(segment);
                 }
