@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::chunk::{Generation, Place};
+use crate::chunk::{Chunk, Generation, Place};
 use crate::file::files::Files;
 use crate::file::lineage;
 use crate::file::segment::{FileId, Segment};
@@ -143,12 +143,7 @@ impl TailReader {
             .next_block(block_bytes, limit)
             .map_err(while_trying(format!("reading {}", path.display())))?;
         match block {
-            Block::Chunk(chunk) if self.has_missed_some(&chunk)? => Ok(()),
-            Block::Chunk(chunk) => {
-                self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
-                self.queue.push_back(Step::Chunk(chunk));
-                Ok(())
-            }
+            Block::Chunk(chunk) => self.take_chunk(chunk),
             Block::Truncated => {
                 let taken = self.take_truncation();
                 self.unless_moving(taken)
@@ -162,6 +157,22 @@ impl TailReader {
                 self.unless_moving(looked)
             }
         }
+    }
+
+    fn take_chunk(&mut self, chunk: Arc<Chunk>) -> Result<(), ReadError> {
+        match self.has_missed_some(&chunk) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
+                self.queue.push_back(Step::Chunk(chunk));
+            }
+            Err(error) => {
+                // Only asked of a first chunk: it is read again when this can be told.
+                self.reader = begin(Arc::clone(self.reader.segment()))?;
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// A file that was listed and is gone when it is looked at is just being renamed or packed: what
@@ -364,23 +375,6 @@ impl History for TailReader {
 fn begin(segment: Arc<Segment>) -> Result<SegmentReader, ReadError> {
     let what = format!("reading {}", segment.path().display());
     SegmentReader::new(segment, 0).map_err(while_trying(what))
-}
-
-/// Whether `segment` has `lead` just before `offset`.
-fn holds_lead(segment: &Segment, offset: u64, lead: &[u8]) -> io::Result<bool> {
-    let from = offset.saturating_sub(lead.len() as u64);
-    match segment.unpack(from)? {
-        None => {
-            let is_long_enough = segment.size_and_change()?.0 >= offset;
-            Ok(is_long_enough && segment.read_range(from, offset)? == lead)
-        }
-        Some(mut archive) => {
-            let mut there = vec![0; lead.len()];
-            let is_long_enough =
-                archive.skip_to(from)? && archive.read_full(&mut there)? == lead.len();
-            Ok(is_long_enough && there == lead)
-        }
-    }
 }
 
 /// The old file has to be this quiet before it is left for the new one.
