@@ -2,6 +2,7 @@
 //! files. It does not know who reads, nor in which format.
 
 pub mod archive;
+pub mod chronicle;
 pub mod files;
 pub mod folders;
 pub mod gzip;

@@ -78,9 +78,9 @@ pub async fn serve(
         signal = signals.next() => tracing::info!(signal, "shutting down"),
     }
     let goodbye = async {
-        say_goodbye(&parts.site, shutdown).await;
+        // Rocket accepts only while it is polled: a probe is to learn that the server closes.
+        let ((), ended) = tokio::join!(say_goodbye(&parts.site, shutdown), launch);
         // What is left after the grace is cut; the streams themselves have ended.
-        let ended = launch.await;
         if let Err(error) = &ended {
             tracing::warn!(%error, "connections were cut");
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::chunk::{Generation, Place};
 use crate::cursor::hash32;
+use crate::file::chronicle::Chronicle;
 use crate::file::folders::Folders;
 use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::lineage::{self, Sibling};
@@ -26,6 +27,7 @@ pub struct Files {
     metrics: Arc<Metrics>,
     open: Mutex<Vec<Weak<Segment>>>,
     heads: Mutex<HashMap<HeadKey, Vec<u8>>>,
+    chronicle: Mutex<Chronicle>,
     shared: Arc<SharedFiles>,
 }
 
@@ -48,8 +50,8 @@ impl Files {
         shared: Arc<SharedFiles>,
     ) -> Self {
         let source = hash32(name.as_str().as_bytes());
-        let (open, heads) = Default::default();
-        Files { location, source, metrics, open, heads, shared }
+        let (open, heads, chronicle) = Default::default();
+        Files { location, source, metrics, open, heads, chronicle, shared }
     }
 
     /// Where the files are.
@@ -72,7 +74,29 @@ impl Files {
 
     /// All files, from old to young.
     pub fn list(&self) -> io::Result<Vec<Sibling>> {
-        lineage::list(&self.location, &self.shared.folders, Duration::ZERO)
+        let siblings = lineage::list(&self.location, &self.shared.folders, Duration::ZERO)?;
+        let open: Vec<FileId> = {
+            let open = lock(&self.open);
+            open.iter().filter_map(Weak::upgrade).filter_map(|segment| segment.id()).collect()
+        };
+        lock(&self.chronicle).note(&siblings, |id| open.contains(&id));
+        Ok(siblings)
+    }
+
+    /// Notes what a file is now that nobody writes to it any more.
+    pub fn note_end(&self, segment: &Segment) {
+        if let (Some(id), Ok((size, modified))) = (segment.id(), segment.size_and_change()) {
+            lock(&self.chronicle).note_end(id, size, modified);
+        }
+    }
+
+    /// The bytes of the files between two that were seen once and are gone.
+    #[must_use]
+    pub fn gone_between(&self, from: &Segment, to: &Segment, siblings: &[Sibling]) -> u64 {
+        match (from.id(), to.id()) {
+            (Some(from), Some(to)) => lock(&self.chronicle).gone_between(from, to, siblings),
+            (Some(_) | None, Some(_) | None) => 0,
+        }
     }
 
     /// All files, from old to young, as they were a moment ago: for lists of many sources.

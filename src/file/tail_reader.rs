@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::chunk::{Generation, Place};
+use crate::chunk::{Chunk, Generation, Place};
 use crate::file::files::Files;
 use crate::file::lineage;
 use crate::file::segment::{FileId, Segment};
@@ -36,6 +36,8 @@ pub struct TailReader {
     ahead: VecDeque<Arc<Segment>>,
     /// How the segment came to have a successor.
     how: RotatedHow,
+    /// Bytes of the files that were seen between the segment and its successor and are gone.
+    gone_bytes: u64,
     /// Since when the path has led to another file than ours, or to none.
     astray_since: Option<Instant>,
     /// The source's files when the segment was begun; only noted at the live end.
@@ -100,6 +102,7 @@ impl TailReader {
             leaving,
             ahead,
             how,
+            gone_bytes: 0,
             astray_since,
             known,
             left: None,
@@ -140,12 +143,7 @@ impl TailReader {
             .next_block(block_bytes, limit)
             .map_err(while_trying(format!("reading {}", path.display())))?;
         match block {
-            Block::Chunk(chunk) if self.has_missed_some(&chunk)? => Ok(()),
-            Block::Chunk(chunk) => {
-                self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
-                self.queue.push_back(Step::Chunk(chunk));
-                Ok(())
-            }
+            Block::Chunk(chunk) => self.take_chunk(chunk),
             Block::Truncated => {
                 let taken = self.take_truncation();
                 self.unless_moving(taken)
@@ -159,6 +157,22 @@ impl TailReader {
                 self.unless_moving(looked)
             }
         }
+    }
+
+    fn take_chunk(&mut self, chunk: Arc<Chunk>) -> Result<(), ReadError> {
+        match self.has_missed_some(&chunk) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
+                self.queue.push_back(Step::Chunk(chunk));
+            }
+            Err(error) => {
+                // Only asked of a first chunk: it is read again when this can be told.
+                self.reader = begin(Arc::clone(self.reader.segment()))?;
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// A file that was listed and is gone when it is looked at is just being renamed or packed: what
@@ -246,10 +260,13 @@ impl TailReader {
     fn step_over(&mut self, next: Next) -> Result<(), ReadError> {
         let was_absent = self.reader.segment().id().is_none();
         let fresh = begin(next.segment)?;
+        self.files.note_end(self.reader.segment());
         let start = self.take_last_line();
         if let Some(seen) = self.copied_bytes.take() {
-            self.push_gap(&start, seen.saturating_sub(start.offset));
+            self.push_gap(&start, seen.saturating_sub(start.offset), GapReason::Truncated);
         }
+        let gone = std::mem::take(&mut self.gone_bytes);
+        self.push_gap(&start, gone, GapReason::RotatedAway);
         self.go_over_to(fresh)?;
         if !was_absent {
             self.push_event(EventKind::Rotated(next.how), start, self.reader.place());
@@ -278,7 +295,7 @@ impl TailReader {
         let is_all = self.reader.read_to() >= seen;
         let start = if is_all { self.take_last_line() } else { self.reader.place() };
         let lost = seen.saturating_sub(start.offset);
-        self.push_gap(&start, lost);
+        self.push_gap(&start, lost, GapReason::Truncated);
         self.go_over_to(fresh)?;
         self.push_event(EventKind::Rotated(RotatedHow::Truncated), start, self.reader.place());
         Ok(())
@@ -301,10 +318,9 @@ impl TailReader {
         self.note_known().map_err(while_trying("listing the files of a source"))
     }
 
-    fn push_gap(&mut self, at: &Place, bytes: u64) {
+    fn push_gap(&mut self, at: &Place, bytes: u64, reason: GapReason) {
         if bytes > 0 {
-            let kind = EventKind::Gap { bytes, reason: GapReason::Truncated };
-            self.push_event(kind, at.clone(), at.clone());
+            self.push_event(EventKind::Gap { bytes, reason }, at.clone(), at.clone());
         }
     }
 
@@ -359,23 +375,6 @@ impl History for TailReader {
 fn begin(segment: Arc<Segment>) -> Result<SegmentReader, ReadError> {
     let what = format!("reading {}", segment.path().display());
     SegmentReader::new(segment, 0).map_err(while_trying(what))
-}
-
-/// Whether `segment` has `lead` just before `offset`.
-fn holds_lead(segment: &Segment, offset: u64, lead: &[u8]) -> io::Result<bool> {
-    let from = offset.saturating_sub(lead.len() as u64);
-    match segment.unpack(from)? {
-        None => {
-            let is_long_enough = segment.size_and_change()?.0 >= offset;
-            Ok(is_long_enough && segment.read_range(from, offset)? == lead)
-        }
-        Some(mut archive) => {
-            let mut there = vec![0; lead.len()];
-            let is_long_enough =
-                archive.skip_to(from)? && archive.read_full(&mut there)? == lead.len();
-            Ok(is_long_enough && there == lead)
-        }
-    }
 }
 
 /// The old file has to be this quiet before it is left for the new one.

@@ -1,8 +1,10 @@
 //! The file is the buffer: a viewer that does not read costs a place, and gets every line later.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::support::{LogFolder, Request, TestServer, pause, wait_until};
+use crate::scene::TAG;
+use crate::steady_writer::{append, line, lines};
+use crate::support::{LogFolder, Request, TestServer, Viewer, pause, wait_until};
 
 #[test]
 fn a_viewer_that_stops_reading_costs_no_memory_and_gets_every_line_later() {
@@ -44,4 +46,21 @@ fn many_viewers_of_one_log_read_it_once() {
     let read = server.metric("tailcast_bytes_read_total") - before;
     assert_eq!(read, size as f64, "each byte is read once, for all");
     assert_eq!(server.n_open(log.path()), 1, "and one descriptor is enough");
+}
+
+#[test]
+fn a_stalled_viewer_does_not_hold_up_the_others() {
+    let (_folder, log) = LogFolder::with_log("app.log");
+    append(log.path(), &lines(TAG, 0..200_000));
+    let server = TestServer::serving(log.path());
+    let ask = Request::get("/logs/app.log?tail=all").receive_buffer(4096);
+    // More than there are blocks that are read at once on behalf of those behind.
+    let _stalled: Vec<Viewer> = (0..100).map(|_| server.follow(ask.clone())).collect();
+    let mut quick = server.follow("/logs/app.log?tail=0");
+    for number in 200_000..200_020 {
+        let begun = Instant::now();
+        append(log.path(), &lines(TAG, number..number + 1));
+        quick.wait_for_line(&line(TAG, number));
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
 }

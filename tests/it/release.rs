@@ -42,6 +42,7 @@ fn wait_until_back_at(server: &TestServer, before: &Held) {
 fn all_is_released_when_viewers_close() {
     let (_folder, log) = LogFolder::with_log("app.log");
     let server = TestServer::serving(log.path());
+    wait_until("the folder is watched", || inotify(&server).n_watches > 0);
     let before = held(&server);
     let mut viewers = viewers(&server, 20);
     assert_eq!(server.n_viewers(), 20);
@@ -61,6 +62,7 @@ fn all_is_released_when_viewers_close() {
 fn all_is_released_when_viewers_reset() {
     let (_folder, log) = LogFolder::with_log("app.log");
     let server = TestServer::serving(log.path());
+    wait_until("the folder is watched", || inotify(&server).n_watches > 0);
     let before = held(&server);
     viewers(&server, 20).into_iter().for_each(Viewer::reset);
     wait_until_back_at(&server, &before);

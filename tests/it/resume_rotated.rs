@@ -128,10 +128,35 @@ fn a_viewer_that_reads_a_backlog_slowly_loses_nothing_to_rotations_under_it() {
         viewer.read();
         pause(Duration::from_millis(400));
     }
-    viewer.wait_for_line(&line(TAG, 4 * BACKLOG - 1));
+    viewer.wait_for_lines(4 * BACKLOG);
     assert_numbered(&viewer.texts(), TAG, 0..4 * BACKLOG);
     assert_eq!(rotations(&viewer).len(), 3);
     assert_eq!(gap_bytes(&viewer), [0; 0]);
+}
+
+#[test]
+fn a_slow_viewer_is_told_of_files_that_were_rotated_away_unread() {
+    let folder = LogFolder::new();
+    let path = folder.join("app.log");
+    append(&path, &lines(TAG, 0..BACKLOG));
+    let server = TestServer::serving(&path);
+    let mut quick = server.follow(Request::ndjson("/logs/app.log?tail=0"));
+    quick.wait_for_event("start");
+    let mut viewer = slow_viewer(&server);
+    viewer.wait_for_lines(10);
+    for round in 1..5 {
+        shift(&path, 2);
+        append(&path, &lines(TAG, round * BACKLOG..(round + 1) * BACKLOG));
+        // So that the live end has seen each of them.
+        quick.wait_for_lines(round * BACKLOG);
+    }
+    viewer.wait_for_lines(4 * BACKLOG);
+    // Its own file it held, the last three are there, the one between is gone.
+    let got = viewer.texts();
+    assert_numbered(&got[..BACKLOG], TAG, 0..BACKLOG);
+    assert_numbered(&got[BACKLOG..], TAG, 2 * BACKLOG..5 * BACKLOG);
+    let n_gone = lines(TAG, BACKLOG..2 * BACKLOG).len() as u64;
+    assert_eq!(gap_bytes(&viewer), [n_gone]);
 }
 
 /// A viewer whose socket takes little, so that it stays behind while it is not read.

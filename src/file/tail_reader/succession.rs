@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::chunk::Chunk;
 use crate::file::lineage::{self, Sibling};
 use crate::file::segment::{Segment, millis_of};
-use crate::file::tail_reader::{MAX_AHEAD, Next, Pace, TailReader, begin, holds_lead};
+use crate::file::tail_reader::{MAX_AHEAD, Next, Pace, TailReader, begin};
 use crate::history::{ReadError, RotatedHow, while_trying};
 
 impl TailReader {
@@ -78,6 +78,12 @@ impl TailReader {
                 Ok(segment) => {
                     if self.ahead.is_empty() {
                         self.how = how;
+                        self.gone_bytes = match how {
+                            RotatedHow::Replaced => {
+                                self.files.gone_between(&last, &segment, siblings)
+                            }
+                            RotatedHow::Renamed | RotatedHow::Truncated => 0,
+                        };
                     }
                     self.ahead.push_back(segment);
                 }
@@ -167,5 +173,22 @@ impl TailReader {
             }
         }
         Ok(None)
+    }
+}
+
+/// Whether `segment` has `lead` just before `offset`.
+fn holds_lead(segment: &Segment, offset: u64, lead: &[u8]) -> io::Result<bool> {
+    let from = offset.saturating_sub(lead.len() as u64);
+    match segment.unpack(from)? {
+        None => {
+            let is_long_enough = segment.size_and_change()?.0 >= offset;
+            Ok(is_long_enough && segment.read_range(from, offset)? == lead)
+        }
+        Some(mut archive) => {
+            let mut there = vec![0; lead.len()];
+            let is_long_enough =
+                archive.skip_to(from)? && archive.read_full(&mut there)? == lead.len();
+            Ok(is_long_enough && there == lead)
+        }
     }
 }

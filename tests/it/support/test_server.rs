@@ -31,6 +31,7 @@ pub struct Options {
     variables: Vec<(String, String)>,
     config: Option<String>,
     user: Option<u32>,
+    launcher: Vec<String>,
 }
 
 impl Options {
@@ -64,11 +65,24 @@ impl Options {
         self
     }
 
+    /// Has it started by another program, whose own arguments come first.
+    pub fn through(mut self, launcher: &[&str]) -> Self {
+        self.launcher = launcher.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// The program, to be run in an empty folder and without our own environment's settings.
     pub fn command(&self, before: &[&str], folder: &Path) -> Command {
         let program = env!("CARGO_BIN_EXE_tailcast");
         let mut command = match self.user {
-            None => Command::new(program),
+            None => match self.launcher.split_first() {
+                None => Command::new(program),
+                Some((launcher, words)) => {
+                    let mut command = Command::new(launcher);
+                    command.args(words).arg(program);
+                    command
+                }
+            },
             Some(id) => {
                 let mut command = Command::new("setpriv");
                 command.args([

@@ -1,0 +1,175 @@
+//! Faults: what the system refuses costs latency, never a line, and is told.
+
+use std::fs;
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::process::{cpu_ticks, run};
+use crate::scene::TAG;
+use crate::steady_writer::{append, assert_numbered, line, lines};
+use crate::support::{LogFolder, Options, Request, TestServer, Viewer, pause, wait_until};
+
+#[test]
+fn a_file_whose_permission_was_taken_away_is_read_on_when_it_is_given_back() {
+    let folder = LogFolder::new();
+    set_mode(folder.path(), 0o755);
+    let path = folder.join("app.log");
+    append(&path, &lines(TAG, 0..10));
+    set_mode(&path, 0o644);
+    let server = Options::serving([&path]).user(NOBODY).start();
+    let mut viewer = server.follow(Request::ndjson("/logs/app.log?tail=all"));
+    viewer.wait_for_lines(10);
+    // The open file stays readable; the next one is not at first.
+    set_mode(&path, 0o000);
+    append(&path, &lines(TAG, 10..20));
+    viewer.wait_for_lines(20);
+    fs::rename(&path, folder.join("app.log.1")).unwrap();
+    let umask_free = folder.join("fresh");
+    append(&umask_free, &lines(TAG, 20..30));
+    set_mode(&umask_free, 0o000);
+    fs::rename(&umask_free, &path).unwrap();
+    viewer.read_for(Duration::from_millis(1500));
+    assert_eq!(viewer.lines.len(), 20);
+    assert_eq!(server.get("/logs/app.log?tail=1&follow=false").status, 403);
+    set_mode(&path, 0o644);
+    append(&path, &lines(TAG, 30..40));
+    viewer.wait_for_line(&line(TAG, 39));
+    assert_numbered(&viewer.texts(), TAG, 0..40);
+    assert_eq!(viewer.events_named("rotated").count(), 1);
+    assert_eq!(viewer.events_named("gap").count(), 0);
+}
+
+#[test]
+fn a_server_without_free_descriptors_serves_whom_it_has_and_recovers() {
+    let (_folder, mut log) = LogFolder::with_log("app.log");
+    log.number(1);
+    let server = TestServer::serving(log.path());
+    let mut viewer = server.follow(Request::ndjson("/logs/app.log?heartbeat=1s"));
+    viewer.wait_for_lines(1);
+    let pid = server.pid().to_string();
+    run("prlimit", &["--pid", &pid, "--nofile=64:64"]);
+    let crowd: Vec<TcpStream> =
+        (0..120).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    wait_until("no descriptor is left", || server.n_descriptors() >= 63);
+    log.number(99);
+    viewer.wait_for_line("line 100");
+    // Rotation needs descriptors: it waits, and nothing is lost.
+    log.rename_to("app.log.1");
+    log.reopen();
+    log.number(100);
+    viewer.read_for(Duration::from_secs(1));
+    drop(crowd);
+    viewer.wait_for_line("line 200");
+    log.number(1);
+    viewer.wait_for_line("line 201");
+    let numbered = crate::support::numbered(1, 201);
+    assert_eq!(viewer.texts(), numbered);
+    assert_eq!(viewer.events_named("gap").count(), 0);
+    assert_eq!(server.get("/healthz").status, 200);
+}
+
+#[test]
+fn the_first_lines_of_a_file_wait_for_descriptors_and_are_not_lost() {
+    let (_folder, mut log) = LogFolder::with_log("app.log");
+    let server = TestServer::serving(log.path());
+    let mut viewer = server.follow(Request::ndjson("/logs/app.log?heartbeat=1s"));
+    viewer.wait_for_event("start");
+    let pid = server.pid().to_string();
+    run("prlimit", &["--pid", &pid, "--nofile=64:64"]);
+    let crowd: Vec<TcpStream> =
+        (0..120).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    wait_until("no descriptor is left", || server.n_descriptors() >= 63);
+    log.number(100);
+    viewer.read_for(Duration::from_millis(1500));
+    drop(crowd);
+    viewer.wait_for_line("line 100");
+    assert_eq!(viewer.texts(), crate::support::numbered(1, 100));
+}
+
+#[test]
+fn without_an_inotify_instance_files_are_polled_and_that_is_told() {
+    let folder = LogFolder::new();
+    set_mode(folder.path(), 0o755);
+    append(&folder.join("app.log"), "zero\n");
+    // In a user namespace of its own the limit is the server's alone.
+    let script = "echo 0 > /proc/sys/user/max_inotify_instances && exec \"$@\"";
+    let server = Options::serving([folder.path()])
+        .through(&["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh"])
+        .start();
+    let mut viewer = server.follow(Request::ndjson("/logs/app.log?tail=1"));
+    viewer.wait_for_line("zero");
+    append(&folder.join("app.log"), &lines(TAG, 0..10));
+    viewer.wait_for_line(&line(TAG, 9));
+    assert_eq!(server.metric("tailcast_polled"), 1.0);
+    let ready = server.get("/readyz");
+    assert_eq!(ready.status, 200);
+    assert!(ready.text().starts_with("degraded\n"), "{}", ready.text());
+    fs::rename(folder.join("app.log"), folder.join("app.log.1")).unwrap();
+    append(&folder.join("app.log"), &lines(TAG, 10..20));
+    viewer.wait_for_line(&line(TAG, 19));
+    // A file that comes later is found by looking, too.
+    append(&folder.join("late.log"), "one\n");
+    wait_until("it is found", || server.get("/logs").text().contains("late.log"));
+    let before = cpu_ticks(&server);
+    pause(Duration::from_secs(2));
+    let used = cpu_ticks(&server) - before;
+    assert!(used <= 20, "{used} ticks in 2 s: it spins");
+}
+
+#[test]
+fn a_folder_that_is_removed_and_made_anew_is_followed_again() {
+    let folder = LogFolder::new();
+    let logs = folder.join("logs");
+    append(&path_in(&logs), &lines(TAG, 0..10));
+    let server = TestServer::serving(&logs);
+    let mut viewer = server.follow(Request::ndjson("/logs/app.log?tail=all"));
+    viewer.wait_for_lines(10);
+    fs::remove_dir_all(&logs).unwrap();
+    pause(Duration::from_millis(1200));
+    let before = cpu_ticks(&server);
+    pause(Duration::from_secs(2));
+    let used = cpu_ticks(&server) - before;
+    assert!(used <= 20, "{used} ticks in 2 s: it spins");
+    append(&path_in(&logs), &lines(TAG, 10..20));
+    viewer.wait_for_line(&line(TAG, 19));
+    fs::rename(&logs, folder.join("away")).unwrap();
+    append(&path_in(&logs), &lines(TAG, 20..30));
+    viewer.wait_for_line(&line(TAG, 29));
+    append(&path_in(&logs), &lines(TAG, 30..40));
+    viewer.wait_for_line(&line(TAG, 39));
+    assert_numbered(&viewer.texts(), TAG, 0..40);
+}
+
+#[test]
+fn a_client_that_sends_half_a_request_disturbs_nobody() {
+    let (_folder, log) = LogFolder::with_log("app.log");
+    let server = TestServer::serving(log.path());
+    let mut half: Vec<TcpStream> = Vec::new();
+    for _ in 0..50 {
+        let mut socket = TcpStream::connect(server.address()).unwrap();
+        std::io::Write::write_all(&mut socket, b"GET /logs/app.log HT").unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        half.push(socket);
+    }
+    let mut viewer: Viewer = server.follow("/logs/app.log");
+    append(log.path(), "one\n");
+    viewer.wait_for_line("one");
+    for socket in &mut half {
+        assert!(socket.read(&mut [0; 16]).is_err(), "no answer to half a request");
+    }
+}
+
+fn path_in(logs: &Path) -> std::path::PathBuf {
+    fs::create_dir_all(logs).unwrap();
+    logs.join("app.log")
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A user without any rights.
+const NOBODY: u32 = 65534;
