@@ -36,6 +36,7 @@ mod release;
 mod resume;
 mod resume_rotated;
 mod rotation;
+mod rsyslog;
 mod scene;
 mod several;
 mod shutdown;
