@@ -10,6 +10,7 @@ pub mod problem;
 pub mod query;
 pub mod site;
 pub mod sources;
+pub mod statuses;
 pub mod viewer;
 
 use rocket::fairing::AdHoc;

@@ -24,6 +24,8 @@ pub struct Metrics {
     pub watches: IntGauge,
     /// Watched files for which no event source could be had, so that they are polled.
     pub polled: IntGauge,
+    /// Live ends whose disk has not answered for some seconds.
+    pub stalled: IntGauge,
     /// Sources in the catalog.
     pub sources: IntGauge,
     /// Lines handed to viewers.
@@ -53,6 +55,8 @@ impl Metrics {
             watches: make.gauge("tailcast_watches", "Files watched for the live ends.")?,
             polled: make
                 .gauge("tailcast_polled", "Files polled because they cannot be watched.")?,
+            stalled: make
+                .gauge("tailcast_stalled", "Live ends that wait for a disk that is silent.")?,
             sources: make.gauge("tailcast_sources", "Sources in the catalog.")?,
             lines_sent: make.counter("tailcast_lines_sent_total", "Lines handed to viewers.")?,
             bytes_sent: make.counter("tailcast_bytes_sent_total", "Bytes handed to viewers.")?,

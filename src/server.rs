@@ -145,7 +145,7 @@ impl Parts {
         let catalog = opening.map_err(|error| start_error(&error))?;
         tasks.spawn(Arc::clone(&catalog).run(stop.clone()));
         let site = Site {
-            degraded: degraded_check(Arc::clone(&catalog), Arc::clone(&hub)),
+            degraded: degraded_check(&catalog, &hub, &metrics),
             catalog,
             metrics,
             zone,
@@ -153,6 +153,7 @@ impl Parts {
             stall_limit: config.stall_limit,
             admission: Admission::new(config.max_viewers),
             closing: CancellationToken::new(),
+            statuses: Arc::default(),
         };
         Ok(Parts { site, hub, tasks, stop })
     }
@@ -192,12 +193,21 @@ pub fn open_catalog(
     )
 }
 
-fn degraded_check(catalog: Arc<Catalog<dyn Source>>, hub: Arc<WatchHub>) -> DegradedCheck {
+fn degraded_check(
+    catalog: &Arc<Catalog<dyn Source>>,
+    hub: &Arc<WatchHub>,
+    metrics: &Arc<Metrics>,
+) -> DegradedCheck {
+    let (catalog, hub, metrics) = (Arc::clone(catalog), Arc::clone(hub), Arc::clone(metrics));
     DegradedCheck(Arc::new(move || {
         let mut reasons = catalog.degraded();
         match hub.n_polled() {
             0 => {}
             n_polled => reasons.push(format!("{n_polled} files cannot be watched and are polled")),
+        }
+        match metrics.stalled.get() {
+            0 => {}
+            n_stalled => reasons.push(format!("{n_stalled} logs wait for a disk that is silent")),
         }
         reasons
     }))

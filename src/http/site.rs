@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Catalog;
+use crate::http::statuses::Statuses;
 use crate::line::Zone;
 use crate::metrics::Metrics;
 use crate::source::Source;
@@ -30,6 +31,8 @@ pub struct Site {
     pub closing: CancellationToken,
     /// Why lines may arrive late just now.
     pub degraded: DegradedCheck,
+    /// For lists of all sources.
+    pub statuses: Arc<Statuses>,
 }
 
 /// Asks why lines may arrive late.

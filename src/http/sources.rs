@@ -19,6 +19,7 @@ use crate::http::negotiate::{self, Representation};
 use crate::http::page::Page;
 use crate::http::problem::Problem;
 use crate::http::site::{AdmissionGuard, Site};
+use crate::http::statuses::Listed;
 use crate::source::{Source, Status as SourceStatus};
 use crate::wire::Format;
 use crate::wire::record::write_time;
@@ -41,7 +42,7 @@ pub enum List {
 pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_root())),
-        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await?)),
+        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await)),
     }
 }
 
@@ -50,8 +51,8 @@ pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
 pub async fn list(asked: Asked, uri: &Origin<'_>, site: &State<Site>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_list(uri.path().as_str()))),
-        Some(Representation::Stream(Format::Ndjson)) => Ok(List::Json(json_list(site).await?)),
-        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await?)),
+        Some(Representation::Stream(Format::Ndjson)) => Ok(List::Json(json_list(site).await)),
+        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await)),
     }
 }
 
@@ -62,7 +63,7 @@ pub async fn api(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
         return Err(Problem::new(Status::BadRequest, "the list of sources takes no parameters"));
     }
     if negotiate::accepted(&asked.accept) != Some(Representation::Stream(Format::Sse)) {
-        return Ok(List::Json(json_list(site).await?));
+        return Ok(List::Json(json_list(site).await));
     }
     let Some(place) = site.admission.admit() else {
         let detail = format!("all {} places for viewers are taken", site.admission.max_viewers());
@@ -71,31 +72,16 @@ pub async fn api(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
     Ok(List::Changes(Box::new(Changes::new(Site::clone(site), place))))
 }
 
-type Statuses = Vec<(Arc<dyn Source>, SourceStatus)>;
-
 /// How all sources stand now.
-async fn statuses(site: &Site) -> Result<(Arc<Snapshot<dyn Source>>, Statuses), Problem> {
+async fn statuses(site: &Site) -> (Arc<Snapshot<dyn Source>>, Vec<Listed>) {
     let snapshot = site.catalog.snapshot();
-    let sources: Vec<_> = snapshot.sources.values().map(Arc::clone).collect();
-    let look = move || {
-        sources
-            .into_iter()
-            .map(|source| {
-                let status = source.status();
-                (source, status)
-            })
-            .collect()
-    };
-    let statuses = tokio::task::spawn_blocking(look).await.map_err(|error| {
-        tracing::error!(%error, "the list of sources could not be made");
-        Problem::new(Status::ServiceUnavailable, "the list could not be made; try again")
-            .retry_after(5)
-    })?;
-    Ok((snapshot, statuses))
+    let sources = snapshot.sources.values().map(Arc::clone).collect();
+    let statuses = Arc::clone(&site.statuses).of(sources).await;
+    (snapshot, statuses)
 }
 
-async fn text_list(site: &Site) -> Result<String, Problem> {
-    let (snapshot, all) = statuses(site).await?;
+async fn text_list(site: &Site) -> String {
+    let (snapshot, all) = statuses(site).await;
     let width = snapshot.sources.keys().map(|name| name.as_str().chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = String::new();
@@ -106,11 +92,11 @@ async fn text_list(site: &Site) -> Result<String, Problem> {
         let age = modified.map_or_else(|| "-".to_owned(), age_text);
         text.push_str(&format!("{:width$}  {length:>9}  {age}\n", source.name().as_str()));
     }
-    Ok(text)
+    text
 }
 
-async fn json_list(site: &Site) -> Result<Value, Problem> {
-    let (snapshot, statuses) = statuses(site).await?;
+async fn json_list(site: &Site) -> Value {
+    let (snapshot, statuses) = statuses(site).await;
     let sources: Vec<Value> = statuses
         .iter()
         .map(|(source, status)| {
@@ -132,7 +118,7 @@ async fn json_list(site: &Site) -> Result<Value, Problem> {
         .left_out
         .iter()
         .map(|left_out| json!({"name": left_out.name, "reason": left_out.reason.to_string()}));
-    Ok(json!({"sources": sources, "left_out": left_out.collect::<Vec<_>>()}))
+    json!({"sources": sources, "left_out": left_out.collect::<Vec<_>>()})
 }
 
 /// `{"name","size","modified","viewers"}`.
@@ -182,7 +168,7 @@ impl Changes {
                     () = second => {}
                 }
             }
-            events = self.look().await?;
+            events = self.look().await;
             if events.is_empty() && self.last_word.elapsed() >= self.site.heartbeat {
                 events.push_str(": heartbeat\n\n");
             }
@@ -191,8 +177,8 @@ impl Changes {
         Some(events)
     }
 
-    async fn look(&mut self) -> Option<String> {
-        let (_, statuses) = statuses(&self.site).await.ok()?;
+    async fn look(&mut self) -> String {
+        let (_, statuses) = statuses(&self.site).await;
         let now = Instant::now();
         let current = statuses.iter().map(|(source, status)| {
             (source.name().as_str().to_owned(), (brief(source.as_ref(), status), now))
@@ -220,7 +206,7 @@ impl Changes {
             say("sources", &json!({"sources": list}));
         }
         self.known = Some(current);
-        Some(events)
+        events
     }
 }
 

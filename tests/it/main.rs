@@ -40,6 +40,7 @@ mod rsyslog;
 mod scene;
 mod several;
 mod shutdown;
+mod stalls;
 mod steady_writer;
 mod support;
 mod truncation;
