@@ -45,3 +45,5 @@ mod steady_writer;
 mod support;
 mod truncation;
 mod watches;
+mod websocket;
+mod websocket_commands;

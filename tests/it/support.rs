@@ -6,6 +6,7 @@ mod connection;
 mod log_folder;
 mod request;
 mod stalling_disk;
+mod socket;
 mod test_server;
 mod viewer;
 
@@ -16,6 +17,7 @@ pub use self::connection::Connection;
 pub use self::log_folder::{LogFile, LogFolder, numbered};
 pub use self::request::Request;
 pub use self::stalling_disk::StallingDisk;
+pub use self::socket::Socket;
 pub use self::test_server::{Options, TestServer, run};
 pub use self::viewer::{Line, Viewer};
 
