@@ -122,6 +122,7 @@ impl Parts {
             Err(error) => tracing::warn!(%error, "the limit of descriptors stays as it is"),
         }
         let metrics = Arc::new(Metrics::new().map_err(|error| start_error(&error))?);
+        metrics.count_panics();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let hub = WatchHub::new(Arc::clone(&metrics));
         // On a thread of its own: looking at a file on a stalled disk holds up the hints only.

@@ -5,8 +5,8 @@ mod answer;
 mod connection;
 mod log_folder;
 mod request;
-mod stalling_disk;
 mod socket;
+mod stalling_disk;
 mod test_server;
 mod viewer;
 
@@ -16,8 +16,8 @@ pub use self::answer::Answer;
 pub use self::connection::Connection;
 pub use self::log_folder::{LogFile, LogFolder, numbered};
 pub use self::request::Request;
-pub use self::stalling_disk::StallingDisk;
 pub use self::socket::Socket;
+pub use self::stalling_disk::StallingDisk;
 pub use self::test_server::{Options, TestServer, run};
 pub use self::viewer::{Line, Viewer};
 
