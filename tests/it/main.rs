@@ -26,6 +26,7 @@ mod cli;
 mod errors;
 mod faults;
 mod follow_text;
+mod foreign;
 mod formats;
 mod headers;
 mod limits;
