@@ -23,8 +23,15 @@ mod architecture;
 mod backpressure;
 mod catalog;
 mod cli;
+mod client_connection;
+mod client_fallback;
+mod client_kills;
+mod client_library;
+
 mod errors;
 mod faults;
+mod follow_command;
+mod follow_output;
 mod follow_text;
 mod formats;
 mod headers;
