@@ -8,6 +8,7 @@ mod log_folder;
 mod odd_server;
 mod proxy;
 mod request;
+mod socket;
 mod test_server;
 mod viewer;
 
@@ -20,6 +21,7 @@ pub use self::log_folder::{LogFile, LogFolder, numbered};
 pub use self::odd_server::{OddServer, answer};
 pub use self::proxy::{Identity, Mode, Proxy};
 pub use self::request::Request;
+pub use self::socket::Socket;
 pub use self::test_server::{Options, TestServer, run};
 pub use self::viewer::{Line, Viewer};
 
