@@ -38,7 +38,7 @@ fn a_refused_upgrade_is_followed_by_ndjson() {
     let server = TestServer::serving(log.path());
     for refusal in ["426 Upgrade Required", "200 OK", "502 Bad Gateway", "403 Forbidden"] {
         let proxy = refusing(&server, refusal);
-        let follow = FollowProcess::start([proxy.url("app.log?tail=2")]);
+        let follow = FollowProcess::start([proxy.url("app.log?tail=2&heartbeat=1s")]);
         follow.wait_for_lines(2);
         follow.wait_for_words("following by NDJSON");
         assert!(follow.said().contains(refusal), "{}", follow.said());
@@ -80,8 +80,6 @@ fn what_has_fallen_back_resumes_and_does_not_ask_for_a_websocket_each_time() {
     let proxy = refusing(&server, "426 Upgrade Required");
     let follow = FollowProcess::start([proxy.url("app.log?heartbeat=1s")]);
     follow.wait_for_lines(10);
-    // Ends the stream with a farewell, and comes back at another address: the proxy's requests
-    // then fail until it is told. It is simpler to have the stream end by itself.
     server.signal(rustix::process::Signal::STOP);
     follow.wait_for_words("nothing came for");
     server.signal(rustix::process::Signal::CONT);

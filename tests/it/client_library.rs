@@ -1,11 +1,13 @@
 //! The client as a library.
 
-use std::process::Command;
 use std::time::Duration;
 
 use tailcast::client::{Client, EndReason, Event, Missed, Options, Query};
 
-use super::support::{LogFolder, Proxy, TestServer, numbered};
+#[path = "../../examples/follow.rs"]
+mod example;
+
+use super::support::{LogFile, LogFolder, Proxy, TestServer, numbered};
 
 #[test]
 fn the_example_in_the_docs_works() {
@@ -13,29 +15,28 @@ fn the_example_in_the_docs_works() {
     log.number(3);
     let server = TestServer::serving(log.path());
     let url = format!("http://{}/logs/app.log?follow=false", server.address());
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_unset| "cargo".to_owned());
-    let run = Command::new(cargo)
-        .args(["run", "--quiet", "--example", "follow", "--", &url])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    assert!(run.status.success(), "{err}");
+    let mut out = Vec::new();
+    runtime().block_on(example::follow(&url, &mut out)).unwrap();
+    let out = String::from_utf8(out).unwrap();
     assert_eq!(out, "app.log: line 1\napp.log: line 2\napp.log: line 3\n");
     // And it is what the docs show.
     let docs = include_str!("../../src/client.rs");
     assert!(docs.contains("include_str!(\"../examples/follow.rs\")"));
 }
 
-#[tokio::test]
-async fn events_are_typed_and_a_lost_connection_is_told() {
+#[test]
+fn events_are_typed_and_a_lost_connection_is_told() {
     let (_folder, mut log) = LogFolder::with_log("app.log");
     log.write("2026-11-21T10:00:00Z ERROR one\ntwo\n");
     let server = TestServer::serving(log.path());
     let proxy = Proxy::before(server.address());
     let client = Client::new(Options::default().heartbeat(Duration::from_secs(1)));
     let url = format!("ws://{}/logs/app.log", proxy.address());
-    let mut follow = client.follow(&url, Query::new().all()).unwrap();
+    runtime().block_on(follow_through_a_cut(&client, &url, &proxy, &mut log));
+}
+
+async fn follow_through_a_cut(client: &Client, url: &str, proxy: &Proxy, log: &mut LogFile) {
+    let mut follow = client.follow(url, Query::new().all()).unwrap();
     let (mut lines, mut kinds) = (Vec::new(), Vec::new());
     while lines.len() < 3 || !kinds.contains(&"resumed") {
         let event = tokio::time::timeout(Duration::from_secs(20), follow.next()).await;
@@ -75,7 +76,7 @@ async fn events_are_typed_and_a_lost_connection_is_told() {
     follow.close().await;
     log.number(2);
     let rest = Query::new().from(&cursor).follow(false);
-    let mut rest = client.follow(&url, rest).unwrap();
+    let mut rest = client.follow(url, rest).unwrap();
     let mut found = Vec::new();
     while let Some(event) = rest.next().await.unwrap() {
         if let Event::Lines(batch) = &event {
@@ -89,14 +90,18 @@ async fn events_are_typed_and_a_lost_connection_is_told() {
     assert!(rest.next().await.unwrap().is_none(), "it has ended");
 }
 
-#[tokio::test]
-async fn a_step_that_is_given_up_half_way_loses_nothing() {
+#[test]
+fn a_step_that_is_given_up_half_way_loses_nothing() {
     let (_folder, mut log) = LogFolder::with_log("app.log");
     let server = TestServer::serving(log.path());
     let proxy = Proxy::before(server.address());
     let client = Client::new(Options::default());
     let url = format!("http://{}/logs/app.log?tail=all", proxy.address());
-    let mut follow = client.follow(&url, Query::new()).unwrap();
+    runtime().block_on(follow_in_small_steps(&client, &url, &proxy, &mut log));
+}
+
+async fn follow_in_small_steps(client: &Client, url: &str, proxy: &Proxy, log: &mut LogFile) {
+    let mut follow = client.follow(url, Query::new()).unwrap();
     let mut lines: Vec<String> = Vec::new();
     let begun = std::time::Instant::now();
     while lines.len() < 2_000 {
@@ -117,14 +122,19 @@ async fn a_step_that_is_given_up_half_way_loses_nothing() {
     assert_eq!(lines, numbered(1, 2_000));
 }
 
-#[tokio::test]
-async fn the_list_of_sources_is_typed() {
+#[test]
+fn the_list_of_sources_is_typed() {
     let folder = LogFolder::new();
     folder.write("a/b.log", "x\n");
     let server = TestServer::serving(folder.path());
     let client = Client::new(Options::default());
-    let list = client.sources(&format!("http://{}/", server.address())).await.unwrap();
+    let url = format!("http://{}/", server.address());
+    let list = runtime().block_on(client.sources(&url)).unwrap();
     let names: Vec<_> =
         list.sources.iter().map(|source| (source.name.as_str(), source.size)).collect();
     assert_eq!(names, [("a/b.log", 2)]);
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }

@@ -182,8 +182,8 @@ fn only_what_was_written_counts_for_the_place_to_go_on_from() {
     let url = format!("http://{}/logs/app.log", server.address());
     let first = FollowProcess::start([url.as_str(), "-n", "all"]);
     first.pause();
-    wait_until("something is printed", || first.n_bytes() > 0);
-    // It is stuck now, or will be; whatever is in the pipe then is read after its end.
+    wait_until("the pipe is filled", || first.n_unread() > 40_000);
+    // It is stuck now; what is in the pipe is read after its end.
     let first = first.interrupt();
     let n_whole = first.bytes.iter().filter(|byte| **byte == b'\n').count();
     assert!(n_whole > 0 && n_whole < 100_000, "{n_whole} lines");

@@ -27,6 +27,7 @@ mod client_connection;
 mod client_fallback;
 mod client_kills;
 mod client_library;
+mod client_stack;
 
 mod errors;
 mod faults;

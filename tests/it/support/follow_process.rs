@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -18,6 +19,7 @@ pub struct FollowProcess {
     page: Arc<Page>,
     stderr: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
+    pipe: OwnedFd,
     _folder: tempfile::TempDir,
 }
 
@@ -46,6 +48,7 @@ impl FollowProcess {
         let mut command = options.command(&["follow"], folder.path());
         command.args(arguments.into_iter().map(Into::into));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pipe = child.stdout.as_ref().unwrap().as_fd().try_clone_to_owned().unwrap();
         let page = Arc::new(Page::default());
         let stderr = Arc::new(Mutex::new(String::new()));
         let (mut out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -73,6 +76,7 @@ impl FollowProcess {
             page,
             stderr,
             readers: vec![out_reader, err_reader],
+            pipe,
             _folder: folder,
         }
     }
@@ -97,6 +101,11 @@ impl FollowProcess {
     #[track_caller]
     pub fn text(&self) -> String {
         String::from_utf8(self.bytes()).unwrap()
+    }
+
+    /// How many bytes it has printed that were not read.
+    pub fn n_unread(&self) -> u64 {
+        rustix::io::ioctl_fionread(&self.pipe).unwrap()
     }
 
     /// The lines that have come.
