@@ -85,7 +85,9 @@ impl Files {
 
     /// Notes what a file is now that nobody writes to it any more.
     pub fn note_end(&self, segment: &Segment) {
-        if let (Some(id), Ok((size, modified))) = (segment.id(), segment.size_and_change()) {
+        // One that was emptied goes on under its own identity.
+        let id = segment.id().filter(|_| !segment.is_truncated());
+        if let (Some(id), Ok((size, modified))) = (id, segment.size_and_change()) {
             lock(&self.chronicle).note_end(id, size, modified);
         }
     }
