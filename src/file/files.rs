@@ -14,6 +14,7 @@ use crate::file::folders::Folders;
 use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::lineage::{self, Sibling};
 use crate::file::location::Location;
+use crate::file::reserve::Reserve;
 use crate::file::rotation::Compression;
 use crate::file::segment::{FileId, Segment};
 use crate::metrics::Metrics;
@@ -36,6 +37,7 @@ pub struct Files {
 pub struct SharedFiles {
     indexes: GzipIndexes,
     folders: Folders,
+    reserve: Reserve,
 }
 
 type HeadKey = (FileId, u64, Option<SystemTime>);
@@ -74,7 +76,8 @@ impl Files {
 
     /// All files, from old to young.
     pub fn list(&self) -> io::Result<Vec<Sibling>> {
-        let siblings = lineage::list(&self.location, &self.shared.folders, Duration::ZERO)?;
+        let list = || lineage::list(&self.location, &self.shared.folders, Duration::ZERO);
+        let siblings = self.shared.reserve.open(list)?;
         let open: Vec<FileId> = {
             let open = lock(&self.open);
             open.iter().filter_map(Weak::upgrade).filter_map(|segment| segment.id()).collect()
@@ -125,8 +128,9 @@ impl Files {
     /// Opens a file, or shares it if it is open.
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
         let (path, compression) = (&sibling.path, sibling.compression);
-        let fresh =
-            Segment::open(path, &self.location, compression, self.source, &self.shared.indexes)?;
+        let SharedFiles { indexes, reserve, folders: _ } = &*self.shared;
+        let fresh = reserve
+            .open(|| Segment::open(path, &self.location, compression, self.source, indexes))?;
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
         let shared = open

@@ -29,6 +29,8 @@ pub struct SegmentReader {
     is_mid_line: bool,
     /// When something was last read.
     grown: Instant,
+    /// At the first of these line starts it goes on at the second.
+    leap: Option<(u64, u64)>,
 }
 
 /// What reading a block has brought.
@@ -56,7 +58,17 @@ impl SegmentReader {
         };
         let check = if lead.is_empty() { 0 } else { check_of(&lead) };
         let (pending, grown) = (Vec::new(), Instant::now());
-        Ok(SegmentReader { segment, archive, offset, check, pending, lead, is_mid_line, grown })
+        Ok(SegmentReader {
+            segment,
+            archive,
+            offset,
+            check,
+            pending,
+            lead,
+            is_mid_line,
+            grown,
+            leap: None,
+        })
     }
 
     /// The segment.
@@ -96,10 +108,22 @@ impl SegmentReader {
         !self.pending.is_empty()
     }
 
+    /// Goes on at `to` once it has come to `from`; both are starts of lines, of a segment that is
+    /// not packed.
+    pub fn leap(&mut self, from: u64, to: u64) {
+        self.leap = Some((from, to));
+    }
+
     /// Reads the next block of at most `block_bytes` (more if a line is longer), not beyond
     /// `limit` (bytes from the segment's start).
     pub fn next_block(&mut self, block_bytes: usize, limit: u64) -> io::Result<Block> {
         loop {
+            if let Some((from, to)) = self.leap
+                && self.read_to() >= from
+            {
+                *self = SegmentReader::new(Arc::clone(&self.segment), to)?;
+            }
+            let limit = self.leap.map_or(limit, |(from, _)| limit.min(from));
             let wanted = self.wanted_bytes(block_bytes, limit)?;
             let mut fresh = vec![0; wanted];
             let n_read = self.read(&mut fresh)?;
