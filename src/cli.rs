@@ -1,11 +1,16 @@
 //! The command line: its words and flags, and what they mean for the configuration.
 
+pub mod token;
+pub mod user;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cli::token::TokenCommand;
+use crate::cli::user::UserCommand;
 use crate::config::Overrides;
 
 /// Takes the arguments of the process, program name first, apart.
@@ -45,6 +50,12 @@ pub enum Command {
     Serve(ServeArgs),
     /// Explain the configuration: each value, and where it was said.
     Check(ServeArgs),
+    /// Add, list and remove those who log in with a password.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make, list and revoke what programs show instead of a password.
+    #[command(subcommand)]
+    Token(TokenCommand),
 }
 
 /// What `serve` and `check` take.

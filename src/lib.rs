@@ -7,10 +7,12 @@
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
+//! * [`auth`]: who asks, and what they may read.
 //! * [`wire`], [`http`]: bytes in each format; the routes.
 //! * [`config`], [`cli`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
 //!   what a process needs besides.
 
+pub mod auth;
 pub mod catalog;
 pub mod check;
 pub mod chunk;

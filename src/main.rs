@@ -19,6 +19,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(args) => serve(args),
         Command::Check(args) => check(args),
+        Command::User(command) => cli::user::run(&command).map(|text| print!("{text}")),
+        Command::Token(command) => cli::token::run(&command).map(|text| print!("{text}")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,17 +11,22 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::Auth;
+use crate::auth::reload::ReadConfig;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::feed::FeedContext;
 use crate::file::watch_hub::WatchHub;
 use crate::file::{FileContext, FileSource};
 use crate::http;
-use crate::http::site::{Admission, DegradedCheck, Site};
+use crate::http::access::Shelf;
+use crate::http::admission::{Admission, ConnectionRate};
+use crate::http::connections::Connections;
+use crate::http::site::{DegradedCheck, Site};
 use crate::line::Zone;
 use crate::listener;
 use crate::metrics::Metrics;
-use crate::shutdown::Signals;
+use crate::shutdown::{Signals, hangups};
 use crate::source::Source;
 
 /// Why a server has ended that was not asked to.
@@ -56,7 +61,7 @@ pub async fn serve(
     let parts = Parts::start(&config).await?;
     let site = parts.site.clone();
     let on_liftoff = AdHoc::on_liftoff("ready", move |rocket| {
-        let n_sources = site.catalog.snapshot().sources.len();
+        let n_sources = site.shelf.n_sources();
         Box::pin(async move {
             let address = address_of(rocket);
             if let Err(error) = listener::limit_silence(address) {
@@ -144,14 +149,29 @@ impl Parts {
         let opening = tasks.spawn_blocking(move || open_catalog(&specs, context)).await;
         let catalog = opening.map_err(|error| start_error(&error))?;
         tasks.spawn(Arc::clone(&catalog).run(stop.clone()));
+        let auth = Auth::open(config.access.clone()).map_err(|error| start_error(&error))?;
+        let hangups = hangups().map_err(|error| start_error(&error))?;
+        tasks.spawn(Arc::clone(&auth).run(hangups, read_config(config), stop.clone()));
+        let connections = Arc::<Connections>::default();
         let site = Site {
             degraded: degraded_check(Arc::clone(&catalog), Arc::clone(&hub)),
-            catalog,
+            shelf: Shelf::new(catalog),
+            auth,
+            hosts: Arc::new(config.hosts.clone()),
+            connection_rate: Arc::new(ConnectionRate::new(
+                config.network.max_connections_per_second,
+            )),
+            admission: Admission::new(
+                config.max_viewers,
+                &config.network,
+                Arc::clone(&connections),
+            ),
+            connections,
+            network: Arc::new(config.network.clone()),
             metrics,
             zone,
             heartbeat: config.heartbeat,
             stall_limit: config.stall_limit,
-            admission: Admission::new(config.max_viewers),
             closing: CancellationToken::new(),
         };
         Ok(Parts { site, hub, tasks, stop })
@@ -190,6 +210,14 @@ pub fn open_catalog(
         },
         |source: &(dyn Source + 'static)| source.viewers() > 0,
     )
+}
+
+/// Reads the part of the configuration again that may change while the server runs.
+fn read_config(config: &Config) -> ReadConfig {
+    let overrides = config.overrides.clone();
+    Arc::new(move || {
+        Config::load(&overrides).map(|config| config.access).map_err(|error| error.to_string())
+    })
 }
 
 fn degraded_check(catalog: Arc<Catalog<dyn Source>>, hub: Arc<WatchHub>) -> DegradedCheck {

@@ -405,6 +405,7 @@ impl Viewer {
             follow: true,
             until: None,
             done: EndReason::Eof,
+            rights: None,
             heartbeat: Duration::from_millis(100),
             roster: None,
             cancel: host.stop.clone(),

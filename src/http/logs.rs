@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use crate::catalog::pattern::SourcePattern;
 use crate::cursor::{Cursor, hash32};
-use crate::follower::{EndReason, Follower, Roster, Wish};
+use crate::follower::{EndReason, Follower, Wish};
+use crate::http::access::Access;
 use crate::http::asked::Asked;
 use crate::http::negotiate::{self, Representation};
 use crate::http::page::Page;
@@ -66,22 +67,19 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
             Problem::new(Status::NotAcceptable, detail)
         })?,
     };
-    let wanted = Wanted::find(&name, site)?;
+    let wanted = Wanted::find(&name, &asked.access)?;
     let format = match representation {
         Representation::Viewer => return Ok(Answer::Page(Page::at_log(&name))),
         Representation::Stream(format) => format,
     };
     let is_resume = query.from.is_some();
     let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
-    let wish = wanted.wish(query, format, site)?;
+    let wish = wanted.wish(query, format, site, &asked.access)?;
     if asked.is_head {
         return Ok(Answer::Stream { format, name, viewer: None, is_long: false });
     }
     let is_finite = !wish.follow;
-    let Some(place) = site.admission.admit() else {
-        let detail = format!("all {} places for viewers are taken", site.admission.max_viewers());
-        return Err(Problem::new(Status::ServiceUnavailable, detail).retry_after(5));
-    };
+    let place = site.admission.admit(&asked.client, asked.access.holder())?;
     let opened = Follower::open(wish, Arc::clone(&site.zone)).await;
     let mut follower = opened.map_err(|error| Problem::of_opening(&error))?;
     if format == Format::Sse && is_resume && is_finite && follower.has_nothing().await {
@@ -113,20 +111,19 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn find(name: &str, site: &Site) -> Result<Self, Problem> {
-        let snapshot = site.catalog.snapshot();
-        if let Some(source) = snapshot.get(name) {
+    fn find(name: &str, access: &Access) -> Result<Self, Problem> {
+        if let Some(source) = access.get(name) {
             return Ok(Wanted { sources: vec![source], pattern: None });
         }
         let pattern = SourcePattern::parse(name)
             .map_err(|error| Problem::new(Status::BadRequest, error.to_string()))?;
         if let Some(pattern) = pattern {
-            let sources = snapshot.matching(&pattern);
+            let sources = access.matching(&pattern);
             if !sources.is_empty() {
                 return Ok(Wanted { sources, pattern: Some(pattern) });
             }
         }
-        if let Some(left_out) = snapshot.left_out.iter().find(|left_out| left_out.name == name) {
+        if let Some(left_out) = access.left_out().iter().find(|left_out| left_out.name == name) {
             let status = match left_out.reason.is_permission() {
                 true => Status::Forbidden,
                 false => Status::NotFound,
@@ -134,10 +131,16 @@ impl Wanted {
             let detail = format!("`{name}` is left out: {}", left_out.reason);
             return Err(Problem::new(status, detail));
         }
-        Err(Problem::unknown_source(name, &snapshot.near(name, |_| true)))
+        Err(Problem::unknown_source(name, &access.near(name)))
     }
 
-    fn wish(&self, query: Query, format: Format, site: &Site) -> Result<Wish, Problem> {
+    fn wish(
+        &self,
+        query: Query,
+        format: Format,
+        site: &Site,
+        access: &Access,
+    ) -> Result<Wish, Problem> {
         let is_raw = format == Format::Raw;
         let now = Timestamp::now();
         let until = query.filter.until.map(|until| {
@@ -168,7 +171,8 @@ impl Wanted {
             until: until.filter(|_| follow).map(|left| Instant::now() + left + UNTIL_SLACK),
             done,
             heartbeat: query.heartbeat.unwrap_or(site.heartbeat),
-            roster: self.pattern.clone().map(|pattern| roster(pattern, site)),
+            roster: self.pattern.clone().map(|pattern| access.roster(pattern)),
+            rights: Some(access.rights()),
             cancel: site.closing.clone(),
         })
     }
@@ -206,12 +210,6 @@ impl Wanted {
         }
         Ok(starts)
     }
-}
-
-fn roster(pattern: SourcePattern, site: &Site) -> Roster {
-    let catalog = Arc::clone(&site.catalog);
-    let changes = catalog.subscribe();
-    Roster { changes, list: Box::new(move || catalog.matching(&pattern)) }
 }
 
 impl<'r> Responder<'r, 'r> for Answer {

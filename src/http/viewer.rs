@@ -1,7 +1,6 @@
 //! Viewer: one client's stream, from its first byte to its last. It owns all that the client holds;
 //! when Rocket drops the stream, by whatever road, all of it is released.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +8,9 @@ use tokio::time::Instant;
 
 use crate::follower::{Delivery, EndReason, Follower};
 use crate::history::EventKind;
-use crate::http::site::{AdmissionGuard, Site};
+use crate::http::admission::AdmissionGuard;
+use crate::http::host::Client;
+use crate::http::site::Site;
 use crate::metrics::Metrics;
 use crate::wire::{Encoder, Format};
 
@@ -38,7 +39,7 @@ enum State {
 struct Ledger {
     format: Format,
     asked: String,
-    client: Option<SocketAddr>,
+    client: Client,
     metrics: Arc<Metrics>,
     opened: Option<Instant>,
     n_lines: u64,
@@ -55,7 +56,7 @@ impl Viewer {
         place: AdmissionGuard,
         format: Format,
         asked: String,
-        client: Option<SocketAddr>,
+        client: Client,
     ) -> Self {
         let ledger = Ledger {
             format,
@@ -126,7 +127,7 @@ impl Ledger {
         self.opened = Some(Instant::now());
         self.metrics.viewers.with_label_values(&[self.format.as_str()]).inc();
         tracing::info!(
-            client = %Shown(self.client),
+            client = %self.client,
             source = %self.asked,
             format = self.format.as_str(),
             "viewer opened"
@@ -165,7 +166,7 @@ impl Drop for Ledger {
         self.metrics.viewers.with_label_values(&[self.format.as_str()]).dec();
         self.metrics.viewers_closed.with_label_values(&[self.reason]).inc();
         tracing::info!(
-            client = %Shown(self.client),
+            client = %self.client,
             source = %self.asked,
             format = self.format.as_str(),
             reason = self.reason,
@@ -174,16 +175,5 @@ impl Drop for Ledger {
             seconds = opened.elapsed().as_secs_f64(),
             "viewer closed"
         );
-    }
-}
-
-struct Shown(Option<SocketAddr>);
-
-impl std::fmt::Display for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(client) => client.fmt(f),
-            None => f.write_str("unknown"),
-        }
     }
 }

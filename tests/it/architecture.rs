@@ -21,16 +21,17 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("follower", &["chunk", "feed", "filter", "history", "line", "source"]),
     ("file", &["chunk", "cursor", "feed", "filter", "history", "line", "metrics", "source"]),
     ("catalog", &["config", "file", "source"]),
+    ("auth", &["catalog", "config"]),
     ("wire", &["chunk", "cursor", "filter", "follower", "history", "line", "source"]),
     (
         "http",
         &[
-            "catalog", "cursor", "filter", "follower", "history", "line", "metrics", "source",
-            "when", "wire",
+            "auth", "catalog", "config", "cursor", "filter", "follower", "history", "line",
+            "metrics", "source", "when", "wire",
         ],
     ),
     ("config", &["when"]),
-    ("cli", &["config"]),
+    ("cli", &["auth", "catalog", "config", "when"]),
     ("demo", &[]),
     ("metrics", &[]),
     ("shutdown", &[]),
@@ -38,8 +39,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "catalog", "config", "feed", "file", "http", "line", "listener", "metrics", "shutdown",
-            "source",
+            "auth", "catalog", "config", "feed", "file", "http", "line", "listener", "metrics",
+            "shutdown", "source",
         ],
     ),
     ("check", &["config", "feed", "file", "line", "metrics", "server"]),

@@ -20,6 +20,8 @@
 )]
 
 mod architecture;
+mod auth_basic;
+mod auth_login;
 mod backpressure;
 mod catalog;
 mod cli;
@@ -28,6 +30,7 @@ mod faults;
 mod follow_text;
 mod formats;
 mod headers;
+mod house;
 mod limits;
 mod lists;
 mod process;
@@ -36,6 +39,7 @@ mod release;
 mod resume;
 mod resume_rotated;
 mod rotation;
+mod rules;
 mod scene;
 mod several;
 mod shutdown;

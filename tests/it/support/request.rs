@@ -1,11 +1,12 @@
 //! Request: what a client sends, byte for byte.
 
-/// One request, without a body.
+/// One request.
 #[derive(Clone, Debug)]
 pub struct Request {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
+    body: String,
     receive_buffer: Option<usize>,
 }
 
@@ -21,6 +22,7 @@ impl Request {
             method: method.to_owned(),
             path: path.to_owned(),
             headers: Vec::new(),
+            body: String::new(),
             receive_buffer: None,
         }
     }
@@ -46,6 +48,16 @@ impl Request {
         Self::get(path).accept("application/x-ndjson")
     }
 
+    /// Sends the fields of a form, each `name=value`, encoded already.
+    pub fn form(path: &str, fields: &[&str]) -> Self {
+        let mut request = Self::new("POST", path);
+        request.body = fields.join("&");
+        let length = request.body.len().to_string();
+        request
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("Content-Length", &length)
+    }
+
     /// How much the kernel may take in for the client (about), so that it is soon full.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
@@ -66,6 +78,7 @@ impl Request {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         text.push_str("\r\n");
+        text.push_str(&self.body);
         text.into_bytes()
     }
 }
