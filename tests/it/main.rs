@@ -21,6 +21,7 @@
 
 mod architecture;
 mod auth_basic;
+mod auth_header;
 mod auth_login;
 mod backpressure;
 mod catalog;
@@ -30,6 +31,7 @@ mod faults;
 mod follow_text;
 mod formats;
 mod headers;
+mod host;
 mod house;
 mod limits;
 mod lists;

@@ -8,6 +8,7 @@ pub struct Request {
     headers: Vec<(String, String)>,
     body: String,
     receive_buffer: Option<usize>,
+    bound_to: Option<std::net::IpAddr>,
 }
 
 impl Request {
@@ -24,6 +25,7 @@ impl Request {
             headers: Vec::new(),
             body: String::new(),
             receive_buffer: None,
+            bound_to: None,
         }
     }
 
@@ -62,6 +64,16 @@ impl Request {
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
         self
+    }
+
+    /// From which address the client connects.
+    pub fn bound_to(mut self, address: &str) -> Self {
+        self.bound_to = address.parse().ok();
+        self
+    }
+
+    pub(super) fn own_address(&self) -> Option<std::net::IpAddr> {
+        self.bound_to
     }
 
     pub(super) fn receive_buffer_bytes(&self) -> Option<usize> {
