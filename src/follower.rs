@@ -58,6 +58,21 @@ pub struct Rights {
     pub may_read: Box<dyn Fn(&SourceName) -> bool + Send + Sync>,
 }
 
+impl Rights {
+    /// Waits until rights may have changed; for ever once they cannot. Cancel-safe.
+    pub async fn changed(&mut self) {
+        if self.changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether every source of a follower may be read now.
+    #[must_use]
+    pub fn cover(&self, follower: &Follower) -> bool {
+        follower.names().all(|source| (self.may_read)(source))
+    }
+}
+
 /// Tells of sources that appear later.
 pub struct Roster {
     /// Changes when the list may have changed.
@@ -209,6 +224,11 @@ impl Follower {
         self.tracks.iter().map(Track::name)
     }
 
+    /// The sources themselves, in the order of their numbers.
+    pub fn sources(&self) -> impl ExactSizeIterator<Item = &Arc<dyn Source>> {
+        self.tracks.iter().map(Track::source)
+    }
+
     /// How far each source was delivered, in the order of their numbers.
     pub fn places(&self) -> impl ExactSizeIterator<Item = &Place> {
         self.tracks.iter().map(Track::place)
@@ -342,12 +362,10 @@ async fn changed(roster: Option<&mut Roster>) -> bool {
 
 /// Waits until rights may have changed; for ever where they cannot.
 async fn changed_rights(rights: Option<&mut Rights>) {
-    if let Some(rights) = rights
-        && rights.changes.changed().await.is_ok()
-    {
-        return;
+    match rights {
+        Some(rights) => rights.changed().await,
+        None => std::future::pending().await,
     }
-    std::future::pending::<()>().await;
 }
 
 impl std::fmt::Debug for Rights {

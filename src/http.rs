@@ -12,10 +12,13 @@ pub mod identity;
 pub mod login;
 pub mod logs;
 pub mod negotiate;
+pub mod older;
+pub mod origin;
 pub mod page;
 pub mod problem;
 pub mod query;
 pub mod site;
+pub mod socket;
 pub mod sources;
 pub mod viewer;
 

@@ -8,7 +8,8 @@
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
 //! * [`auth`]: who asks, and what they may read.
-//! * [`wire`], [`http`]: bytes in each format; the routes.
+//! * [`wire`], [`ledger`], [`websocket`], [`http`]: bytes in each format; what a viewer got; full
+//!   duplex; the routes.
 //! * [`config`], [`cli`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
 //!   what a process needs besides.
 
@@ -26,11 +27,13 @@ pub mod filter;
 pub mod follower;
 pub mod history;
 pub mod http;
+pub mod ledger;
 pub mod line;
 pub mod listener;
 pub mod metrics;
 pub mod server;
 pub mod shutdown;
 pub mod source;
+pub mod websocket;
 pub mod when;
 pub mod wire;

@@ -9,6 +9,7 @@ use rocket::request::{FromRequest, Outcome, Request};
 use crate::http::access::{Access, Admitted};
 use crate::http::host::{Client, Visited};
 use crate::http::site::Site;
+use crate::http::socket::Handshake;
 
 /// The parts of a request that routes look at.
 #[derive(Debug)]
@@ -22,10 +23,10 @@ pub struct Asked {
     pub accept: String,
     /// The `Last-Event-ID` header, unless it is empty.
     pub last_event_id: Option<String>,
-    /// The `Upgrade` header asks for a WebSocket.
+    /// The `Upgrade` and `Connection` headers ask for a WebSocket.
     pub wants_websocket: bool,
-    /// There is a `Sec-WebSocket-Key`.
-    pub has_websocket_key: bool,
+    /// What a WebSocket client says besides.
+    pub handshake: Handshake,
     /// The answer's body will not be sent.
     pub is_head: bool,
     /// What the asker may see. Without it there is no request: who may not come in is refused
@@ -72,8 +73,13 @@ impl<'r> FromRequest<'r> for Asked {
                 .get_one("last-event-id")
                 .filter(|id| !id.is_empty())
                 .map(str::to_owned),
-            wants_websocket: has_token("upgrade", "websocket"),
-            has_websocket_key: headers.contains("sec-websocket-key"),
+            wants_websocket: has_token("upgrade", "websocket")
+                && has_token("connection", "upgrade"),
+            handshake: Handshake {
+                key: headers.get_one("sec-websocket-key").map(str::to_owned),
+                version: headers.get_one("sec-websocket-version").map(str::to_owned),
+                protocols: headers.get("sec-websocket-protocol").collect::<Vec<_>>().join(","),
+            },
             is_head: method.0 == Method::Head,
             access,
             client: Client::of(request, &site.network),

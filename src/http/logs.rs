@@ -19,12 +19,18 @@ use crate::follower::{EndReason, Follower, Wish};
 use crate::http::access::Access;
 use crate::http::asked::Asked;
 use crate::http::negotiate::{self, Representation};
+use crate::http::older;
+use crate::http::origin;
 use crate::http::page::Page;
 use crate::http::problem::Problem;
 use crate::http::query::{self, Query, Tail};
 use crate::http::site::Site;
+use crate::http::socket::Socket;
 use crate::http::viewer::Viewer;
+use crate::ledger::Ledger;
 use crate::source::{Source, Start};
+use crate::websocket::terms::RosterMaker;
+use crate::websocket::{Session, Terms};
 use crate::wire::text::TextOptions;
 use crate::wire::{Encoder, Format};
 
@@ -46,6 +52,10 @@ pub enum Answer {
     },
     /// A resume with nothing more to come.
     NothingMore,
+    /// A WebSocket.
+    Socket(Box<Socket>),
+    /// A page of the past.
+    Older(Format, Bytes),
 }
 
 /// Follows one log, or several by a glob.
@@ -60,6 +70,9 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
     };
     refuse_lost_upgrade(&asked)?;
     let query = query::parse(asked.query.as_deref(), asked.last_event_id.as_deref(), &site.zone)?;
+    if asked.wants_websocket && !asked.is_head {
+        return upgrade(&asked, &name, query, site).await;
+    }
     let representation = match query.format {
         Some(format) => Representation::Stream(format),
         None => negotiate::accepted(&asked.accept).ok_or_else(|| {
@@ -72,9 +85,12 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
         Representation::Viewer => return Ok(Answer::Page(Page::at_log(&name))),
         Representation::Stream(format) => format,
     };
+    if query.before.is_some() {
+        return wanted.older(query, format, site).await;
+    }
     let is_resume = query.from.is_some();
     let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
-    let wish = wanted.wish(query, format, site, &asked.access)?;
+    let wish = wanted.wish(query, Some(format), site, &asked.access)?;
     if asked.is_head {
         return Ok(Answer::Stream { format, name, viewer: None, is_long: false });
     }
@@ -93,9 +109,35 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
     Ok(Answer::Stream { format, name, viewer: Some(Box::new(viewer)), is_long })
 }
 
+/// Makes a WebSocket of the connection.
+async fn upgrade(asked: &Asked, name: &str, query: Query, site: &Site) -> Result<Answer, Problem> {
+    let accepted = asked.handshake.accept()?;
+    origin::check(asked.origin.as_deref(), &asked.visited, &site.network)?;
+    let wanted = Wanted::find(name, &asked.access)?;
+    if query.before.is_some() {
+        let what = "is for plain HTTP; here the command `older` asks for it";
+        return Err(Problem::parameter("before", what));
+    }
+    let filter = query.filter.clone();
+    let wish = wanted.wish(query, None, site, &asked.access)?;
+    let terms = wanted.terms(name, &wish, site, &asked.access);
+    let place = site.admission.admit(&asked.client, asked.access.holder())?;
+    let sources = wish.sources.clone();
+    let opening = Follower::open(terms.wish(sources, filter.clone(), &[]), Arc::clone(&site.zone));
+    let follower = opening.await.map_err(|error| Problem::of_opening(&error))?;
+    let ledger = Ledger::new(
+        "websocket",
+        name.to_owned(),
+        asked.client.to_string(),
+        Arc::clone(&site.metrics),
+    );
+    let session = Session::new(terms, follower, filter, ledger);
+    Ok(Answer::Socket(Box::new(Socket::new(accepted, session, place))))
+}
+
 /// A proxy that passes the key on and not the upgrade is a common mistake; it deserves its cure.
 fn refuse_lost_upgrade(asked: &Asked) -> Result<(), Problem> {
-    if asked.has_websocket_key && !asked.wants_websocket {
+    if asked.handshake.key.is_some() && !asked.wants_websocket {
         return Err(Problem::new(Status::UpgradeRequired, LOST_UPGRADE));
     }
     Ok(())
@@ -134,14 +176,15 @@ impl Wanted {
         Err(Problem::unknown_source(name, &access.near(name)))
     }
 
+    /// `format`: none for a WebSocket.
     fn wish(
         &self,
         query: Query,
-        format: Format,
+        format: Option<Format>,
         site: &Site,
         access: &Access,
     ) -> Result<Wish, Problem> {
-        let is_raw = format == Format::Raw;
+        let is_raw = format == Some(Format::Raw);
         let now = Timestamp::now();
         let until = query.filter.until.map(|until| {
             let left = i128::from(until) - now.as_nanosecond();
@@ -175,6 +218,45 @@ impl Wanted {
             rights: Some(access.rights()),
             cancel: site.closing.clone(),
         })
+    }
+
+    /// A page of the lines before a place.
+    async fn older(&self, query: Query, format: Format, site: &Site) -> Result<Answer, Problem> {
+        let before = query.before.as_deref().unwrap_or_default();
+        let ([source], [before], None) = (self.sources.as_slice(), before, &self.pattern) else {
+            let what = "is one place of one source; a glob has none";
+            return Err(Problem::parameter("before", what));
+        };
+        let n_lines = match query.tail {
+            Some(Tail::Lines(n_lines)) => usize::try_from(n_lines).unwrap_or(usize::MAX),
+            Some(Tail::All) | None => usize::try_from(DEFAULT_TAIL).unwrap_or(usize::MAX),
+        };
+        let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
+        let body =
+            older::page_before(source, *before, query.filter, n_lines, format, options, site);
+        Ok(Answer::Older(format, body.await?))
+    }
+
+    /// What a WebSocket keeps through all its commands.
+    fn terms(&self, asked: &str, wish: &Wish, site: &Site, access: &Access) -> Terms {
+        let (pattern, own) = (self.pattern.clone(), access.clone());
+        let roster: Option<RosterMaker> =
+            pattern.map(|pattern| -> RosterMaker { Box::new(move || own.roster(pattern.clone())) });
+        let own = access.clone();
+        Terms {
+            asked: asked.to_owned(),
+            is_glob: self.pattern.is_some(),
+            follow: wish.follow,
+            until: wish.until,
+            done: wish.done,
+            heartbeat: wish.heartbeat,
+            stall_limit: site.stall_limit,
+            zone: Arc::clone(&site.zone),
+            cancel: site.closing.clone(),
+            roster,
+            rights: Some(access.rights()),
+            lookup: Box::new(move |name| one(name, &own)),
+        }
     }
 
     /// Where to begin in each source. A source that a resumed stream had not yet seen begins at
@@ -212,10 +294,31 @@ impl Wanted {
     }
 }
 
+/// The one source of this name; the error is a sentence for its client.
+fn one(name: &str, access: &Access) -> Result<Arc<dyn Source>, String> {
+    let wanted = Wanted::find(name, access).map_err(|problem| problem.detail().to_owned())?;
+    match (wanted.sources.into_iter().next(), wanted.pattern) {
+        (Some(source), None) => Ok(source),
+        (Some(_) | None, Some(_)) => {
+            Err(format!("`{name}` is a pattern, expected a source's name"))
+        }
+        (None, None) => Err(format!("no source is named `{name}`")),
+    }
+}
+
 impl<'r> Responder<'r, 'r> for Answer {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         match self {
             Self::Page(page) => page.respond_to(request),
+            Self::Socket(socket) => Ok(socket.into_response()),
+            Self::Older(format, body) => {
+                let mut response = Response::build();
+                response.header(content_type(format));
+                for (header, value) in STREAM_HEADERS {
+                    response.header(Header::new(header, value));
+                }
+                response.sized_body(body.len(), std::io::Cursor::new(body)).ok()
+            }
             Self::NothingMore => Response::build()
                 .status(Status::NoContent)
                 .header(Header::new("Cache-Control", "no-store"))

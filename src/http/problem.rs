@@ -146,6 +146,9 @@ impl<'r> Responder<'r, 'static> for Problem {
         if let Some(seconds) = self.retry_after {
             response.header(Header::new("Retry-After", seconds.to_string()));
         }
+        if self.status == Status::UpgradeRequired {
+            response.header(Header::new("Sec-WebSocket-Version", "13"));
+        }
         if self.asks_who {
             // A browser's script must not make it ask for a password with a window of its own.
             if !request.headers().contains("sec-fetch-mode") {
