@@ -3,7 +3,8 @@
 //!
 //! The modules, in reading order:
 //!
-//! * [`cursor`], [`line`](mod@line), [`when`]: the words. A place as a token; what a line tells; a time asked for.
+//! * [`cursor`], [`line`](mod@line), [`redact`], [`when`]: the words. A place as a token; what a line tells; what
+//!   is masked of it; a time asked for.
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
@@ -31,6 +32,7 @@ pub mod ledger;
 pub mod line;
 pub mod listener;
 pub mod metrics;
+pub mod redact;
 pub mod server;
 pub mod shutdown;
 pub mod source;

@@ -14,10 +14,11 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Auth;
 use crate::auth::reload::ReadConfig;
 use crate::catalog::Catalog;
-use crate::config::Config;
+use crate::catalog::pattern::SourcePattern;
+use crate::config::{Config, RedactSpec};
 use crate::feed::FeedContext;
 use crate::file::watch_hub::WatchHub;
-use crate::file::{FileContext, FileSource};
+use crate::file::{FileContext, FileSource, Redactors};
 use crate::http;
 use crate::http::access::Shelf;
 use crate::http::admission::{Admission, ConnectionRate};
@@ -26,6 +27,7 @@ use crate::http::site::{DegradedCheck, Site};
 use crate::line::Zone;
 use crate::listener;
 use crate::metrics::Metrics;
+use crate::redact::Redactor;
 use crate::shutdown::{Signals, hangups};
 use crate::source::Source;
 
@@ -144,6 +146,7 @@ impl Parts {
             hub: Arc::clone(&hub),
             zone: Arc::clone(&zone),
             shared: Arc::default(),
+            redactors: redactors(config),
         };
         let specs = config.sources.clone();
         let opening = tasks.spawn_blocking(move || open_catalog(&specs, context)).await;
@@ -210,6 +213,27 @@ pub fn open_catalog(
         },
         |source: &(dyn Source + 'static)| source.viewers() > 0,
     )
+}
+
+/// What is masked of which source.
+fn redactors(config: &Config) -> Redactors {
+    if config.redactions.is_empty() {
+        return Redactors::default();
+    }
+    let specs = config.redactions.clone();
+    Redactors(Some(Arc::new(move |name| {
+        let reaches = |spec: &&RedactSpec| {
+            let Some(glob) = &spec.sources else { return true };
+            match SourcePattern::parse(glob) {
+                Ok(Some(pattern)) => pattern.matches(name.as_str()),
+                Ok(None) => glob == name.as_str(),
+                // SECURITY: what cannot be told apart is masked.
+                Err(_too_long) => true,
+            }
+        };
+        let patterns = specs.iter().filter(reaches).map(|spec| spec.pattern.clone());
+        Redactor::new(patterns.collect())
+    })))
 }
 
 /// Reads the part of the configuration again that may change while the server runs.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cursor", &[]),
     ("line", &[]),
+    ("redact", &["line"]),
     ("when", &[]),
     ("chunk", &["cursor", "line"]),
     ("history", &["chunk"]),
@@ -19,7 +20,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("filter", &["chunk", "line"]),
     ("source", &["chunk", "cursor", "feed", "filter", "history"]),
     ("follower", &["chunk", "cursor", "feed", "filter", "history", "line", "source"]),
-    ("file", &["chunk", "cursor", "feed", "filter", "history", "line", "metrics", "source"]),
+    (
+        "file",
+        &["chunk", "cursor", "feed", "filter", "history", "line", "metrics", "redact", "source"],
+    ),
     ("catalog", &["config", "file", "source"]),
     ("auth", &["catalog", "config"]),
     ("wire", &["chunk", "cursor", "filter", "follower", "history", "line", "source"]),
@@ -56,7 +60,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "server",
         &[
             "auth", "catalog", "config", "feed", "file", "http", "line", "listener", "metrics",
-            "shutdown", "source",
+            "redact", "shutdown", "source",
         ],
     ),
     ("check", &["config", "feed", "file", "line", "metrics", "server"]),

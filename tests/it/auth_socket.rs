@@ -1,4 +1,4 @@
-//! WebSockets behind doors: the same rights, at the handshake, in each command, and later.
+//! `WebSocket`s behind doors: the same rights, at the handshake, in each command, and later.
 
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Error;
@@ -27,12 +27,10 @@ fn open(
     path: &str,
     headers: &[(&'static str, &str)],
 ) -> Result<Socket, (u16, String)> {
-    Socket::open_with(server, path, headers).map_err(|error| match *error {
-        Error::Http(response) => {
-            let body = response.body().clone().unwrap_or_default();
-            (response.status().as_u16(), String::from_utf8(body).unwrap())
-        }
-        other => panic!("{other}"),
+    Socket::open_with(server, path, headers).map_err(|error| {
+        let Error::Http(response) = *error else { panic!("refused over HTTP: {error}") };
+        let body = response.body().clone().unwrap_or_default();
+        (response.status().as_u16(), String::from_utf8(body).unwrap())
     })
 }
 

@@ -38,6 +38,7 @@ mod limits;
 mod lists;
 mod process;
 mod query;
+mod redaction;
 mod release;
 mod resume;
 mod resume_rotated;
