@@ -1,6 +1,7 @@
 //! Server: puts the parts together, runs them, and takes them down in order: streams say goodbye,
 //! then Rocket stops, then the catalog, the hub and the feeds.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::http::connections::Connections;
 use crate::http::site::{DegradedCheck, Site};
 use crate::line::Zone;
 use crate::listener;
+use crate::listener::accepted::Accepted;
 use crate::metrics::Metrics;
 use crate::redact::Redactor;
 use crate::shutdown::{Signals, hangups};
@@ -62,13 +64,16 @@ pub async fn serve(
     let mut signals = Signals::new().map_err(|error| ServeError::Start(error.to_string()))?;
     let parts = Parts::start(&config).await?;
     let site = parts.site.clone();
+    let (tasks, stop) = (parts.tasks.clone(), parts.stop.clone());
     let on_liftoff = AdHoc::on_liftoff("ready", move |rocket| {
+        let (site, tasks, stop) = (site.clone(), tasks.clone(), stop.clone());
         let n_sources = site.shelf.n_sources();
         Box::pin(async move {
             let address = address_of(rocket);
             if let Err(error) = listener::limit_silence(address) {
                 tracing::warn!(%error, "a client that falls silent is noticed late");
             }
+            tasks.spawn(close_silent(address.port(), Arc::clone(&site.connections), stop.clone()));
             ready(address, n_sources);
         })
     });
@@ -97,6 +102,51 @@ pub async fn serve(
         () = goodbye => Ok(()),
         _ = signals.next() => Err(ServeError::Impatience),
     }
+}
+
+/// Closes connections that send no whole request, or none any more, until it is cancelled.
+async fn close_silent(port: u16, connections: Arc<Connections>, cancel: CancellationToken) {
+    let mut accepted = match Accepted::new(port) {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            tracing::warn!(%error, "slow senders of headers are not cut off");
+            return;
+        }
+    };
+    while cancel.run_until_cancelled(tokio::time::sleep(LOOK_PAUSE)).await.is_some() {
+        let own = Arc::clone(&connections);
+        let look = tokio::task::spawn_blocking(move || {
+            let done = close_overdue(&mut accepted, &own);
+            (accepted, done)
+        });
+        match look.await {
+            Ok((back, done)) => {
+                accepted = back;
+                if let Err(error) = done {
+                    tracing::warn!(%error, "the connections could not be looked at");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "slow senders of headers are not cut off any more");
+                return;
+            }
+        }
+    }
+}
+
+fn close_overdue(accepted: &mut Accepted, connections: &Connections) -> std::io::Result<()> {
+    accepted.look()?;
+    for connection in accepted.iter() {
+        if connections.is_overdue(connection.peer, connection.since) {
+            tracing::debug!(client = %connection.peer, "closed, as it says nothing");
+            if let Err(error) = accepted.shut_down(connection) {
+                tracing::debug!(%error, "it was gone already");
+            }
+        }
+    }
+    let peers: HashSet<SocketAddr> = accepted.iter().map(|connection| connection.peer).collect();
+    connections.retain(|peer| peers.contains(peer));
+    Ok(())
 }
 
 /// Ends all streams, and then Rocket.
@@ -270,4 +320,6 @@ fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
 /// How long viewers have to take their last record. With Rocket's own grace after it (3 s) the
 /// process is gone within 5 s.
 const GOODBYE: Duration = Duration::from_millis(1500);
+/// Between looks at the connections.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
 const STOP: Duration = Duration::from_millis(400);

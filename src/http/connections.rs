@@ -31,6 +31,9 @@ impl Connections {
     pub fn note_request(&self, peer: SocketAddr) -> bool {
         let now = Instant::now();
         let mut all = self.lock();
+        if all.len() >= MAX_CONNECTIONS {
+            all.retain(|_, talk| talk.n_streams > 0 || now - talk.last < LOOK_SLACK);
+        }
         let is_new = !all.contains_key(&peer);
         all.entry(peer).or_insert(Talk { last: now, n_streams: 0 }).last = now;
         is_new
@@ -81,5 +84,8 @@ pub const REQUEST_LIMIT: Duration = Duration::from_secs(15);
 
 /// From one request to the next. Longer than proxies keep theirs (nginx: 60 s).
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(75);
+
+/// More than there can be descriptors for; reached only where nobody looks which are gone.
+const MAX_CONNECTIONS: usize = 100_000;
 
 const LOOK_SLACK: Duration = Duration::from_secs(5);

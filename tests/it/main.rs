@@ -47,6 +47,7 @@ mod rules;
 mod scene;
 mod several;
 mod shutdown;
+mod slow_senders;
 mod steady_writer;
 mod support;
 mod truncation;
