@@ -102,6 +102,8 @@ pub struct Config {
     pub address: IpAddr,
     /// The port to bind to; 0 lets the system choose.
     pub port: u16,
+    /// Whether it speaks TLS itself.
+    pub is_tls: bool,
     /// Worker threads for the runtime; at least 1.
     pub workers: usize,
     /// The greatest number of blocking threads for the runtime; at least 1.

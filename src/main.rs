@@ -52,8 +52,9 @@ fn serve(args: ServeArgs) -> anyhow::Result<()> {
         .context("cannot start the runtime")?;
     let stop = CancellationToken::new();
     let demo = demo.map(|demo| runtime.spawn(demo.run(stop.clone())));
-    let served = runtime.block_on(server::serve(config, |address, n_sources| {
-        eprintln!("tailcast: serving {n_sources} sources on http://{address}/");
+    let scheme = if config.is_tls { "https" } else { "http" };
+    let served = runtime.block_on(server::serve(config, move |address, n_sources| {
+        eprintln!("tailcast: serving {n_sources} sources on {scheme}://{address}/");
     }));
     stop.cancel();
     if let Some(demo) = demo {

@@ -39,6 +39,7 @@ pub(super) fn checked(layers: &Layers, overrides: &Overrides) -> Result<Config, 
         sources: sources::checked(layers, &raw.source, &overrides.paths)?,
         address: rocket.address,
         port: rocket.port,
+        is_tls: rocket.tls_enabled(),
         workers: rocket.workers,
         max_blocking: rocket.max_blocking,
         settings: settings(layers, overrides),
@@ -114,7 +115,7 @@ fn warnings(layers: &Layers, rocket: &RocketConfig) -> Vec<String> {
     let tls = layers.origin(&[RocketConfig::TLS]);
     if tls.is_said() && !rocket.tls_enabled() {
         warnings.push(format!(
-            "{tls} has no effect: this server speaks plain HTTP, let a reverse proxy add TLS"
+            "{tls} has no effect: `certs` and `key` are both needed, so this server speaks plain HTTP"
         ));
     }
     warnings

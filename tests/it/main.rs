@@ -21,6 +21,7 @@
 
 mod architecture;
 mod auth_basic;
+mod auth_certificate;
 mod auth_header;
 mod auth_login;
 mod auth_socket;
