@@ -14,7 +14,7 @@ mod support;
 
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,6 @@ use anyhow::Context as _;
 use clap::Parser;
 
 use support::line::LINE_BYTES;
-use support::relay::Relay;
 use support::server::Server;
 use support::table::{Table, grouped};
 use support::usage::Usage;
@@ -63,8 +62,7 @@ fn bench(args: Args) -> anyhow::Result<()> {
     let n_lines = (mib << 20) / LINE_BYTES as u64;
     let size = writer::fill(&log, 0..n_lines)?;
     println!("a file of {} bytes, {} lines\n", grouped(size), grouped(n_lines));
-    let columns =
-        ["follow", "MB/s", "seconds", "CPU s", "peak RSS MiB", "server CPU s", "relay CPU s"];
+    let columns = ["follow", "MB/s", "seconds", "CPU s", "peak RSS MiB", "server CPU s"];
     let table = Table::begin(&columns);
     for _ in 0..runs {
         for way in &WAYS {
@@ -75,32 +73,28 @@ fn bench(args: Args) -> anyhow::Result<()> {
 }
 
 fn measure(table: &Table, way: &Way, log: &Path, size: u64) -> anyhow::Result<()> {
-    let server = Server::tailcast(log, &[])?;
-    let relay = way.is_tls.then(|| Relay::encrypting(server.address, log)).transpose()?;
-    let (scheme, address) = match &relay {
-        Some(relay) => ("https", relay.address),
-        None => ("http", server.address),
-    };
+    let identity = Identity::beside(log)?;
+    let settings = [("ROCKET_TLS", identity.setting.as_str())];
+    let server = Server::tailcast(log, if way.is_tls { &settings } else { &[] })?;
+    let scheme = if way.is_tls { "https" } else { "http" };
     let before = server.usage()?;
     let begun = Instant::now();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tailcast"));
-    command
-        .args(["follow", "-n", "all"])
-        .arg(format!("{scheme}://127.0.0.1:{}/logs/app.log?follow=false", address.port()))
+    let mut follow = Command::new(env!("CARGO_BIN_EXE_tailcast"))
+        .args(["follow", "-n", "all", "--ca"])
+        .arg(&identity.ca)
+        .arg(format!("{scheme}://{}/logs/app.log?follow=false", server.address))
         .args(way.flags)
         .stderr(Stdio::null())
-        .stdout(if way.is_read { Stdio::piped() } else { Stdio::null() });
-    if let Some(relay) = &relay {
-        command.arg("--ca").arg(&relay.ca);
-    }
-    let mut follow = command.spawn().context("cannot start `tailcast follow`")?;
-    if let Some(stdout) = follow.stdout.take() {
-        ensure_same(stdout, File::open(log)?)?;
-    }
+        .stdout(if way.is_read { Stdio::piped() } else { Stdio::null() })
+        .spawn()
+        .context("cannot start `tailcast follow`")?;
+    let printed = follow.stdout.take();
+    let file = File::open(log)?;
+    let compare = std::thread::spawn(move || printed.map_or(Ok(()), |it| ensure_same(it, file)));
     let (usage, peak_kib) = watch(&mut follow)?;
     let seconds = begun.elapsed().as_secs_f64();
+    compare.join().map_err(|_panic| anyhow::anyhow!("the comparison has failed"))??;
     let after = server.usage()?;
-    let relay_s = relay.as_ref().map(Relay::usage).transpose()?.map(|usage| usage.cpu_s);
     table.row(&[
         way.name.to_owned(),
         format!("{:.0}", size as f64 / 1e6 / seconds),
@@ -108,16 +102,33 @@ fn measure(table: &Table, way: &Way, log: &Path, size: u64) -> anyhow::Result<()
         format!("{:.2}", usage.cpu_s),
         format!("{:.1}", peak_kib as f64 / 1024.0),
         format!("{:.2}", after.cpu_s - before.cpu_s),
-        relay_s.map_or("-".to_owned(), |cpu_s| format!("{cpu_s:.2}")),
     ]);
     Ok(())
+}
+
+/// A certificate for 127.0.0.1, made for the run.
+struct Identity {
+    ca: PathBuf,
+    /// For the server, in the words of its configuration.
+    setting: String,
+}
+
+impl Identity {
+    fn beside(log: &Path) -> anyhow::Result<Self> {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        let (ca, key) = (log.with_file_name("ca.pem"), log.with_file_name("key.pem"));
+        std::fs::write(&ca, made.cert.pem())?;
+        std::fs::write(&key, made.signing_key.serialize_pem())?;
+        let setting = format!("{{certs={ca:?},key={key:?}}}");
+        Ok(Identity { ca, setting })
+    }
 }
 
 /// Waits for the command's end; what it had used just before, and the most memory it ever had.
 fn watch(follow: &mut Child) -> anyhow::Result<(Usage, u64)> {
     let (mut usage, mut peak_kib) = (Usage::default(), 0);
     loop {
-        // One that has ended has no usage any more, and is not yet gone: it is waited for below.
+        // One that has ended has no usage any more.
         if let Ok(now) = Usage::of(follow.id()) {
             peak_kib = peak_kib.max(now.rss_kib);
             usage = now;
@@ -126,7 +137,7 @@ fn watch(follow: &mut Child) -> anyhow::Result<(Usage, u64)> {
             anyhow::ensure!(status.success(), "`tailcast follow` ends with {status}");
             return Ok((usage, peak_kib));
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
