@@ -11,7 +11,8 @@
 //! * [`auth`]: who asks, and what they may read.
 //! * [`wire`], [`ledger`], [`websocket`], [`http`]: bytes in each format; what a viewer got; full
 //!   duplex; the routes.
-//! * [`config`], [`cli`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
+//! * [`client`]: the other end, from anywhere.
+//! * [`config`], [`cli`], [`follow`], [`ls`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
 //!   what a process needs besides.
 
 pub mod auth;
@@ -19,18 +20,21 @@ pub mod catalog;
 pub mod check;
 pub mod chunk;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod cursor;
 pub mod demo;
 pub mod feed;
 pub mod file;
 pub mod filter;
+pub mod follow;
 pub mod follower;
 pub mod history;
 pub mod http;
 pub mod ledger;
 pub mod line;
 pub mod listener;
+pub mod ls;
 pub mod metrics;
 pub mod redact;
 pub mod server;

@@ -28,9 +28,18 @@ mod auth_socket;
 mod backpressure;
 mod catalog;
 mod cli;
+mod client_connection;
+mod client_fallback;
+mod client_kills;
+mod client_library;
+mod client_stack;
+
 mod errors;
 mod faults;
+mod follow_command;
+mod follow_output;
 mod follow_text;
+mod foreign;
 mod formats;
 mod headers;
 mod host;
