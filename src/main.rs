@@ -21,8 +21,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(args) => serve(args),
         Command::Check(args) => check(args),
-        Command::User(command) => say(cli::user::run(&command)),
-        Command::Token(command) => say(cli::token::run(&command)),
+        Command::User(command) => cli::user::run(&command).and_then(|text| print(&text)),
+        Command::Token(command) => cli::token::run(&command).and_then(|text| print(&text)),
         Command::Follow(args) => follow(args),
         Command::Ls(args) => ls(&args),
     };
@@ -36,12 +36,6 @@ fn main() -> ExitCode {
             ExitCode::from(usage.unwrap_or(1))
         }
     }
-}
-
-/// Prints what a command has to say.
-fn say(done: anyhow::Result<String>) -> anyhow::Result<ExitCode> {
-    print!("{}", done?);
-    Ok(ExitCode::SUCCESS)
 }
 
 fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {

@@ -136,3 +136,40 @@ fn what_is_too_long_is_refused_by_name() {
     }
     assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
 }
+
+#[test]
+fn a_bomb_of_zeros_takes_neither_the_memory_nor_the_others_time() {
+    let (folder, mut log) = LogFolder::with_log("app.log");
+    log.number(3);
+    // 1 GB in 1 MB, as an archive of another log.
+    let bomb = folder.join("bomb.log.1.gz");
+    super::process::run(
+        "sh",
+        &["-c", &format!("head -c 1000000000 /dev/zero | gzip -1 > {}", bomb.display())],
+    );
+    folder.log("bomb.log").line("the last line");
+    let server = TestServer::serving(folder.path());
+    let before = server.status_field("VmHWM");
+    let begun = std::time::Instant::now();
+    // Three at once, and each has to read all of it.
+    std::thread::scope(|scope| {
+        for path in ["tail=5", "tail=5&grep=x", "since=5m"] {
+            let path = format!("/logs/bomb.log?{path}");
+            scope.spawn(|| {
+                let path = path;
+                let mut viewer = server.follow(path.as_str());
+                viewer.read_for(std::time::Duration::from_millis(1500));
+            });
+        }
+        let mut slowest = std::time::Duration::ZERO;
+        while begun.elapsed() < std::time::Duration::from_secs(4) {
+            let asked = std::time::Instant::now();
+            assert_eq!(server.get("/logs/app.log?follow=false").lines().len(), 3);
+            slowest = slowest.max(asked.elapsed());
+        }
+        assert!(slowest < std::time::Duration::from_secs(2), "somebody waited {slowest:?}");
+    });
+    let grown = server.status_field("VmHWM").saturating_sub(before);
+    assert!(grown < 64 * 1024, "grown by {grown} KiB");
+    wait_until("nobody is left", || server.n_viewers() == 0);
+}
