@@ -5,6 +5,7 @@
 #![allow(
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     clippy::print_stderr,
     clippy::print_stdout,
     reason = "a bench prints figures, and one that is wrong about itself fails loudly"
@@ -119,7 +120,7 @@ impl Identity {
         let (ca, key) = (log.with_file_name("ca.pem"), log.with_file_name("key.pem"));
         std::fs::write(&ca, made.cert.pem())?;
         std::fs::write(&key, made.signing_key.serialize_pem())?;
-        let setting = format!("{{certs={ca:?},key={key:?}}}");
+        let setting = format!("{{certs=\"{}\",key=\"{}\"}}", ca.display(), key.display());
         Ok(Identity { ca, setting })
     }
 }
