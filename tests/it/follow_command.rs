@@ -147,6 +147,49 @@ fn a_reader_that_has_had_enough_ends_it_quietly() {
 }
 
 #[test]
+fn what_cannot_be_written_is_an_error_and_does_not_count() {
+    let (_folder, mut log) = LogFolder::with_log("app.log");
+    log.number(5);
+    let server = TestServer::serving(log.path());
+    let folder = tempfile::tempdir().unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Options::default()
+        .command(&["follow"], folder.path())
+        .args([format!("http://{}/logs/app.log", server.address())])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("standard output cannot be written"), "{said}");
+    let (_, cursor) = said.rsplit_once("--from ").unwrap();
+    let url = format!("http://{}/logs/app.log?follow=false", server.address());
+    let rest = FollowProcess::run([url.as_str(), "--from", cursor.trim()]);
+    assert_eq!(rest.lines().len(), 5, "{rest:?}");
+}
+
+#[test]
+fn output_goes_into_a_file_and_after_what_is_there() {
+    let (folder, mut log) = LogFolder::with_log("app.log");
+    log.number(5);
+    let server = TestServer::serving(log.path());
+    let path = folder.join("out");
+    for round in 1..=2 {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(&path).unwrap();
+        let status = Options::default()
+            .command(&["follow"], folder.path())
+            .args([format!("http://{}/logs/app.log?follow=false", server.address())])
+            .stdout(file)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 5 * round);
+    }
+}
+
+#[test]
 fn ctrl_c_and_sigterm_end_it_with_0_and_the_way_to_go_on() {
     let (_folder, mut log) = LogFolder::with_log("app.log");
     log.number(5);
