@@ -31,6 +31,7 @@ mod headers;
 mod limits;
 mod lists;
 mod process;
+mod proxies;
 mod query;
 mod release;
 mod resume;

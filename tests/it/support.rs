@@ -3,6 +3,7 @@
 
 mod answer;
 mod connection;
+mod gunzip;
 mod log_folder;
 mod request;
 mod test_server;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 pub use self::answer::Answer;
 pub use self::connection::Connection;
 pub use self::log_folder::{LogFile, LogFolder, numbered};
-pub use self::request::Request;
+pub use self::request::{Request, Tls};
 pub use self::test_server::{Options, TestServer, run};
 pub use self::viewer::{Line, Viewer};
 

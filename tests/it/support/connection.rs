@@ -2,9 +2,12 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConnection, Stream};
 
 use super::{DEADLINE, Request};
 
@@ -12,6 +15,7 @@ use super::{DEADLINE, Request};
 #[derive(Debug)]
 pub struct Connection {
     socket: TcpStream,
+    tls: Option<ClientConnection>,
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
@@ -53,9 +57,22 @@ impl Connection {
         let mut socket = TcpStream::from(socket);
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(LOOK)).unwrap();
-        socket.write_all(&request.to_bytes(&address.to_string())).unwrap();
+        let mut tls = request.tls().map(|tls| {
+            let name = ServerName::try_from(tls.name.clone()).unwrap();
+            ClientConnection::new(Arc::clone(&tls.config), name).unwrap()
+        });
+        let bytes = request.to_bytes(&address.to_string());
+        match &mut tls {
+            None => socket.write_all(&bytes).unwrap(),
+            Some(tls) => {
+                socket.set_read_timeout(Some(DEADLINE)).unwrap();
+                Stream::new(tls, &mut socket).write_all(&bytes).unwrap();
+                socket.set_read_timeout(Some(LOOK)).unwrap();
+            }
+        }
         let mut connection = Connection {
             socket,
+            tls,
             status: 0,
             headers: Vec::new(),
             pending: Vec::new(),
@@ -128,7 +145,11 @@ impl Connection {
     /// Waits for a moment for bytes.
     fn receive(&mut self) {
         let mut buffer = vec![0; 64 * 1024];
-        match self.socket.read(&mut buffer) {
+        let read = match &mut self.tls {
+            None => self.socket.read(&mut buffer),
+            Some(tls) => Stream::new(tls, &mut self.socket).read(&mut buffer),
+        };
+        match read {
             Ok(0) => self.end = Some(End::Cut),
             Ok(n_bytes) => self.pending.extend_from_slice(&buffer[..n_bytes]),
             Err(error) if is_timeout(error.kind()) => {}

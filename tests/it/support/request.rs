@@ -1,5 +1,9 @@
 //! Request: what a client sends, byte for byte.
 
+use std::sync::Arc;
+
+use tokio_rustls::rustls::ClientConfig;
+
 /// One request, without a body.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -7,6 +11,16 @@ pub struct Request {
     path: String,
     headers: Vec<(String, String)>,
     receive_buffer: Option<usize>,
+    tls: Option<Tls>,
+}
+
+/// How a request goes over TLS.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Whom it trusts.
+    pub config: Arc<ClientConfig>,
+    /// The name that the server has to have.
+    pub name: String,
 }
 
 impl Request {
@@ -22,6 +36,7 @@ impl Request {
             path: path.to_owned(),
             headers: Vec::new(),
             receive_buffer: None,
+            tls: None,
         }
     }
 
@@ -52,6 +67,22 @@ impl Request {
         self
     }
 
+    /// Asks over TLS.
+    pub fn over(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Asks for the same below this path.
+    pub fn below(mut self, prefix: &str) -> Self {
+        self.path.insert_str(0, prefix);
+        self
+    }
+
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
     pub(super) fn receive_buffer_bytes(&self) -> Option<usize> {
         self.receive_buffer
     }
@@ -61,7 +92,10 @@ impl Request {
     }
 
     pub(super) fn to_bytes(&self, host: &str) -> Vec<u8> {
-        let mut text = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", self.method, self.path);
+        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            text.push_str(&format!("Host: {host}\r\n"));
+        }
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::connection::{Connection, End, find};
+use super::gunzip::Gunzip;
 use super::{DEADLINE, Request};
 
 /// A client of one stream. What has come is in its fields; [`Viewer::wait_for`] lets more come.
@@ -14,6 +15,8 @@ use super::{DEADLINE, Request};
 pub struct Viewer {
     connection: Connection,
     format: Format,
+    /// Unpacks what a proxy has packed.
+    gunzip: Option<Gunzip>,
     /// What has come and is no whole line or block yet.
     pending: Vec<u8>,
     pub status: u16,
@@ -73,10 +76,12 @@ impl Viewer {
             "text/event-stream" => Format::Sse,
             _ => Format::Bytes,
         };
+        let is_packed = connection.header("content-encoding") == Some("gzip");
         Viewer {
             status: connection.status,
             connection,
             format,
+            gunzip: is_packed.then(Gunzip::default),
             pending: Vec::new(),
             lines: Vec::new(),
             events: Vec::new(),
@@ -184,7 +189,10 @@ impl Viewer {
     /// Takes what has come, waiting a moment if there is nothing. Nothing is read between calls:
     /// a viewer that is left alone has stopped reading.
     pub fn read(&mut self) {
-        let bytes = self.connection.read();
+        let mut bytes = self.connection.read();
+        if let Some(gunzip) = &mut self.gunzip {
+            bytes = gunzip.unpack(&bytes);
+        }
         if self.format == Format::Bytes {
             self.body.extend(bytes);
             return;

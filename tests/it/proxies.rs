@@ -1,0 +1,31 @@
+//! Behind nginx, Caddy, HAProxy and Apache: the real programs, with the files of `deploy/`, and with
+//! what people write on a first try.
+
+mod certificate;
+mod delivery;
+mod front;
+mod program;
+mod site;
+
+pub use self::front::Front;
+pub use self::program::Program;
+pub use self::site::Site;
+
+/// Makes one test of each sentence for each program.
+macro_rules! for_each_program {
+    ($($sentence:ident),+ $(,)?) => {
+        for_each_program!(@ nginx Nginx: $($sentence)+);
+        for_each_program!(@ caddy Caddy: $($sentence)+);
+        for_each_program!(@ haproxy Haproxy: $($sentence)+);
+        for_each_program!(@ apache Apache: $($sentence)+);
+    };
+    (@ $module:ident $program:ident: $($sentence:ident)+) => {
+        mod $module {
+            $(#[test]
+            fn $sentence() {
+                super::$sentence($crate::proxies::Program::$program);
+            })+
+        }
+    };
+}
+use for_each_program;
