@@ -3,8 +3,12 @@
 
 mod certificate;
 mod delivery;
+mod forwarded;
 mod front;
+mod idle;
+mod pages;
 mod program;
+mod resume;
 mod site;
 
 pub use self::front::Front;

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 #[derive(Clone, Debug)]
 pub struct Certificate {
     /// The certificate as PEM.
-    pub certificate: String,
+    pub pem: String,
     /// The key as PEM.
     pub key: String,
     /// Trusts this certificate and no other.
@@ -29,10 +29,6 @@ impl Certificate {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Certificate {
-            certificate: cert.pem(),
-            key: signing_key.serialize_pem(),
-            client: Arc::new(client),
-        }
+        Certificate { pem: cert.pem(), key: signing_key.serialize_pem(), client: Arc::new(client) }
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -75,9 +76,14 @@ impl Front {
         }
         if self.site.is_tls {
             let name = self.site.host.unwrap_or("localhost").to_owned();
-            request = request.over(Tls { config: self.certificate.client.clone(), name });
+            request = request.over(Tls { config: Arc::clone(&self.certificate.client), name });
         }
         request
+    }
+
+    /// Asks, and leaves the stream open; what went wrong on the way is an error.
+    pub fn attempt(&self, request: impl Into<Request>) -> io::Result<Viewer> {
+        Viewer::attempt(self.address, &self.request(request))
     }
 
     /// Asks, and reads the answer to its end.
@@ -99,13 +105,12 @@ impl Front {
     pub fn reload(&mut self) {
         self.generation += 1;
         self.write_config();
-        match self.site.program.reload_signal() {
-            Some(signal) => kill_process(self.pid(), signal).unwrap(),
-            None => {
-                let mut command = self.site.program.reload_command(&self.config_path());
-                let output = as_nobody(&mut command, self.folder.path()).output().unwrap();
-                assert!(output.status.success(), "{output:?}");
-            }
+        if let Some(signal) = self.site.program.reload_signal() {
+            kill_process(self.pid(), signal).unwrap();
+        } else {
+            let mut command = self.site.program.reload_command(&self.config_path());
+            let output = as_nobody(&mut command, self.folder.path()).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
         }
         self.wait_until_serving();
     }
@@ -196,13 +201,13 @@ fn write_files(
         fs::write(&path, text).unwrap();
         path.display().to_string()
     };
-    let both = format!("{}{}", certificate.certificate, certificate.key);
+    let both = format!("{}{}", certificate.pem, certificate.key);
     site.text
         .replace("{listen}", &address.to_string())
         .replace("{ip}", &address.ip().to_string())
         .replace("{port}", &address.port().to_string())
         .replace("{upstream}", &upstream.to_string())
-        .replace("{certificate}", &write("certificate.pem", &certificate.certificate))
+        .replace("{certificate}", &write("certificate.pem", &certificate.pem))
         .replace("{key}", &write("key.pem", &certificate.key))
         .replace("{both}", &write("both.pem", &both))
 }

@@ -1,6 +1,6 @@
 //! Connection: HTTP/1.1 over one socket: the head, then the body with its chunks taken off.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,25 +49,30 @@ impl Connection {
     /// Sends the request and waits for the answer's head.
     #[track_caller]
     pub fn open(address: SocketAddr, request: &Request) -> Self {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        Self::attempt(address, request).unwrap()
+    }
+
+    /// As [`Connection::open`]; that there is nobody, or no answer, is an error.
+    pub fn attempt(address: SocketAddr, request: &Request) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         if let Some(bytes) = request.receive_buffer_bytes() {
-            socket.set_recv_buffer_size(bytes).unwrap();
+            socket.set_recv_buffer_size(bytes)?;
         }
-        socket.connect(&address.into()).unwrap();
+        socket.connect(&address.into())?;
         let mut socket = TcpStream::from(socket);
-        socket.set_nodelay(true).unwrap();
-        socket.set_read_timeout(Some(LOOK)).unwrap();
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(LOOK))?;
         let mut tls = request.tls().map(|tls| {
             let name = ServerName::try_from(tls.name.clone()).unwrap();
             ClientConnection::new(Arc::clone(&tls.config), name).unwrap()
         });
         let bytes = request.to_bytes(&address.to_string());
         match &mut tls {
-            None => socket.write_all(&bytes).unwrap(),
+            None => socket.write_all(&bytes)?,
             Some(tls) => {
-                socket.set_read_timeout(Some(DEADLINE)).unwrap();
-                Stream::new(tls, &mut socket).write_all(&bytes).unwrap();
-                socket.set_read_timeout(Some(LOOK)).unwrap();
+                socket.set_read_timeout(Some(DEADLINE))?;
+                Stream::new(tls, &mut socket).write_all(&bytes)?;
+                socket.set_read_timeout(Some(LOOK))?;
             }
         }
         let mut connection = Connection {
@@ -79,8 +84,8 @@ impl Connection {
             framing: Framing::UntilClose,
             end: None,
         };
-        connection.read_head(request.is_head());
-        connection
+        connection.read_head(request.is_head())?;
+        Ok(connection)
     }
 
     /// A header's value.
@@ -109,15 +114,20 @@ impl Connection {
         &self.socket
     }
 
-    #[track_caller]
-    fn read_head(&mut self, is_head: bool) {
+    fn read_head(&mut self, is_head: bool) -> io::Result<()> {
         let begun = Instant::now();
         let head_bytes = loop {
             if let Some(at) = find(&self.pending, b"\r\n\r\n") {
                 break at + 4;
             }
-            assert!(self.end.is_none(), "closed before an answer: {:?}", self.pending);
-            assert!(begun.elapsed() < DEADLINE, "no answer within {DEADLINE:?}");
+            if self.end.is_some() {
+                let text = format!("closed before an answer: {:?}", self.pending);
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
+            }
+            if begun.elapsed() > DEADLINE {
+                let text = format!("no answer within {DEADLINE:?}: {:?}", self.pending);
+                return Err(io::Error::new(ErrorKind::TimedOut, text));
+            }
             self.receive();
         };
         let head: Vec<u8> = self.pending.drain(..head_bytes).collect();
@@ -140,6 +150,7 @@ impl Connection {
         if matches!(self.framing, Framing::Length(0)) {
             self.end = Some(End::Complete);
         }
+        Ok(())
     }
 
     /// Waits for a moment for bytes.

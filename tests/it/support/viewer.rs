@@ -1,5 +1,6 @@
 //! Viewer: a client that follows a stream and folds it into lines and events.
 
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -68,7 +69,12 @@ impl Viewer {
     /// Sends the request and waits for the answer's head.
     #[track_caller]
     pub fn open(address: SocketAddr, request: &Request) -> Self {
-        let connection = Connection::open(address, request);
+        Self::attempt(address, request).unwrap()
+    }
+
+    /// As [`Viewer::open`]; that there is nobody, or no answer, is an error.
+    pub fn attempt(address: SocketAddr, request: &Request) -> io::Result<Self> {
+        let connection = Connection::attempt(address, request)?;
         let content_type = connection.header("content-type").unwrap_or_default();
         let format = match content_type.split(';').next().unwrap_or_default() {
             "text/plain" => Format::Text,
@@ -77,7 +83,7 @@ impl Viewer {
             _ => Format::Bytes,
         };
         let is_packed = connection.header("content-encoding") == Some("gzip");
-        Viewer {
+        Ok(Viewer {
             status: connection.status,
             connection,
             format,
@@ -88,7 +94,7 @@ impl Viewer {
             blocks: Vec::new(),
             body: Vec::new(),
             last_id: None,
-        }
+        })
     }
 
     /// Reads until the condition holds for what has come.
