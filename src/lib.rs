@@ -8,24 +8,28 @@
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
 //! * [`wire`], [`http`]: bytes in each format; the routes.
-//! * [`config`], [`cli`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
+//! * [`client`]: the other end, from anywhere.
+//! * [`config`], [`cli`], [`follow`], [`ls`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
 //!   what a process needs besides.
 
 pub mod catalog;
 pub mod check;
 pub mod chunk;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod cursor;
 pub mod demo;
 pub mod feed;
 pub mod file;
 pub mod filter;
+pub mod follow;
 pub mod follower;
 pub mod history;
 pub mod http;
 pub mod line;
 pub mod listener;
+pub mod ls;
 pub mod metrics;
 pub mod server;
 pub mod shutdown;
