@@ -9,7 +9,7 @@
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
 //! * [`wire`], [`http`]: bytes in each format; the routes.
 //! * [`client`]: the other end, from anywhere.
-//! * [`config`], [`cli`], [`follow`], [`ls`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
+//! * [`config`], [`cli`], [`follow`], [`ls`], [`outside`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
 //!   what a process needs besides.
 
 pub mod catalog;
@@ -31,6 +31,7 @@ pub mod line;
 pub mod listener;
 pub mod ls;
 pub mod metrics;
+pub mod outside;
 pub mod server;
 pub mod shutdown;
 pub mod source;
