@@ -7,9 +7,11 @@
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
-//! * [`wire`], [`http`]: bytes in each format; the routes.
+//! * [`wire`], [`ledger`], [`websocket`], [`http`]: bytes in each format; what a viewer got; full
+//!   duplex; the routes.
 //! * [`client`]: the other end, from anywhere.
-//! * [`config`], [`cli`], [`follow`], [`ls`], [`outside`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
+//! * [`config`], [`cli`], [`follow`], [`ls`], [`outside`], [`demo`], [`metrics`], [`shutdown`],
+//!   [`listener`], [`server`], [`check`]: what a process needs besides.
 //!   what a process needs besides.
 
 pub mod catalog;
@@ -27,6 +29,7 @@ pub mod follow;
 pub mod follower;
 pub mod history;
 pub mod http;
+pub mod ledger;
 pub mod line;
 pub mod listener;
 pub mod ls;
@@ -35,5 +38,6 @@ pub mod outside;
 pub mod server;
 pub mod shutdown;
 pub mod source;
+pub mod websocket;
 pub mod when;
 pub mod wire;

@@ -6,6 +6,7 @@ mod connection;
 mod gunzip;
 mod log_folder;
 mod request;
+mod socket;
 mod test_server;
 mod viewer;
 
@@ -15,6 +16,7 @@ pub use self::answer::Answer;
 pub use self::connection::Connection;
 pub use self::log_folder::{LogFile, LogFolder, numbered};
 pub use self::request::{Request, Tls};
+pub use self::socket::Socket;
 pub use self::test_server::{Options, TestServer, run};
 pub use self::viewer::{Line, Viewer};
 
