@@ -83,8 +83,16 @@ pub(super) async fn measure(
         "" | "identity" => None,
         packing => Some(packing.to_owned()),
     };
-    let delay = answer.took.saturating_sub(answer_time);
+    let mut delay = answer.took.saturating_sub(answer_time);
     let arrivals = Arrivals::of(answer.response.body_mut(), answer.at, SPAN).await;
+    // A busy server may be late once; a proxy that holds each piece for a while always is.
+    for _ in 0..N_MORE_TRIES {
+        if delay > LONGEST_DELAY
+            && let Ok(again) = door.ask(&path, &packed).await
+        {
+            delay = delay.min(again.took.saturating_sub(answer_time));
+        }
+    }
     judge(format, &arrivals, delay, packing.as_deref())
 }
 
@@ -127,6 +135,7 @@ const N_HEARTBEATS: usize = 4;
 const SPAN: Duration = Duration::from_millis(4500);
 /// A busy machine delays a heartbeat; a buffer holds two.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const N_MORE_TRIES: usize = 4;
 const LONGEST_DELAY: Duration = Duration::from_millis(150);
 
 #[cfg(test)]

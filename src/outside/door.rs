@@ -64,6 +64,13 @@ impl Door {
         &self.front
     }
 
+    /// The origin of a page of this server, as a browser names it.
+    pub(super) fn origin(&self) -> String {
+        let host = self.settings.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let scheme = if self.front.is_tls() { "https" } else { "http" };
+        format!("{scheme}://{}", host.unwrap_or(self.front.authority()))
+    }
+
     /// A fresh connection.
     pub(super) async fn connect(&self) -> Result<Socket, ConnectError> {
         connect(&self.front, &self.settings.tls).await

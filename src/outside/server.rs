@@ -34,7 +34,7 @@ impl Log {
     /// is written to the log: its pattern matches nothing.
     pub(super) fn quiet_stream(&self, heartbeat: Option<&str>) -> String {
         let heartbeat = heartbeat.map(|span| format!("&heartbeat={span}")).unwrap_or_default();
-        format!("/logs/{}?tail=0&grep=%5B%5E%5Cs%5CS%5D{heartbeat}", self.encoded)
+        format!("/logs/{}?tail=0&grep=a%5E{heartbeat}", self.encoded)
     }
 }
 
@@ -98,7 +98,7 @@ fn unreachable(error: &AskError) -> Finding {
 
 fn refused(status: StatusCode, location: &str, words: &str) -> Finding {
     let fault = match status.as_u16() {
-        301..=308 => Fault::Moved { to: location.to_owned() },
+        301..=308 => Fault::Moved { to: location.trim_end_matches("readyz").to_owned() },
         401 | 403 | 407 => Fault::NotAllowed,
         404 => Fault::Passing(Passing::Path),
         421 => Fault::UnknownHost,

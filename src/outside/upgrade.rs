@@ -17,7 +17,7 @@ use crate::outside::server::Log;
 
 /// Opens a WebSocket as a page of this server does, and waits for its first messages.
 pub(super) async fn measure(door: &Door, log: &Log) -> Finding {
-    let origin = door.front().origin();
+    let origin = door.origin();
     let key = generate_key();
     let handshake = [
         (header::CONNECTION, "Upgrade"),

@@ -2,6 +2,7 @@
 //! what people write on a first try.
 
 mod certificate;
+mod check_url;
 mod delivery;
 mod forwarded;
 mod front;
@@ -10,6 +11,7 @@ mod pages;
 mod program;
 mod resume;
 mod site;
+mod websocket;
 
 pub use self::front::Front;
 pub use self::program::Program;

@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process, kill_process_group};
 use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::Error;
 
 use super::certificate::Certificate;
 use super::program::Surroundings;
 use super::site::Site;
-use crate::support::{Answer, DEADLINE, Request, Tls, Viewer, pause, wait_until};
+use crate::support::{Answer, DEADLINE, Request, Socket, Tls, Viewer, pause, wait_until};
 
 /// A running proxy; ended with the value.
 #[derive(Debug)]
@@ -57,9 +58,14 @@ impl Front {
         self.address
     }
 
-    /// Its certificate.
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificate
+    /// Its certificate, as a file.
+    pub fn certificate_file(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
+    }
+
+    /// The host that requests name, if that is not its address.
+    pub fn host(&self) -> Option<&'static str> {
+        self.site.host
     }
 
     /// The URL of Tailcast's front page.
@@ -79,6 +85,11 @@ impl Front {
             request = request.over(Tls { config: Arc::clone(&self.certificate.client), name });
         }
         request
+    }
+
+    /// Opens a WebSocket.
+    pub fn socket(&self, request: impl Into<Request>) -> Result<Socket, Box<Error>> {
+        Socket::attempt(self.address, &self.request(request))
     }
 
     /// Asks, and leaves the stream open; what went wrong on the way is an error.

@@ -2,20 +2,16 @@
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, SockRef, Socket, Type};
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConnection, Stream};
+use socket2::SockRef;
 
-use super::{DEADLINE, Request};
+use super::{DEADLINE, Pipe, Request};
 
 /// One request under way and its answer as far as it has come.
 #[derive(Debug)]
 pub struct Connection {
-    socket: TcpStream,
-    tls: Option<ClientConnection>,
+    pipe: Pipe,
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
@@ -54,30 +50,11 @@ impl Connection {
 
     /// As [`Connection::open`]; that there is nobody, or no answer, is an error.
     pub fn attempt(address: SocketAddr, request: &Request) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        if let Some(bytes) = request.receive_buffer_bytes() {
-            socket.set_recv_buffer_size(bytes)?;
-        }
-        socket.connect(&address.into())?;
-        let mut socket = TcpStream::from(socket);
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(LOOK))?;
-        let mut tls = request.tls().map(|tls| {
-            let name = ServerName::try_from(tls.name.clone()).unwrap();
-            ClientConnection::new(Arc::clone(&tls.config), name).unwrap()
-        });
-        let bytes = request.to_bytes(&address.to_string());
-        match &mut tls {
-            None => socket.write_all(&bytes)?,
-            Some(tls) => {
-                socket.set_read_timeout(Some(DEADLINE))?;
-                Stream::new(tls, &mut socket).write_all(&bytes)?;
-                socket.set_read_timeout(Some(LOOK))?;
-            }
-        }
+        let mut pipe = Pipe::open(address, request.tls(), request.receive_buffer_bytes(), LOOK)?;
+        pipe.write_all(&request.to_bytes(&address.to_string()))?;
+        pipe.flush()?;
         let mut connection = Connection {
-            socket,
-            tls,
+            pipe,
             status: 0,
             headers: Vec::new(),
             pending: Vec::new(),
@@ -106,12 +83,12 @@ impl Connection {
 
     /// Closes the connection with a reset rather than a farewell.
     pub fn reset(self) {
-        SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
+        SockRef::from(self.socket()).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// The client's end.
     pub fn socket(&self) -> &TcpStream {
-        &self.socket
+        self.pipe.socket()
     }
 
     fn read_head(&mut self, is_head: bool) -> io::Result<()> {
@@ -156,11 +133,7 @@ impl Connection {
     /// Waits for a moment for bytes.
     fn receive(&mut self) {
         let mut buffer = vec![0; 64 * 1024];
-        let read = match &mut self.tls {
-            None => self.socket.read(&mut buffer),
-            Some(tls) => Stream::new(tls, &mut self.socket).read(&mut buffer),
-        };
-        match read {
+        match self.pipe.read(&mut buffer) {
             Ok(0) => self.end = Some(End::Cut),
             Ok(n_bytes) => self.pending.extend_from_slice(&buffer[..n_bytes]),
             Err(error) if is_timeout(error.kind()) => {}

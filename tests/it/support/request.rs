@@ -1,8 +1,12 @@
 //! Request: what a client sends, byte for byte.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 
-use tokio_rustls::rustls::ClientConfig;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+
+use super::Tls;
 
 /// One request, without a body.
 #[derive(Clone, Debug)]
@@ -12,15 +16,6 @@ pub struct Request {
     headers: Vec<(String, String)>,
     receive_buffer: Option<usize>,
     tls: Option<Tls>,
-}
-
-/// How a request goes over TLS.
-#[derive(Clone, Debug)]
-pub struct Tls {
-    /// Whom it trusts.
-    pub config: Arc<ClientConfig>,
-    /// The name that the server has to have.
-    pub name: String,
 }
 
 impl Request {
@@ -89,6 +84,18 @@ impl Request {
 
     pub(super) fn is_head(&self) -> bool {
         self.method == "HEAD"
+    }
+
+    /// The same as a WebSocket handshake.
+    pub(super) fn to_handshake(&self, address: SocketAddr) -> Handshake {
+        let url = format!("ws://{address}{}", self.path);
+        let mut handshake = url.into_client_request().expect("a path");
+        for (name, value) in &self.headers {
+            let name: HeaderName = name.parse().expect("a header's name");
+            let value = HeaderValue::from_str(value).expect("a header's value");
+            handshake.headers_mut().insert(name, value);
+        }
+        handshake
     }
 
     pub(super) fn to_bytes(&self, host: &str) -> Vec<u8> {
