@@ -23,6 +23,7 @@ mod architecture;
 mod backpressure;
 mod catalog;
 mod cli;
+mod deployed_service;
 mod errors;
 mod faults;
 mod follow_text;

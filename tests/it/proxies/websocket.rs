@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Error;
 
 use super::{Front, Program, Site, for_each_program};
-use crate::support::{LogFolder, Request, Socket, TestServer};
+use crate::support::{LogFolder, Request, TestServer};
 
 for_each_program! {
     a_websocket_carries_lines_at_once_as_deployed,
