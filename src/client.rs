@@ -4,21 +4,7 @@
 //! where a proxy refuses that. It reconnects for ever, and goes on after the last line it had.
 //!
 //! ```no_run
-//! use tailcast::client::{Client, Event, Options, Query};
-//!
-//! # #[tokio::main]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::new(Options::default());
-//! let mut follow = client.follow("http://127.0.0.1:8000/logs/app.log", Query::new().tail(100))?;
-//! while let Some(event) = follow.next().await? {
-//!     if let Event::Lines(lines) = event {
-//!         for record in lines.records() {
-//!             println!("{}: {}", record.source(), record.line());
-//!         }
-//!     }
-//! }
-//! # Ok(())
-//! # }
+#![doc = include_str!("../examples/follow.rs")]
 //! ```
 //!
 //! Nothing piles up: while nobody asks for the next event, nothing is read from the connection,

@@ -11,7 +11,7 @@
 //!   duplex; the routes.
 //! * [`client`]: the other end, from anywhere.
 //! * [`config`], [`cli`], [`follow`], [`ls`], [`outside`], [`demo`], [`metrics`], [`shutdown`],
-//!   [`listener`], [`server`], [`check`]: what a process needs besides.
+//!   [`listener`], [`server`], [`check`]:
 //!   what a process needs besides.
 
 pub mod catalog;

@@ -174,7 +174,9 @@ impl NoWebSocket {
     fn of(error: tungstenite::Error) -> Self {
         match error {
             tungstenite::Error::Http(answer) => {
-                let body = answer.body().as_deref().unwrap_or_default();
+                // Only what has come with the head is there, and in chunks it is not yet text.
+                let is_plain = !answer.headers().contains_key(http::header::TRANSFER_ENCODING);
+                let body = answer.body().as_deref().filter(|_| is_plain).unwrap_or_default();
                 let refusal = refusal(answer.status(), answer.headers(), body);
                 let is_lasting = !refusal.status.is_server_error();
                 NoWebSocket { why: refusal.to_string(), is_lasting }

@@ -127,6 +127,10 @@ pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> R
     if let (true, Some(place)) = (status.is_redirection(), text(header::LOCATION)) {
         detail = format!("it is at {place}");
     }
+    if status.is_success() {
+        // A good answer to another question; what it says is of no use here.
+        detail.clear();
+    }
     let detail = detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect();
     let retry_after = text(header::RETRY_AFTER)
         .and_then(|seconds| seconds.parse().ok())

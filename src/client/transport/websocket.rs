@@ -68,7 +68,7 @@ fn request(target: &Target, query: &str, headers: &HeaderMap) -> Result<Request<
 /// wait, and the time for which nothing came is not counted: it is ours.
 ///
 /// The library answers pings while it is read from. While it is not, nobody sees them: what keeps
-/// the connection then are the pongs that [`write`] sends unasked.
+/// the connection then are the pings that [`write`] sends.
 async fn read(mut receiver: Receiver, queue: mpsc::Sender<Incoming>, patience: Duration) {
     loop {
         let incoming = match timeout(patience, receiver.next()).await {
@@ -96,8 +96,9 @@ async fn read(mut receiver: Receiver, queue: mpsc::Sender<Incoming>, patience: D
     }
 }
 
-/// Sends a pong twice a heartbeat, asked or not, so that a server that cannot make us read still
-/// hears from us; and the goodbye. A connection that cannot be written to is found out by reading.
+/// Sends a ping twice a heartbeat, so that a server that cannot make us read still hears from us;
+/// and the goodbye. No pong: it would take the place of one that the library has ready, and which
+/// the server waits for. A connection that cannot be written to is found out by reading.
 async fn write(mut sender: Sender, mut closing: oneshot::Receiver<()>, period: Duration) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -106,8 +107,8 @@ async fn write(mut sender: Sender, mut closing: oneshot::Receiver<()>, period: D
         tokio::select! {
             _asked_or_dropped = &mut closing => break,
             _ = ticks.tick() => {
-                if let Err(error) = sender.send(Message::Pong(Bytes::new())).await {
-                    tracing::debug!(%error, "a pong could not be sent");
+                if let Err(error) = sender.send(Message::Ping(Bytes::new())).await {
+                    tracing::debug!(%error, "a ping could not be sent");
                     return;
                 }
             }
@@ -147,5 +148,5 @@ pub(crate) const PROTOCOL: &str = "tailcast.v1";
 const MAX_MESSAGE: usize = 4 << 20;
 const READ_BUFFER: usize = 256 * 1024;
 
-/// We write pongs and a goodbye.
+/// We write pings, pongs and a goodbye.
 const MAX_WRITE_BUFFER: usize = 64 * 1024;
