@@ -76,8 +76,7 @@ pub(super) async fn measure(
         }
     };
     if answer.status() != StatusCode::OK {
-        let text = format!("the stream is answered with {}", answer.status());
-        return Finding::wrong(format, text, Fault::NotAllowed);
+        return not_streamed(format, answer.status());
     }
     let packing = match answer.header(header::CONTENT_ENCODING) {
         "" | "identity" => None,
@@ -94,6 +93,16 @@ pub(super) async fn measure(
         }
     }
     judge(format, &arrivals, delay, packing.as_deref())
+}
+
+/// A stream was asked for, and something else came.
+pub(super) fn not_streamed(subject: &'static str, status: StatusCode) -> Finding {
+    let fault = match status.as_u16() {
+        300..=399 | 401 | 403 => Fault::NotAllowed,
+        502..=504 => Fault::Passing(Passing::ToNobody),
+        _ => Fault::Unreachable,
+    };
+    Finding::wrong(subject, format!("the stream is answered with {status}"), fault)
 }
 
 /// `delay` is how much later than a short answer the stream began.

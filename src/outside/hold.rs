@@ -7,7 +7,7 @@ use http::header;
 
 use crate::client::connect::Seconds;
 use crate::outside::advice::{Fault, Passing};
-use crate::outside::delivery::Arrivals;
+use crate::outside::delivery::{Arrivals, not_streamed};
 use crate::outside::door::Door;
 use crate::outside::finding::Finding;
 use crate::outside::server::Log;
@@ -17,10 +17,7 @@ pub(super) async fn measure(door: &Door, log: &Log, span: Duration) -> Finding {
     let accept = [(header::ACCEPT, "text/event-stream")];
     let mut answer = match door.ask(&log.quiet_stream(None), &accept).await {
         Ok(answer) if answer.status() == StatusCode::OK => answer,
-        Ok(answer) => {
-            let text = format!("the stream is answered with {}", answer.status());
-            return Finding::wrong(SUBJECT, text, Fault::NotAllowed);
-        }
+        Ok(answer) => return not_streamed(SUBJECT, answer.status()),
         Err(error) => return Finding::wrong(SUBJECT, error.to_string(), Fault::Unreachable),
     };
     let arrivals = Arrivals::of(answer.response.body_mut(), answer.at, span).await;

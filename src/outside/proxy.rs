@@ -45,9 +45,8 @@ impl Proxy {
     /// From the answer to a request that is none, which a proxy does not pass on: HAProxy and Apache
     /// show themselves nowhere else.
     pub(super) async fn in_refusal(door: &Door) -> Self {
-        let answer = match timeout(REFUSAL_LIMIT, refusal(door)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => return Self::Unseen,
+        let Ok(Ok(answer)) = timeout(REFUSAL_LIMIT, refusal(door)).await else {
+            return Self::Unseen;
         };
         let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
         let has = |word: &str| text.contains(word);

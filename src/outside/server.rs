@@ -140,8 +140,8 @@ pub(super) async fn first_log(door: &Door) -> Result<Log, Finding> {
 fn not_listed(answer: &Answer) -> Finding {
     let status = answer.status();
     let fault = match status.as_u16() {
-        401 | 403 => Fault::NotAllowed,
-        300..=399 => Fault::NotAllowed,
+        // A redirection leads to a login page.
+        300..=399 | 401 | 403 => Fault::NotAllowed,
         404 => Fault::Passing(Passing::Path),
         _ => Fault::Unreachable,
     };

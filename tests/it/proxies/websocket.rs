@@ -57,7 +57,7 @@ fn a_naive_configuration_passes_the_upgrade_or_is_told_the_lines(program: Progra
                 let text = String::from_utf8(body).unwrap();
                 assert!(text.contains("proxy_set_header Upgrade $http_upgrade"), "{text}");
             }
-            error => panic!("{error}"),
+            ref other => panic!("{other}"),
         },
     }
 }
