@@ -91,21 +91,22 @@ pub async fn run(args: FollowArgs) -> Result<u8, StartError> {
         })
         .collect();
     drop(sender);
-    let printer = Printer::new(Output::stdout()?, style, names, reporter.clone(), cancel.clone());
-    let mut printing = tasks.spawn(printer.run(queue));
-    let printed = tokio::select! {
-        printed = &mut printing => printed,
+    let output = Output::stdout()?;
+    let scribe = Printer::new(output, style, names, reporter.clone(), cancel.clone());
+    let mut printing = tasks.spawn(scribe.run(queue));
+    let done = tokio::select! {
+        done = &mut printing => done,
         _signal = signals.next() => {
             cancel.cancel();
             tokio::select! {
-                printed = &mut printing => printed,
+                done = &mut printing => done,
                 // Twice is impatience.
                 _signal = signals.next() => return Ok(0),
             }
         }
     };
     cancel.cancel();
-    let printed = printed.map_err(io::Error::other)?;
+    let printed = done.map_err(io::Error::other)?;
     let mut has_failed = false;
     for ending in followed {
         has_failed |= matches!(ending.await.map_err(io::Error::other)?, Ending::Failed);

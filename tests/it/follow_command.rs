@@ -67,7 +67,9 @@ fn the_first_connect_ends_where_the_server_refuses_for_good() {
     ] {
         let done = FollowProcess::run([url.as_str()]);
         assert_eq!(done.code, Some(1), "{url}: {done:?}");
-        words.iter().for_each(|word| assert!(done.said.contains(word), "{url}: {done:?}"));
+        for word in words {
+            assert!(done.said.contains(word), "{url}: {done:?}");
+        }
     }
     for status in ["401 Unauthorized", "403 Forbidden"] {
         let server = OddServer::answering(move |_head, socket| {
@@ -185,7 +187,7 @@ fn only_what_was_written_counts_for_the_place_to_go_on_from() {
     wait_until("the pipe is filled", || first.n_unread() > 40_000);
     // It is stuck now; what is in the pipe is read after its end.
     let first = first.interrupt();
-    let n_whole = first.bytes.iter().filter(|byte| **byte == b'\n').count();
+    let n_whole = memchr::memchr_iter(b'\n', &first.bytes).count();
     assert!(n_whole > 0 && n_whole < 100_000, "{n_whole} lines");
     let rest = FollowProcess::run([format!("{url}?follow=false"), "--from".into(), first.cursor()]);
     let seam = format!("line {}", n_whole + 1);
