@@ -10,9 +10,10 @@
 //! * [`wire`], [`ledger`], [`websocket`], [`http`]: bytes in each format; what a viewer got; full
 //!   duplex; the routes.
 //! * [`client`]: the other end, from anywhere.
-//! * [`config`], [`cli`], [`follow`], [`ls`], [`outside`], [`demo`], [`metrics`], [`shutdown`],
-//!   [`listener`], [`server`], [`check`]:
-//!   what a process needs besides.
+//! * [`config`], [`cli`], [`follow`], [`ls`], [`outside`]: what is typed and configured; the commands
+//!   that ask a server.
+//! * [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]: what a process needs
+//!   besides.
 
 pub mod catalog;
 pub mod check;
