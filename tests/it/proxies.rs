@@ -16,6 +16,15 @@ mod websocket;
 pub use self::front::Front;
 pub use self::program::Program;
 pub use self::site::Site;
+use crate::support::{LogFolder, Options, TestServer};
+
+/// A server as `deploy/README.md` has it behind a proxy.
+#[track_caller]
+pub fn serve(folder: &LogFolder) -> TestServer {
+    let known = r#"hosts = ["logs.example.org", "www.example.org"]"#;
+    let config = format!("[default.tailcast]\n{known}\n");
+    Options::serving([folder.path()]).config(&config).start()
+}
 
 /// Makes one test of each sentence for each program.
 macro_rules! for_each_program {

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::Output;
 
-use super::{Front, Program, Site, for_each_program};
+use super::{Front, Program, Site, for_each_program, serve};
 use crate::support::{LogFolder, Options, TestServer, run};
 
 for_each_program! {
@@ -216,7 +216,7 @@ impl Stage {
     fn new() -> Self {
         let folder = LogFolder::new();
         folder.log("a b/{ä}.log").number(100);
-        let server = TestServer::serving(folder.path());
+        let server = serve(&folder);
         Stage { _folder: folder, server }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Front, Program, Site, for_each_program};
-use crate::support::{LogFile, LogFolder, Request, TestServer, Viewer};
+use super::{Front, Program, Site, for_each_program, serve};
+use crate::support::{LogFile, LogFolder, Request, Viewer};
 
 for_each_program! {
     lines_arrive_at_once_as_deployed_at_a_root,
@@ -42,7 +42,7 @@ fn lines_arrive_one_by_one_where_all_is_compressed(program: Program) {
 fn slowest_of_the_fastest(site: Site, what: &str) -> Duration {
     let program = site.program;
     let (folder, mut log) = LogFolder::with_log("app.log");
-    let server = TestServer::serving(folder.path());
+    let server = serve(&folder);
     let front = Front::start(site, server.address());
     let mut fastest = Duration::ZERO;
     for format in ["text", "ndjson", "sse"] {

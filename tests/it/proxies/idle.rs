@@ -1,7 +1,7 @@
 //! Quiet logs: heartbeats keep a proxy from ending the stream, and tell it of a viewer that has left.
 
-use super::{Front, Program, Site, for_each_program};
-use crate::support::{LogFolder, Request, TestServer, Viewer, wait_until};
+use super::{Front, Program, Site, for_each_program, serve};
+use crate::support::{LogFolder, Request, Viewer, wait_until};
 
 for_each_program! {
     heartbeats_keep_a_quiet_stream_alive,
@@ -11,7 +11,7 @@ for_each_program! {
 /// The limit, which is 60 s (nginx), 50 s (HAProxy) and 300 s (Apache) as installed, is 3 s here.
 fn heartbeats_keep_a_quiet_stream_alive(program: Program) {
     let (folder, mut log) = LogFolder::with_log("app.log");
-    let server = TestServer::serving(folder.path());
+    let server = serve(&folder);
     let front = Front::start(Site::impatient(program), server.address());
     let open = |format: &str, heartbeat: &str| {
         let path = format!("/logs/app.log?tail=0&format={format}&heartbeat={heartbeat}");
@@ -41,7 +41,7 @@ fn heartbeats_keep_a_quiet_stream_alive(program: Program) {
 /// HAProxy and Apache do not look after a client while nothing is sent to it.
 fn a_viewer_that_leaves_is_released(program: Program) {
     let (folder, _log) = LogFolder::with_log("app.log");
-    let server = TestServer::serving(folder.path());
+    let server = serve(&folder);
     let front = Front::start(Site::deployed_at_root(program), server.address());
     for format in ["text", "ndjson", "sse"] {
         let path = format!("/logs/app.log?tail=0&format={format}&heartbeat=1s");

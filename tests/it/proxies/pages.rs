@@ -1,7 +1,7 @@
 //! The page, its files and the lists, at a root and below a path.
 
-use super::{Front, Program, Site, for_each_program};
-use crate::support::{LogFolder, Request, TestServer};
+use super::{Front, Program, Site, for_each_program, serve};
+use crate::support::{LogFolder, Request};
 
 for_each_program! {
     the_page_and_its_files_are_found_at_a_root,
@@ -21,7 +21,7 @@ fn the_page_and_its_files_are_found_below_a_path(program: Program) {
 #[track_caller]
 fn the_page_and_its_files_are_found(site: Site) {
     let (folder, _log) = LogFolder::with_log("deep/er/app.log");
-    let server = TestServer::serving(folder.path());
+    let server = serve(&folder);
     let front = Front::start(site, server.address());
     for page in ["/", "/logs/deep/er/app.log"] {
         let answer = front.get(Request::get(page).accept("text/html"));
@@ -48,7 +48,7 @@ fn lists_and_odd_names_pass(program: Program) {
     let name = "ü b%41 {x}+&.log";
     folder.log(&format!("deep/{name}")).number(3);
     let encoded = "%C3%BC%20b%2541%20%7Bx%7D+&.log";
-    let server = TestServer::serving(folder.path());
+    let server = serve(&folder);
     for site in [Site::deployed_at_root(program), Site::deployed_below_a_path(program)] {
         let front = Front::start(site, server.address());
         let list = front.get("/api/sources").json();
@@ -65,7 +65,7 @@ fn lists_and_odd_names_pass(program: Program) {
 
 fn the_path_without_its_slash_leads_to_the_page(program: Program) {
     let (folder, _log) = LogFolder::with_log("app.log");
-    let server = TestServer::serving(folder.path());
+    let server = serve(&folder);
     let site = Site::deployed_below_a_path(program);
     let front = Front::start(Site { prefix: "", ..site }, server.address());
     let answer = front.get("/ops/logs");

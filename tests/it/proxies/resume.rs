@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Front, Program, Site, for_each_program};
-use crate::support::{DEADLINE, LogFile, LogFolder, Request, TestServer, Viewer, numbered, pause};
+use super::{Front, Program, Site, for_each_program, serve};
+use crate::support::{DEADLINE, LogFile, LogFolder, Request, Viewer, numbered, pause};
 
 for_each_program! {
     no_line_is_lost_or_repeated_when_the_proxy_is_reloaded_and_restarted,
@@ -13,7 +13,7 @@ for_each_program! {
 
 fn no_line_is_lost_or_repeated_when_the_proxy_is_reloaded_and_restarted(program: Program) {
     let (folder, mut log) = LogFolder::with_log("app.log");
-    let server = TestServer::serving(folder.path());
+    let server = serve(&folder);
     let mut front = Front::start(Site::deployed_at_root(program), server.address());
     let mut events = EventSource::open(&front, "/logs/app.log?tail=all&heartbeat=1s");
     let is_over = AtomicBool::new(false);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio_tungstenite::tungstenite::Error;
 
-use super::{Front, Program, Site, for_each_program};
-use crate::support::{LogFolder, Request, TestServer};
+use super::{Front, Program, Site, for_each_program, serve};
+use crate::support::{LogFolder, Request};
 
 for_each_program! {
     a_websocket_carries_lines_at_once_as_deployed,
@@ -16,7 +16,7 @@ for_each_program! {
 fn a_websocket_carries_lines_at_once_as_deployed(program: Program) {
     for site in [Site::deployed_at_root(program), Site::deployed_below_a_path(program)] {
         let (folder, mut log) = LogFolder::with_log("app.log");
-        let server = TestServer::serving(folder.path());
+        let server = serve(&folder);
         let origin = format!("https://{}", site.host.unwrap());
         let front = Front::start(site, server.address());
         let request = handshake("/logs/app.log?tail=0").header("Origin", &origin);
@@ -39,7 +39,7 @@ fn a_websocket_carries_lines_at_once_as_deployed(program: Program) {
 
 fn a_naive_configuration_passes_the_upgrade_or_is_told_the_lines(program: Program) {
     let (folder, mut log) = LogFolder::with_log("app.log");
-    let server = TestServer::serving(folder.path());
+    let server = serve(&folder);
     let front = Front::start(Site::impatient(program), server.address());
     let socket = front.socket(handshake("/logs/app.log?tail=0&heartbeat=1s"));
     match program {
