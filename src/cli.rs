@@ -2,6 +2,8 @@
 
 pub mod connect;
 pub mod follow;
+pub mod token;
+pub mod user;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -12,6 +14,8 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use crate::cli::connect::{ConnectArgs, ConnectArgsError};
 pub use crate::cli::follow::FollowArgs;
+use crate::cli::token::TokenCommand;
+use crate::cli::user::UserCommand;
 use crate::config::Overrides;
 use crate::when::parse_span;
 
@@ -63,6 +67,12 @@ pub enum Command {
     /// come through, and which line of the proxy's configuration to change where not.
     #[command(after_long_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
+    /// Add, list and remove those who log in with a password.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make, list and revoke what programs show instead of a password.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Follow logs of a server in a terminal, and lose no line: reconnects, and resumes.
     #[command(after_long_help = follow::EXAMPLES)]
     Follow(FollowArgs),

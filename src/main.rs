@@ -22,6 +22,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(args) => serve(args),
         Command::Check(args) => check(args),
+        Command::User(command) => cli::user::run(&command).and_then(|text| print(&text)),
+        Command::Token(command) => cli::token::run(&command).and_then(|text| print(&text)),
         Command::Follow(args) => follow(args),
         Command::Ls(args) => ls(&args),
     };
@@ -58,8 +60,9 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .context("cannot start the runtime")?;
     let stop = CancellationToken::new();
     let demo = demo.map(|demo| runtime.spawn(demo.run(stop.clone())));
-    let served = runtime.block_on(server::serve(config, |address, n_sources| {
-        eprintln!("tailcast: serving {n_sources} sources on http://{address}/");
+    let scheme = if config.is_tls { "https" } else { "http" };
+    let served = runtime.block_on(server::serve(config, move |address, n_sources| {
+        eprintln!("tailcast: serving {n_sources} sources on {scheme}://{address}/");
     }));
     stop.cancel();
     if let Some(demo) = demo {

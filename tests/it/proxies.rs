@@ -22,7 +22,8 @@ use crate::support::{LogFolder, Options, TestServer};
 #[track_caller]
 pub fn serve(folder: &LogFolder) -> TestServer {
     let known = r#"hosts = ["logs.example.org", "www.example.org"]"#;
-    let config = format!("[default.tailcast]\n{known}\n");
+    let trusted = r#"trusted_proxies = ["127.0.0.1"]"#;
+    let config = format!("[default.tailcast]\n{known}\n{trusted}\n");
     Options::serving([folder.path()]).config(&config).start()
 }
 

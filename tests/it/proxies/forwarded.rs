@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Front, Program, Site, for_each_program};
-use crate::support::{Request, pause};
+use super::{Front, Program, Site, for_each_program, serve};
+use crate::support::{LogFolder, Request, pause, wait_until};
 
 for_each_program! {
     what_a_client_claims_of_itself_is_replaced,
+    the_server_knows_the_client_and_not_the_proxy,
 }
 
 fn what_a_client_claims_of_itself_is_replaced(program: Program) {
@@ -40,6 +41,22 @@ fn what_a_client_claims_of_itself_is_replaced(program: Program) {
         for name in ["Forwarded", "Remote-User", "Remote-Groups"] {
             assert!(values(name).iter().all(|value| value.is_empty()), "{answer}");
         }
+    }
+}
+
+fn the_server_knows_the_client_and_not_the_proxy(program: Program) {
+    let (folder, _log) = LogFolder::with_log("app.log");
+    let server = serve(&folder);
+    for site in [Site::deployed_at_root(program), Site::deployed_below_a_path(program)] {
+        let prefix = site.prefix.len();
+        let front = Front::start(site, server.address());
+        let own = format!("127.77.{prefix}.9");
+        let claim = Request::get("/logs/app.log?tail=0").header("X-Forwarded-For", "192.0.2.6");
+        let _viewer = front.follow(claim.bound_to(&own));
+        let told = format!("client={own}");
+        wait_until("the client is told by its address", || server.log().contains(&told));
+        let log = server.log();
+        assert!(!log.contains("192.0.2.6"), "{log}");
     }
 }
 

@@ -50,7 +50,7 @@ impl Connection {
 
     /// As [`Connection::open`]; that there is nobody, or no answer, is an error.
     pub fn attempt(address: SocketAddr, request: &Request) -> io::Result<Self> {
-        let mut pipe = Pipe::open(address, request.tls(), request.receive_buffer_bytes(), LOOK)?;
+        let mut pipe = Pipe::open(address, request, LOOK)?;
         pipe.write_all(&request.to_bytes(&address.to_string()))?;
         pipe.flush()?;
         let mut connection = Connection {

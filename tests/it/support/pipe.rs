@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use super::DEADLINE;
+use super::{DEADLINE, Request};
 
 /// How a request goes over TLS.
 #[derive(Clone, Debug)]
@@ -28,21 +28,19 @@ pub enum Pipe {
 }
 
 impl Pipe {
-    /// Connects; reads wait for `look` at most. `receive_buffer` is how much the kernel may take in.
-    pub fn open(
-        address: SocketAddr,
-        tls: Option<&Tls>,
-        receive_buffer: Option<usize>,
-        look: Duration,
-    ) -> io::Result<Self> {
+    /// Connects as the request wants it; reads wait for `look` at most.
+    pub fn open(address: SocketAddr, request: &Request, look: Duration) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        if let Some(bytes) = receive_buffer {
+        if let Some(bytes) = request.receive_buffer_bytes() {
             socket.set_recv_buffer_size(bytes)?;
+        }
+        if let Some(own) = request.own_address() {
+            socket.bind(&SocketAddr::new(own, 0).into())?;
         }
         socket.connect(&address.into())?;
         let mut socket = TcpStream::from(socket);
         socket.set_nodelay(true)?;
-        let Some(tls) = tls else {
+        let Some(tls) = request.tls() else {
             socket.set_read_timeout(Some(look))?;
             return Ok(Self::Plain(socket));
         };

@@ -52,7 +52,7 @@ impl Socket {
 
     /// Sends the request as a handshake.
     pub fn attempt(address: SocketAddr, request: &Request) -> Result<Self, Box<Error>> {
-        let pipe = Pipe::open(address, request.tls(), None, POLL);
+        let pipe = Pipe::open(address, request, POLL);
         let pipe = pipe.map_err(|error| Box::new(Error::Io(error)))?;
         let mut attempt = client(request.to_handshake(address), pipe);
         let (socket, response) = loop {
