@@ -13,6 +13,7 @@
 pub mod backoff;
 pub mod connect;
 pub mod event;
+pub mod fallback;
 pub mod follow;
 
 pub mod opening;

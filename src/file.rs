@@ -40,6 +40,7 @@ use crate::file::watch_hub::{WatchGuard, WatchHub};
 use crate::filter::Filter;
 use crate::history::{History, while_trying};
 use crate::line::Zone;
+use crate::redact::Redactor;
 use crate::source::{Older, OpenError, Opened, SegmentStatus, Source, SourceName, Start, Status};
 
 /// A log that is a file.
@@ -63,6 +64,21 @@ pub struct FileContext {
     pub zone: Arc<Zone>,
     /// What the files of all sources share.
     pub shared: Arc<SharedFiles>,
+    /// What must not be shown of which source.
+    pub redactors: Redactors,
+}
+
+/// Tells what must not be shown of a source; by default nothing.
+#[derive(Clone, Default)]
+pub struct Redactors(pub Option<RedactorOf>);
+
+/// Tells what must not be shown of a source.
+pub type RedactorOf = Arc<dyn Fn(&SourceName) -> Redactor + Send + Sync>;
+
+impl std::fmt::Debug for Redactors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Redactors")
+    }
 }
 
 /// Where a history begins.
@@ -86,7 +102,8 @@ impl FileSource {
     pub fn new(name: SourceName, location: Location, context: FileContext) -> Self {
         let metrics = Arc::clone(&context.feeds.metrics);
         let shared = Arc::clone(&context.shared);
-        let files = Arc::new(Files::new(&name, location, metrics, shared));
+        let redactor = context.redactors.0.as_ref().map(|of| of(&name)).unwrap_or_default();
+        let files = Arc::new(Files::new(&name, location, metrics, shared, redactor));
         let reads = Arc::new(Semaphore::new(MAX_READS));
         FileSource { name, files, feed: Arc::default(), reads, context }
     }

@@ -63,6 +63,7 @@ pub async fn run(args: FollowArgs) -> Result<u8, StartError> {
     if args.exit_on_end {
         options = options.end_with_server();
     }
+    let has_credentials = options.has_credentials();
     let client = Client::new(options);
     let follows = args.urls.iter().map(|url| client.follow(url, args.query()));
     let follows = follows.collect::<Result<Vec<Follow>, UrlError>>()?;
@@ -71,41 +72,41 @@ pub async fn run(args: FollowArgs) -> Result<u8, StartError> {
     let names = names(&follows);
     let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
     let (reporter, reporting) = Reporter::new(&tasks);
+    if has_credentials {
+        warn_of_exposure(&follows, &reporter);
+    }
     let (sender, queue) = mpsc::channel(QUEUE);
     let has_several = follows.len() > 1;
-    let followed: Vec<_> = follows
-        .into_iter()
-        .enumerate()
-        .map(|(number, follow)| {
-            let name = has_several.then(|| follow.target().shown());
-            let watch = Watch {
-                number,
-                name,
-                follow,
-                sender: sender.clone(),
-                reporter: reporter.clone(),
-                cancel: cancel.clone(),
-                last_why: None,
-            };
-            tasks.spawn(watch.run())
-        })
-        .collect();
+    let watch = |(number, follow): (usize, Follow)| Watch {
+        number,
+        name: has_several.then(|| follow.target().shown()),
+        follow,
+        sender: sender.clone(),
+        reporter: reporter.clone(),
+        cancel: cancel.clone(),
+        last_why: None,
+    };
+    let watches = follows.into_iter().enumerate().map(watch);
+    let followed: Vec<_> = watches.map(|watch| tasks.spawn(watch.run())).collect();
     drop(sender);
-    let printer = Printer::new(Output::stdout()?, style, names, reporter.clone(), cancel.clone());
-    let mut printing = tasks.spawn(printer.run(queue));
-    let printed = tokio::select! {
-        printed = &mut printing => printed,
-        _signal = signals.next() => {
-            cancel.cancel();
-            tokio::select! {
-                printed = &mut printing => printed,
-                // Twice is impatience.
-                _signal = signals.next() => return Ok(0),
-            }
-        }
+    let output = Output::stdout()?;
+    let scribe = Printer::new(output, style, names, reporter.clone(), cancel.clone());
+    let mut printing = tasks.spawn(scribe.run(queue));
+    let done = tokio::select! {
+        done = &mut printing => Some(done),
+        _signal = signals.next() => None,
     };
     cancel.cancel();
-    let printed = printed.map_err(io::Error::other)?;
+    let done = if let Some(done) = done {
+        done
+    } else {
+        tokio::select! {
+            done = printing => done,
+            // Twice is impatience.
+            _signal = signals.next() => return Ok(0),
+        }
+    };
+    let printed = done.map_err(io::Error::other)?;
     let mut has_failed = false;
     for ending in followed {
         has_failed |= matches!(ending.await.map_err(io::Error::other)?, Ending::Failed);
@@ -114,6 +115,14 @@ pub async fn run(args: FollowArgs) -> Result<u8, StartError> {
     drop(reporter);
     reporting.finish().await;
     Ok(exit_code)
+}
+
+/// A token is as good as a password.
+fn warn_of_exposure(follows: &[Follow], reporter: &Reporter) {
+    for target in follows.iter().map(Follow::target).filter(|target| target.is_exposed()) {
+        let words = "is not encrypted: who is on the way can read the token";
+        reporter.say(format!("the connection to {} {words}", target.authority()));
+    }
 }
 
 /// Says how it has ended and how to go on.

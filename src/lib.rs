@@ -3,16 +3,21 @@
 //!
 //! The modules, in reading order:
 //!
-//! * [`cursor`], [`line`](mod@line), [`when`]: the words. A place as a token; what a line tells; a time asked for.
+//! * [`cursor`], [`line`](mod@line), [`redact`], [`when`]: the words. A place as a token; what a line tells; what
+//!   is masked of it; a time asked for.
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
+//! * [`auth`]: who asks, and what they may read.
 //! * [`wire`], [`ledger`], [`websocket`], [`http`]: bytes in each format; what a viewer got; full
 //!   duplex; the routes.
 //! * [`client`]: the other end, from anywhere.
-//! * [`config`], [`cli`], [`follow`], [`ls`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
-//!   what a process needs besides.
+//! * [`config`], [`cli`], [`follow`], [`ls`], [`outside`]: what is typed and configured; the commands
+//!   that ask a server.
+//! * [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]: what a process needs
+//!   besides.
 
+pub mod auth;
 pub mod catalog;
 pub mod check;
 pub mod chunk;
@@ -33,6 +38,8 @@ pub mod line;
 pub mod listener;
 pub mod ls;
 pub mod metrics;
+pub mod outside;
+pub mod redact;
 pub mod server;
 pub mod shutdown;
 pub mod source;

@@ -116,6 +116,6 @@ mod tests {
     fn a_table_has_a_head_and_names_that_a_terminal_only_shows() {
         let (size, modified, viewers) = (1, None, 2);
         let text = table(&[SourceStatus { name: "a\x1b[2J".to_owned(), size, modified, viewers }]);
-        assert_eq!(text, "NAME    SIZE  AGE  VIEWERS\na␛[2J   1 B    -        2\n");
+        assert_eq!(text, "NAME   SIZE  AGE  VIEWERS\na␛[2J   1 B    -        2\n");
     }
 }

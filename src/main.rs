@@ -5,11 +5,12 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use tailcast::cli::{self, Command, FollowArgs, LsArgs, ServeArgs};
+use tailcast::cli::{self, CheckArgs, Command, FollowArgs, LsArgs, ServeArgs};
 use tailcast::config::{Config, ConfigError, Overrides};
 use tailcast::demo::Demo;
 use tailcast::follow::{self, StartError};
 use tailcast::ls::{self, LsError};
+use tailcast::outside::{self, OutsideError};
 use tailcast::{check, server};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,8 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(args) => serve(args),
         Command::Check(args) => check(args),
+        Command::User(command) => cli::user::run(&command).and_then(|text| print(&text)),
+        Command::Token(command) => cli::token::run(&command).and_then(|text| print(&text)),
         Command::Follow(args) => follow(args),
         Command::Ls(args) => ls(&args),
     };
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
             let usage = error.downcast_ref::<ConfigError>().map(ConfigError::exit_code);
             let usage = usage.or(error.downcast_ref().map(StartError::exit_code));
             let usage = usage.or(error.downcast_ref().map(LsError::exit_code));
+            let usage = usage.or(error.downcast_ref().map(OutsideError::exit_code));
             ExitCode::from(usage.unwrap_or(1))
         }
     }
@@ -56,8 +60,9 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         .context("cannot start the runtime")?;
     let stop = CancellationToken::new();
     let demo = demo.map(|demo| runtime.spawn(demo.run(stop.clone())));
-    let served = runtime.block_on(server::serve(config, |address, n_sources| {
-        eprintln!("tailcast: serving {n_sources} sources on http://{address}/");
+    let scheme = if config.is_tls { "https" } else { "http" };
+    let served = runtime.block_on(server::serve(config, move |address, n_sources| {
+        eprintln!("tailcast: serving {n_sources} sources on {scheme}://{address}/");
     }));
     stop.cancel();
     if let Some(demo) = demo {
@@ -68,8 +73,13 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&Overrides::from(args))?;
+fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    if let Some(url) = &args.url {
+        let report = client_runtime()?.block_on(outside::run(url, &args))?;
+        print(&report.to_string())?;
+        return Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let config = Config::load(&Overrides::from(args.serve))?;
     print(&check::report(&config)?)
 }
 

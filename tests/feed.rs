@@ -7,6 +7,10 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::format_collect,
+    clippy::cast_possible_truncation,
+    clippy::unimplemented,
+    clippy::doc_markdown,
     reason = "a failed fixture is a failed test"
 )]
 
@@ -218,6 +222,7 @@ async fn viewer(log: &Arc<MemoryLog>, start: Start) -> Follower {
         done: EndReason::Eof,
         heartbeat: Duration::from_secs(60),
         roster: None,
+        rights: None,
         cancel: CancellationToken::new(),
     };
     Follower::open(wish, Arc::new(Zone::system())).await.unwrap()

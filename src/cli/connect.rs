@@ -14,7 +14,7 @@ pub struct ConnectArgs {
     #[arg(long = "header", short = 'H', value_name = "K: V", value_parser = header)]
     pub headers: Vec<String>,
     /// Read a token from this file and send it as `Authorization: Bearer …`. Else it is taken from
-    /// TAILCAST_TOKEN, or from the file that TAILCAST_TOKEN_FILE names.
+    /// `TAILCAST_TOKEN`, or from the file that `TAILCAST_TOKEN_FILE` names.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Trust the authorities in this PEM file, and not those of the system.

@@ -10,13 +10,14 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::client::backoff::Backoff;
 use crate::client::event::{EndReason, Event, FallenBack, Missed, Reconnecting, Resumed};
+use crate::client::fallback::Fallback;
 use crate::client::opening::{Attempt, OpenError, Opened, Settings, opened, opening};
 use crate::client::options::{LONGEST_HEARTBEAT, SHORTEST_HEARTBEAT};
 use crate::client::places::Places;
 use crate::client::query::Query;
 use crate::client::sources;
 use crate::client::target::Target;
-use crate::client::transport::{Kind, Lost, Transport};
+use crate::client::transport::{Lost, Transport};
 
 /// One log, followed.
 #[derive(Debug)]
@@ -38,11 +39,7 @@ pub struct Follow {
     has_started: bool,
     /// The stream is back, and what came of it is not yet known.
     resuming: Option<Resuming>,
-    /// A WebSocket was refused then.
-    refused: Option<Instant>,
-    is_fallen_back: bool,
-    /// A WebSocket was given, and then nothing came over it.
-    mute: Option<String>,
+    fallback: Fallback,
     /// The place was refused, and has to be looked over.
     is_stale: bool,
 }
@@ -100,9 +97,7 @@ impl Follow {
             has_begun: false,
             has_started: false,
             resuming: None,
-            refused: None,
-            is_fallen_back: false,
-            mute: None,
+            fallback: Fallback::default(),
             is_stale: false,
         }
     }
@@ -166,10 +161,9 @@ impl Follow {
     }
 
     fn attempt(&self) -> Attempt {
-        let is_refused = self.refused.is_some_and(|at| at.elapsed() < WEBSOCKET_AGAIN);
         let query = match (self.places.cursor(), self.has_begun) {
             (Some(cursor), _) => self.query.resumed(&cursor),
-            (None, true) => self.query.from_now(),
+            (None, true) => self.query.without_past(),
             (None, false) => self.query.clone(),
         };
         Attempt {
@@ -177,7 +171,7 @@ impl Follow {
             target: self.target.clone(),
             query: query.encoded(),
             heartbeat: self.heartbeat,
-            first: if is_refused { Kind::Ndjson } else { Kind::WebSocket },
+            first: self.fallback.first(),
         }
     }
 
@@ -202,15 +196,9 @@ impl Follow {
 
     fn take_over(&mut self, opened: Opened) {
         let Opened { transport, refused } = opened;
-        let is_fallen_back = transport.kind() == Kind::Ndjson;
-        if let Some(refused) = &refused {
-            self.refused = refused.is_lasting.then(Instant::now);
-        }
-        let why = refused.map(|refused| refused.why).or(self.mute.take());
-        if let (true, false, Some(why)) = (is_fallen_back, self.is_fallen_back, why) {
+        if let Some(why) = self.fallback.note_opened(transport.kind(), refused) {
             self.ready.push_back(Event::FallenBack(FallenBack { why }));
         }
-        self.is_fallen_back = is_fallen_back;
         self.has_started = false;
         self.state = State::Open(transport);
     }
@@ -228,8 +216,8 @@ impl Follow {
                 Ok(())
             }
             Err(lost) => {
-                if matches!(lost, Lost::Silence(_)) && !self.has_started && !self.is_fallen_back {
-                    (self.refused, self.mute) = (Some(Instant::now()), Some(lost.to_string()));
+                if matches!(lost, Lost::Silence(_)) && !self.has_started {
+                    self.fallback.note_mute(lost.to_string());
                 }
                 self.lose(lost.to_string())
             }
@@ -330,9 +318,6 @@ impl Follow {
         self.state = State::Waiting(Instant::now() + delay);
     }
 }
-
-/// A WebSocket that was refused is not asked for again before this time.
-const WEBSOCKET_AGAIN: Duration = Duration::from_secs(600);
 
 /// What was missed is told first: if nothing is by then, nothing was.
 const RESUMED_AFTER: Duration = Duration::from_secs(1);

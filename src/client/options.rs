@@ -51,6 +51,12 @@ impl Options {
         Ok(self)
     }
 
+    /// Whether something is sent that proves who asks.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.headers.contains_key(AUTHORIZATION)
+    }
+
     /// Whom to trust, in place of the system's authorities.
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {

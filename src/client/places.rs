@@ -114,9 +114,9 @@ mod tests {
     #[test]
     fn the_place_is_after_the_last_line_of_each_source() {
         let mut places =
-            places(r#"{"event":"start","source":"*","sources":["a","b"c"],"cursor":"A0~B0"}"#);
+            places(r#"{"event":"start","source":"*","sources":["a","b\"c"],"cursor":"A0~B0"}"#);
         assert_eq!(places.cursor().as_deref(), Some("A0~B0"));
-        let batch = r#"{"lines":[{"source":"b"c","cursor":"B1","line":""},{"source":"a",
+        let batch = r#"{"lines":[{"source":"b\"c","cursor":"B1","line":""},{"source":"a",
             "cursor":"A1","line":""},{"source":"a","cursor":"A2","line":""}]}"#;
         let event = parse_message(batch.into()).unwrap().unwrap();
         let crate::client::Event::Lines(lines) = &event else { panic!("{event:?}") };

@@ -100,7 +100,7 @@ impl Query {
     }
 
     /// The same without any line of the past.
-    pub(crate) fn from_now(&self) -> Self {
+    pub(crate) fn without_past(&self) -> Self {
         self.clone().without(BEGINNINGS).tail(0)
     }
 
@@ -164,6 +164,6 @@ mod tests {
         assert_eq!(Query::new().tail(3).over(&pairs).encoded(), "grep=x&tail=3");
         let query = Query::new().tail(3).since("5m").grep("a b");
         assert_eq!(query.resumed("a~b").encoded(), "grep=a%20b&from=a~b");
-        assert_eq!(query.from_now().encoded(), "grep=a%20b&tail=0");
+        assert_eq!(query.without_past().encoded(), "grep=a%20b&tail=0");
     }
 }

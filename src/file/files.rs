@@ -18,6 +18,7 @@ use crate::file::reserve::Reserve;
 use crate::file::rotation::Compression;
 use crate::file::segment::{FileId, Segment};
 use crate::metrics::Metrics;
+use crate::redact::Redactor;
 use crate::source::SourceName;
 
 /// One source's files.
@@ -30,6 +31,7 @@ pub struct Files {
     heads: Mutex<HashMap<HeadKey, Vec<u8>>>,
     chronicle: Mutex<Chronicle>,
     shared: Arc<SharedFiles>,
+    redactor: Redactor,
 }
 
 /// What the files of all sources share.
@@ -50,10 +52,11 @@ impl Files {
         location: Location,
         metrics: Arc<Metrics>,
         shared: Arc<SharedFiles>,
+        redactor: Redactor,
     ) -> Self {
         let source = hash32(name.as_str().as_bytes());
         let (open, heads, chronicle) = Default::default();
-        Files { location, source, metrics, open, heads, chronicle, shared }
+        Files { location, source, metrics, open, heads, chronicle, shared, redactor }
     }
 
     /// Where the files are.
@@ -129,8 +132,9 @@ impl Files {
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
         let (path, compression) = (&sibling.path, sibling.compression);
         let SharedFiles { indexes, reserve, folders: _ } = &*self.shared;
+        let (location, source, redactor) = (&self.location, self.source, &self.redactor);
         let fresh = reserve
-            .open(|| Segment::open(path, &self.location, compression, self.source, indexes))?;
+            .open(|| Segment::open(path, location, compression, source, indexes, redactor))?;
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
         let shared = open

@@ -1,7 +1,7 @@
 //! Output: standard output, as it can be written without ever being stuck in it.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
@@ -17,7 +17,9 @@ pub enum Output {
     /// A pipe, which is opened anew: how it is written is then ours alone, and not a setting that
     /// we share with whoever else holds it. What it has taken is known to the byte.
     Pipe(pipe::Sender),
-    /// A file or a terminal: written on a thread where that may take its time.
+    /// A file, or what takes everything: a write does not wait for anybody.
+    File(File),
+    /// A terminal, or a socket: written on a thread where that may take its time.
     Other(tokio::fs::File),
 }
 
@@ -34,8 +36,12 @@ impl Output {
                 Err(error) => tracing::debug!(%error, "standard output cannot be opened anew"),
             }
         }
-        let copy = stdout.as_fd().try_clone_to_owned()?;
-        Ok(Self::Other(tokio::fs::File::from_std(File::from(copy))))
+        let copy = File::from(stdout.as_fd().try_clone_to_owned()?);
+        let is_device = kind == FileType::CharacterDevice && !copy.is_terminal();
+        if kind == FileType::RegularFile || is_device {
+            return Ok(Self::File(copy));
+        }
+        Ok(Self::Other(tokio::fs::File::from_std(copy)))
     }
 
     /// Writes all, or until `cancel`; the number of bytes that are known to be written.
@@ -46,6 +52,10 @@ impl Output {
     ) -> (usize, io::Result<()>) {
         match self {
             Self::Pipe(sender) => write_pipe(sender, bytes, cancel).await,
+            Self::File(file) => match file.write_all(bytes) {
+                Ok(()) => (bytes.len(), Ok(())),
+                Err(error) => (0, Err(error)),
+            },
             Self::Other(file) => {
                 let whole = async {
                     file.write_all(bytes).await?;
@@ -69,7 +79,7 @@ impl Output {
                 Ok(_nobody_reads) => ErrorKind::BrokenPipe.into(),
                 Err(error) => error,
             },
-            Self::Other(_) => std::future::pending().await,
+            Self::File(_) | Self::Other(_) => std::future::pending().await,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal as _};
 
+use clap::builder::styling;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -205,9 +206,7 @@ impl Page {
         if style.is_terminal {
             let level = record.level().filter(|_| style.is_coloured);
             let colour = level.and_then(|level| style_of_level(&level));
-            colour.iter().for_each(|colour| write_styled(colour.render(), &mut self.bytes));
-            write_visible(&line, &mut self.bytes);
-            colour.iter().for_each(|colour| write_styled(colour.render_reset(), &mut self.bytes));
+            write_coloured(colour, &line, &mut self.bytes);
         } else {
             self.bytes.extend_from_slice(line.as_bytes());
         }
@@ -230,13 +229,9 @@ impl Page {
         }
         let mut prefix = stream.name.server.clone().map_or(String::new(), |server| server + "/");
         prefix.push_str(&source);
-        if style.is_coloured {
+        if style.is_terminal {
             let colour = style_of_source(self.number_of(number, &source));
-            write_styled(colour.render(), &mut self.bytes);
-            write_visible(&prefix, &mut self.bytes);
-            write_styled(colour.render_reset(), &mut self.bytes);
-        } else if style.is_terminal {
-            write_visible(&prefix, &mut self.bytes);
+            write_coloured(style.is_coloured.then_some(colour), &prefix, &mut self.bytes);
         } else {
             self.bytes.extend_from_slice(prefix.as_bytes());
         }
@@ -252,8 +247,12 @@ impl Page {
     }
 }
 
-fn write_styled(sequence: impl std::fmt::Display, out: &mut Vec<u8>) {
-    out.extend_from_slice(sequence.to_string().as_bytes());
+/// For a terminal: what it must not obey is made visible.
+fn write_coloured(colour: Option<styling::Style>, text: &str, out: &mut Vec<u8>) {
+    let Some(colour) = colour else { return write_visible(text, out) };
+    out.extend_from_slice(colour.render().to_string().as_bytes());
+    write_visible(text, out);
+    out.extend_from_slice(colour.render_reset().to_string().as_bytes());
 }
 
 fn gap_words(gap: &Gap) -> String {

@@ -62,6 +62,7 @@ pub struct Asset {
 #[get("/static/<file>")]
 pub fn asset(file: &str) -> Result<Asset, Problem> {
     let (content_type, body) = match file {
+        "login.css" => (ContentType::CSS, include_str!("../../static/login.css")),
         "viewer.js" => (ContentType::JavaScript, include_str!("../../static/viewer.js")),
         "viewer.css" => (ContentType::CSS, include_str!("../../static/viewer.css")),
         _ => return Err(Problem::new(Status::NotFound, "the page has no such file")),
@@ -82,4 +83,4 @@ impl<'r> Responder<'r, 'static> for Asset {
 
 const INDEX: &str = include_str!("../../static/index.html");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-    img-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'self'";
+    img-src 'self'; base-uri 'self'; form-action 'none'";

@@ -13,12 +13,13 @@ use rocket::{State, get};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::catalog::Snapshot;
+use crate::http::access::Access;
+use crate::http::admission::AdmissionGuard;
 use crate::http::asked::Asked;
 use crate::http::negotiate::{self, Representation};
 use crate::http::page::Page;
 use crate::http::problem::Problem;
-use crate::http::site::{AdmissionGuard, Site};
+use crate::http::site::Site;
 use crate::http::statuses::Listed;
 use crate::source::{Source, Status as SourceStatus};
 use crate::wire::Format;
@@ -42,7 +43,9 @@ pub enum List {
 pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_root())),
-        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await)),
+        Some(Representation::Stream(_)) | None => {
+            Ok(List::Text(text_list(site, &asked.access).await))
+        }
     }
 }
 
@@ -51,38 +54,36 @@ pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
 pub async fn list(asked: Asked, uri: &Origin<'_>, site: &State<Site>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_list(uri.path().as_str()))),
-        Some(Representation::Stream(Format::Ndjson)) => Ok(List::Json(json_list(site).await)),
-        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await)),
+        Some(Representation::Stream(Format::Ndjson)) => {
+            Ok(List::Json(json_list(site, &asked.access).await))
+        }
+        Some(Representation::Stream(_)) | None => {
+            Ok(List::Text(text_list(site, &asked.access).await))
+        }
     }
 }
 
 /// All sources with their segments, and what was left out with the reason.
 #[get("/api/sources")]
 pub async fn api(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
-    if asked.query.is_some_and(|query| !query.is_empty()) {
+    if asked.query.as_ref().is_some_and(|query| !query.is_empty()) {
         return Err(Problem::new(Status::BadRequest, "the list of sources takes no parameters"));
     }
     if negotiate::accepted(&asked.accept) != Some(Representation::Stream(Format::Sse)) {
-        return Ok(List::Json(json_list(site).await));
+        return Ok(List::Json(json_list(site, &asked.access).await));
     }
-    let Some(place) = site.admission.admit() else {
-        let detail = format!("all {} places for viewers are taken", site.admission.max_viewers());
-        return Err(Problem::new(Status::ServiceUnavailable, detail).retry_after(5));
-    };
-    Ok(List::Changes(Box::new(Changes::new(Site::clone(site), place))))
+    let place = site.admission.admit(&asked.client, asked.access.holder())?;
+    Ok(List::Changes(Box::new(Changes::new(Site::clone(site), asked.access, place))))
 }
 
 /// How all sources stand now.
-async fn statuses(site: &Site) -> (Arc<Snapshot<dyn Source>>, Vec<Listed>) {
-    let snapshot = site.catalog.snapshot();
-    let sources = snapshot.sources.values().map(Arc::clone).collect();
-    let statuses = Arc::clone(&site.statuses).of(sources).await;
-    (snapshot, statuses)
+async fn statuses(site: &Site, access: &Access) -> Vec<Listed> {
+    Arc::clone(&site.statuses).of(access.sources()).await
 }
 
-async fn text_list(site: &Site) -> String {
-    let (snapshot, all) = statuses(site).await;
-    let width = snapshot.sources.keys().map(|name| name.as_str().chars().count()).max();
+async fn text_list(site: &Site, access: &Access) -> String {
+    let all = statuses(site, access).await;
+    let width = all.iter().map(|(source, _)| source.name().as_str().chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = String::new();
     for (source, found) in &all {
@@ -95,8 +96,8 @@ async fn text_list(site: &Site) -> String {
     text
 }
 
-async fn json_list(site: &Site) -> Value {
-    let (snapshot, statuses) = statuses(site).await;
+async fn json_list(site: &Site, access: &Access) -> Value {
+    let statuses = statuses(site, access).await;
     let sources: Vec<Value> = statuses
         .iter()
         .map(|(source, status)| {
@@ -114,8 +115,8 @@ async fn json_list(site: &Site) -> Value {
             value
         })
         .collect();
-    let left_out = snapshot
-        .left_out
+    let left_out = access.left_out();
+    let left_out = left_out
         .iter()
         .map(|left_out| json!({"name": left_out.name, "reason": left_out.reason.to_string()}));
     json!({"sources": sources, "left_out": left_out.collect::<Vec<_>>()})
@@ -143,6 +144,9 @@ fn time_value(time: Option<SystemTime>) -> Value {
 #[derive(Debug)]
 pub struct Changes {
     site: Site,
+    access: Access,
+    /// Grows when rights have changed.
+    rights: tokio::sync::watch::Receiver<u64>,
     versions: tokio::sync::watch::Receiver<u64>,
     /// What was told of each source, and when; none before the list.
     known: Option<BTreeMap<String, (Value, Instant)>>,
@@ -151,20 +155,25 @@ pub struct Changes {
 }
 
 impl Changes {
-    fn new(site: Site, place: AdmissionGuard) -> Self {
-        let versions = site.catalog.subscribe();
-        Changes { site, versions, known: None, last_word: Instant::now(), _place: place }
+    fn new(site: Site, access: Access, place: AdmissionGuard) -> Self {
+        let (versions, rights) = (access.changes(), site.auth.changes());
+        let last_word = Instant::now();
+        Changes { site, access, rights, versions, known: None, last_word, _place: place }
     }
 
-    /// The next events; none once the server closes.
+    /// The next events; none once the server closes or the asker may not come in any more.
     async fn next(&mut self) -> Option<String> {
         let mut events = String::new();
         while events.is_empty() {
+            if !self.access.is_valid() {
+                return None;
+            }
             if self.known.is_some() {
                 let second = tokio::time::sleep(CHANGE_PAUSE);
                 tokio::select! {
                     () = self.site.closing.cancelled() => return None,
                     changed = self.versions.changed() => changed.ok()?,
+                    changed = self.rights.changed() => changed.ok()?,
                     () = second => {}
                 }
             }
@@ -178,7 +187,7 @@ impl Changes {
     }
 
     async fn look(&mut self) -> String {
-        let (_, statuses) = statuses(&self.site).await;
+        let statuses = statuses(&self.site, &self.access).await;
         let now = Instant::now();
         let current = statuses.iter().map(|(source, status)| {
             (source.name().as_str().to_owned(), (brief(source.as_ref(), status), now))

@@ -25,6 +25,7 @@ use tailcast::filter::Filter;
 use tailcast::http::query;
 use tailcast::line::split::{Encoding, trim_line_end};
 use tailcast::line::{LineTime, Zone, facts};
+use tailcast::redact::Redactor;
 use tailcast::websocket::command::{self, Command, Seek};
 
 /// A cursor, or a set of them: what is read is written the same, and what is damaged is refused.
@@ -322,7 +323,10 @@ fn segment_of(content: &[u8]) -> Arc<Segment> {
     let location =
         Location { path: path.clone(), siblings: false, olddir: None, confined_to: None };
     let indexes = GzipIndexes::default();
-    Arc::new(Segment::open(&path, &location, Compression::None, 1, &indexes).unwrap())
+    Arc::new(
+        Segment::open(&path, &location, Compression::None, 1, &indexes, &Redactor::default())
+            .unwrap(),
+    )
 }
 
 /// A small file may hold a great deal.

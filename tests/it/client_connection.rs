@@ -211,7 +211,9 @@ fn a_source_that_has_vanished_does_not_hold_up_the_others() {
 fn a_stream_of_too_many_sources_is_honest_about_it() {
     let folder = LogFolder::new();
     let mut logs: Vec<_> = (0..17).map(|n| folder.log(&format!("{n}.log"))).collect();
-    logs.iter_mut().for_each(|log| log.number(1));
+    for log in &mut logs {
+        log.number(1);
+    }
     let server = TestServer::serving(folder.path());
     let proxy = Proxy::before(server.address());
     let follow = FollowProcess::start([format!("http://{}/logs/*.log", proxy.address())]);

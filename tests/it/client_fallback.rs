@@ -1,9 +1,11 @@
-//! Where no WebSocket is let through, the log is followed by NDJSON; and WebSockets of odd servers.
+//! Where no WebSocket is let through, the log is followed by NDJSON; and sockets of odd
+//! servers.
 
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Message, WebSocket};
 
@@ -70,6 +72,34 @@ fn an_upgrade_that_is_cut_is_followed_by_ndjson_too() {
         follow.wait_for_lines(10);
         follow.wait_for_words("following by NDJSON");
     }
+}
+
+#[test]
+fn an_upgrade_over_which_nothing_comes_is_followed_by_ndjson_too() {
+    let (_folder, mut log) = LogFolder::with_log("app.log");
+    log.number(10);
+    let server = TestServer::serving(log.path());
+    let upstream = server.address();
+    let proxy = OddServer::answering(move |head, socket| {
+        if !head.to_ascii_lowercase().contains("upgrade: websocket") {
+            return pass_on(head, socket, upstream);
+        }
+        let key = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.trim().to_owned())
+        });
+        let accept = derive_accept_key(key.unwrap().as_bytes());
+        let head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: tailcast.v1\r\n\r\n"
+        );
+        socket.write_all(head.as_bytes()).unwrap();
+        // Until the client has had enough.
+        let _gone = std::io::copy(socket, &mut std::io::sink()).is_ok();
+    });
+    let follow = FollowProcess::start([proxy.url("app.log?heartbeat=1s")]);
+    follow.wait_for_lines(10);
+    follow.wait_for_words("no WebSocket (nothing came for 2.5 s); following by NDJSON");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_server_killed_every_second_for_a_minute_loses_and_doubles_no_line() {
         assert!(follow.bytes() == written, "what was printed is not the file");
         let said = follow.said();
         let n_resumed = said.matches("resumed, nothing missed").count();
-        println!("{n_kills} kills, {n_lines} lines, resumed {n_resumed} times");
+        eprintln!("{n_kills} kills, {n_lines} lines, resumed {n_resumed} times");
         assert!(n_resumed >= 5, "it was hardly ever connected: {said}");
         assert!(!said.contains("gap"), "{said}");
     }

@@ -39,24 +39,24 @@ fn connecting_needs_little_stack() {
     };
     let (status, text) = trial("many", STACK_KIB);
     assert!(status.success(), "on {STACK_KIB} KiB: {status:?}\n{text}");
-    told(&text).for_each(|line| println!("{line}"));
+    told(&text).for_each(|line| eprintln!("{line}"));
     let smallest = |role| {
         let is_enough = |stack_kib: &&usize| ExitStatus::success(&trial(role, **stack_kib).0);
         let found = STACKS_KIB.iter().take_while(is_enough).last();
         found.map_or_else(|| "more than 1024".to_owned(), ToString::to_string)
     };
     let (ours, naive) = (smallest("once"), smallest("naive"));
-    println!(
+    eprintln!(
         "smallest stack of a worker that is enough, debug build: ours {ours} KiB, naive {naive} KiB"
     );
     let (status, text) = trial("sizes", STACK_KIB);
     assert!(status.success(), "{text}");
-    told(&text).for_each(|line| println!("{line}"));
+    told(&text).for_each(|line| eprintln!("{line}"));
     assert!(ours.parse::<usize>().is_ok_and(|kib| kib <= STACK_KIB), "ours needs {ours} KiB");
 }
 
 fn told(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter_map(|line| line.strip_prefix("told: "))
+    text.lines().filter_map(|line| line.strip_prefix(TOLD))
 }
 
 /// Not a test by itself: what a trial does, in the process that [`connecting_needs_little_stack`]
@@ -85,6 +85,11 @@ fn workers(stack_kib: usize) -> Runtime {
     builder.worker_threads(2).thread_stack_size(stack_kib * 1024).enable_all().build().unwrap()
 }
 
+#[expect(clippy::print_stdout, reason = "its figures are heard by who started it")]
+fn tell(words: &str) {
+    println!("{TOLD}{words}");
+}
+
 /// Connects 200 times, and again after each of three idle spells.
 async fn many(url: &str, pem: &[u8]) {
     for _ in 0..200 {
@@ -94,9 +99,9 @@ async fn many(url: &str, pem: &[u8]) {
         tokio::time::sleep(Duration::from_secs(2)).await;
         ours(url, pem).await;
     }
-    println!(
-        "told: 203 connects over TLS on workers with {STACK_KIB} KiB, 3 of them after 2 s idle"
-    );
+    tell(&format!(
+        "203 connects over TLS on workers with {STACK_KIB} KiB, 3 of them after 2 s idle"
+    ));
 }
 
 /// Connects as the client does, and takes the first line.
@@ -139,9 +144,10 @@ fn sizes(url: &str, pem: &[u8]) {
     let client = Client::new(Options::default());
     let mut follow = client.follow(url, Query::new()).unwrap();
     let (next, inline) = (size_of_val(&follow.next()), size_of_val(&naive(url, pem)));
-    println!("told: added to the caller's future: ours {next} bytes, naive {inline} bytes");
+    tell(&format!("added to the caller's future: ours {next} bytes, naive {inline} bytes"));
 }
 
+const TOLD: &str = "told: ";
 const ROLE: &str = "TAILCAST_STACK_TRIAL";
 const STACK_KIB: usize = 256;
 

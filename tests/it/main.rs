@@ -20,6 +20,11 @@
 )]
 
 mod architecture;
+mod auth_basic;
+mod auth_certificate;
+mod auth_header;
+mod auth_login;
+mod auth_socket;
 mod backpressure;
 mod catalog;
 mod cli;
@@ -28,7 +33,7 @@ mod client_fallback;
 mod client_kills;
 mod client_library;
 mod client_stack;
-
+mod deployed_service;
 mod errors;
 mod faults;
 mod follow_command;
@@ -37,18 +42,24 @@ mod follow_text;
 mod foreign;
 mod formats;
 mod headers;
+mod host;
+mod house;
 mod limits;
 mod lists;
 mod process;
+mod proxies;
 mod query;
+mod redaction;
 mod release;
 mod resume;
 mod resume_rotated;
 mod rotation;
 mod rsyslog;
+mod rules;
 mod scene;
 mod several;
 mod shutdown;
+mod slow_senders;
 mod stalls;
 mod steady_writer;
 mod support;

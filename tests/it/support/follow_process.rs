@@ -134,8 +134,7 @@ impl FollowProcess {
     #[track_caller]
     pub fn wait_for_lines(&self, n_lines: usize) {
         self.wait_until("lines are printed", |process| {
-            process.page.bytes.lock().unwrap().iter().filter(|byte| **byte == b'\n').count()
-                >= n_lines
+            memchr::memchr_iter(b'\n', &process.page.bytes.lock().unwrap()).count() >= n_lines
         });
     }
 

@@ -36,7 +36,7 @@ impl OddServer {
         OddServer { address, heads }
     }
 
-    /// Accepts WebSockets and calls `speak` with each, and with the URI that it was asked for.
+    /// Accepts `WebSocket`s and calls `speak` with each, and with the URI that it was asked for.
     pub fn speaking(
         speak: impl Fn(&str, &mut WebSocket<TcpStream>) + Send + Sync + 'static,
     ) -> Self {
@@ -70,7 +70,7 @@ impl OddServer {
         self.address
     }
 
-    /// The heads of the requests that have come, or the URIs of its WebSockets.
+    /// The heads of the requests that have come, or the URIs of its sockets.
     pub fn requests(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
