@@ -18,6 +18,7 @@ use crate::catalog::Catalog;
 use crate::catalog::pattern::SourcePattern;
 use crate::config::{Config, RedactSpec};
 use crate::feed::FeedContext;
+use crate::file::files::SharedFiles;
 use crate::file::watch_hub::WatchHub;
 use crate::file::{FileContext, FileSource, Redactors};
 use crate::http;
@@ -196,7 +197,7 @@ impl Parts {
             feeds,
             hub: Arc::clone(&hub),
             zone: Arc::clone(&zone),
-            shared: Arc::default(),
+            shared: Arc::new(SharedFiles::with_reserve()),
             redactors: redactors(config),
         };
         let specs = config.sources.clone();

@@ -42,6 +42,16 @@ pub struct SharedFiles {
     reserve: Reserve,
 }
 
+impl SharedFiles {
+    /// With its reserve of descriptors at hand from the start.
+    #[must_use]
+    pub fn with_reserve() -> Self {
+        let shared = Self::default();
+        shared.reserve.fill();
+        shared
+    }
+}
+
 type HeadKey = (FileId, u64, Option<SystemTime>);
 
 impl Files {

@@ -34,7 +34,8 @@ impl Reserve {
         }
     }
 
-    fn fill(&self) {
+    /// Opens what is missing, as far as it can.
+    pub fn fill(&self) {
         let mut spare = self.lock();
         while spare.len() < N_SPARE {
             match File::open("/dev/null") {
