@@ -33,7 +33,7 @@ mod client_fallback;
 mod client_kills;
 mod client_library;
 mod client_stack;
-
+mod deployed_service;
 mod errors;
 mod faults;
 mod follow_command;
@@ -47,6 +47,7 @@ mod house;
 mod limits;
 mod lists;
 mod process;
+mod proxies;
 mod query;
 mod redaction;
 mod release;

@@ -4,8 +4,10 @@
 mod answer;
 mod connection;
 mod follow_process;
+mod gunzip;
 mod log_folder;
 mod odd_server;
+mod pipe;
 mod proxy;
 mod request;
 mod socket;
@@ -19,6 +21,7 @@ pub use self::connection::Connection;
 pub use self::follow_process::{Finished, FollowProcess, ls};
 pub use self::log_folder::{LogFile, LogFolder, numbered};
 pub use self::odd_server::{OddServer, answer};
+pub use self::pipe::{Pipe, Tls};
 pub use self::proxy::{Identity, Mode, Proxy};
 pub use self::request::Request;
 pub use self::socket::Socket;
