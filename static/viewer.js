@@ -1,6 +1,6 @@
 // @ts-check
 // The page: its panes, and what the tools around them do to them.
-import { byId, element } from "./list/dom.js";
+import { $ } from "./list/dom.js";
 import { LogView } from "./list/log-view.js";
 import { ofLevel, ofPattern } from "./model/finder.js";
 import { Marks } from "./model/marks.js";
@@ -9,103 +9,101 @@ import { listenToKeys } from "./parts/keys.js";
 import { Palette } from "./parts/palette.js";
 import { fragment, keepSettings, readSettings, writeUrl } from "./parts/settings.js";
 import { Sources } from "./parts/sources.js";
-import { Announcer, showStatus } from "./parts/status.js";
-import { globOf, logPath, logUrl, root } from "./protocol.js";
+import { announce, showStatus } from "./parts/status.js";
+import { logUrl, root } from "./protocol.js";
 import { plural } from "./text/format.js";
 import { toRegExp } from "./text/pattern.js";
 
-const LEVELS = ["", "debug", "info", "warn", "error", "fatal"];
 const TOAST_MS = 4000;
+const isOn = (id) => $(id).ariaPressed === "true";
+const turn = (id, isOn) => ($(id).ariaPressed = String(isOn));
 
+/** @implements {Host} */
 class Page {
 	settings = readSettings();
 	/** @type {Filter} */ filter = { grep: "", exclude: "", level: "" };
-	/** What is highlighted while it does not filter. */ highlighted = "";
+	/** What is highlighted and does not filter. */ highlighted = "";
 	/** @type {LogView[]} */ panes = [];
 	/** @type {LogView | undefined} */ pane;
-	main = byId("panes", HTMLElement);
-	search = byId("search", HTMLInputElement);
+	marks = new Marks();
+	/** @type {Look} */ look = { highlight: null, time: "local", isWrapped: false, marks: this.marks };
 	#toast = 0;
-	marks = new Marks(() => writeUrl({}, { marks: this.marks.cursors.join(",") }));
-	/** @type {Look} */ look = { highlight: null, time: "local", isWrapped: false, isMerged: false, isMarked: this.marks.has, hue: () => 0 };
 
 	constructor() {
 		customElements.define("tailcast-log", LogView);
 		// A relative base would move with the page's path.
 		document.querySelector("base")?.setAttribute("href", root.pathname);
-		this.#readUrl();
 		this.sources = new Sources({
 			open: (name, how) => this.open(name, how),
 			shown: () => this.panes.flatMap((pane) => pane.sources),
-			known: () => this.#openSome(),
-			jump: () => this.palette.show(),
+			known: () => this.#openLatest(),
 		});
-		this.palette = new Palette(() => this.sources.all.values(), (name, how) => this.open(name, how));
-		new Announcer(() => this.pane?.model);
+		this.palette = new Palette(() => this.sources.all.keys(), (name, how) => this.open(name, how));
+		this.#readUrl();
 		this.#bindTools();
-		listenToKeys((action) => this.act(action));
+		announce(() => this.pane?.model);
+		listenToKeys((action) => this.actions[action]?.());
 		addEventListener("popstate", () => this.#readUrl());
-		document.addEventListener("visibilitychange", () => this.#seen());
-		setInterval(() => this.#tick(), 1000);
+		document.addEventListener("visibilitychange", () => {
+			for (const { model } of this.panes) if (model.isFollowing && !document.hidden) model.unread = 0;
+			this.stateChanged();
+		});
+		setInterval(() => {
+			this.stateChanged();
+			if (this.look.time === "relative") for (const pane of this.panes) pane.refreshTimes();
+		}, 1000);
 	}
 
-	// The URL.
+	// The URL: what is shown stands in the path and query, how it looks in the fragment.
 
 	#readUrl() {
 		const query = new URLSearchParams(location.search);
-		const hash = fragment();
-		this.filter = { grep: query.get("grep") ?? "", exclude: query.get("exclude") ?? "", level: query.get("level") ?? "" };
-		this.highlighted = hash.get("highlight") ?? "";
-		this.marks.set((hash.get("marks") ?? "").split(","));
-		const path = location.pathname.slice(root.pathname.length);
-		const name = path.startsWith("logs/") ? path.slice(5).split("/").map(decodeURIComponent).join("/") : "";
-		const names = [name, ...(hash.get("panes") ?? "").split("|")].filter(Boolean);
-		this.#showLook();
-		this.#showFilter();
+		const { grep = "", exclude = "", level = "" } = Object.fromEntries(query);
+		const { highlight = "", marks = "", panes = "", line = "" } = Object.fromEntries(fragment());
+		Object.assign(this, { filter: { grep, exclude, level }, highlighted: highlight });
+		this.marks.set(marks.split(","));
+		const [, path = ""] = /^logs\/(.+)/.exec(location.pathname.slice(root.pathname.length)) ?? [];
 		for (const pane of this.panes.splice(0)) pane.remove();
 		this.pane = undefined;
-		names.forEach((name, i) => this.#addPane(name, i ? new URLSearchParams() : query, i ? "" : (hash.get("line") ?? "")));
+		this.#showFilter();
+		this.#showLook();
+		const [first, ...others] = [decodeURIComponent(path), ...panes.split("|")].filter(Boolean);
+		if (first) this.#addPane(first, query, line);
+		for (const name of others) this.#addPane(name);
 		this.#panesChanged();
 	}
 
 	/** Whoever names no log sees the one that was written to last. */
-	#openSome() {
-		if (this.panes.length) return;
-		const all = [...this.sources.all.values()].sort((a, b) => ((a.modified ?? "") < (b.modified ?? "") ? 1 : -1));
-		if (!all.length) byId("name", HTMLElement).textContent = "no logs yet";
-		else this.open(all[0].name, "open", true);
+	#openLatest() {
+		const [latest] = [...this.sources.all.values()].sort((a, b) => ((a.modified ?? "") < (b.modified ?? "") ? 1 : -1));
+		if (!latest) $("name").textContent = "no logs yet";
+		else if (!this.panes.length) this.open(latest.name, "open", "replaceState");
 	}
 
-	/** @param {string} name @param {How} how @param {boolean} [isOwn] it was not asked for */
-	open(name, how, isOwn = false) {
-		document.body.classList.remove("drawer");
-		if (how === "split" && this.panes.length) {
-			this.#addPane(name, new URLSearchParams(), "");
-			this.#panesChanged();
-			return writeUrl({}, { panes: this.panes.slice(1).map((pane) => pane.name).join("|") });
+	/** @param {string} name @param {How} how @param {"pushState" | "replaceState"} [put] */
+	open(name, how, put = "pushState") {
+		this.#drawer(false);
+		if (how === "split" && this.pane) {
+			this.#addPane(name);
+			return this.#panesChanged();
 		}
-		const merged = how === "merge" ? this.pane?.nameWith(name) : null;
-		const url = logUrl(merged ?? name);
-		for (const [key, value] of Object.entries(this.filter)) if (value) url.searchParams.set(key, value);
+		const url = logUrl((how === "merge" && this.pane?.nameWith(name)) || name, { ...this.filter });
 		const hash = fragment();
 		for (const key of ["marks", "line", "panes"]) hash.delete(key);
 		url.hash = hash.toString();
-		history[isOwn ? "replaceState" : "pushState"](null, "", url);
+		history[put](null, "", url);
 		this.#readUrl();
 		this.pane?.scroller.focus();
 	}
 
-	/** @param {string} name @param {URLSearchParams} query @param {string} line */
-	#addPane(name, query, line) {
+	#addPane(name, query = new URLSearchParams(), line = "") {
 		const pane = new LogView(this, name, query, this.filter, line);
+		for (const event of ["focusin", "pointerdown"]) pane.addEventListener(event, () => this.#choose(pane));
 		this.panes.push(pane);
-		pane.addEventListener("focusin", () => this.#choose(pane));
-		pane.addEventListener("pointerdown", () => this.#choose(pane));
-		this.main.append(pane);
+		$("panes").append(pane);
 		this.#choose(pane);
 	}
 
-	/** @param {LogView} pane */
 	#choose(pane) {
 		this.pane = pane;
 		for (const other of this.panes) other.classList.toggle("chosen", other === pane);
@@ -113,59 +111,46 @@ class Page {
 	}
 
 	#panesChanged() {
-		this.main.classList.toggle("split", this.panes.length > 1);
-		byId("name", HTMLElement).textContent = this.panes.map((pane) => pane.sources.join(" + ") || pane.name).join(" | ");
-		this.sources?.render();
+		$("panes").classList.toggle("split", this.panes.length > 1);
+		$("name").textContent = this.panes.map((pane) => pane.sources.join(" + ") || pane.name).join(" | ");
+		writeUrl({}, { panes: this.panes.slice(1).map((pane) => pane.name).join("|") });
+		this.sources.render();
 		this.stateChanged();
 	}
 
 	/** @param {LogView} pane */
 	closePane(pane) {
-		this.panes = this.panes.filter((other) => other !== pane);
 		pane.remove();
-		const [first, ...others] = this.panes;
+		this.panes = this.panes.filter((other) => other !== pane);
 		const url = new URL(location.href);
-		url.pathname = root.pathname + logPath(first.name);
+		url.pathname = logUrl(this.panes[0].name).pathname;
 		history.replaceState(null, "", url);
-		writeUrl({}, { panes: others.map((other) => other.name).join("|") });
-		this.#choose(first);
+		this.#choose(this.panes[0]);
 		this.#panesChanged();
 	}
 
 	// What is shown.
 
 	stateChanged() {
-		const unread = this.panes.reduce((sum, { model }) => sum + (model.isFollowing && !document.hidden ? 0 : (model.unread ?? 0)), 0);
-		showStatus(this.pane?.model, unread, this.pane?.name ?? "");
-		byId("follow", HTMLElement).ariaPressed = String(this.pane?.model.isFollowing ?? false);
-	}
-
-	#tick() {
-		this.stateChanged();
-		if (this.look.time === "relative") for (const pane of this.panes) pane.refreshTimes();
-	}
-
-	#seen() {
-		if (!document.hidden) for (const { model } of this.panes) if (model.isFollowing) model.unread = 0;
-		this.stateChanged();
+		const unread = this.panes.map(({ model }) => (model.isFollowing && !document.hidden ? 0 : (model.unread ?? 0)));
+		showStatus(this.pane?.model, unread.reduce((a, b) => a + b, 0), this.pane?.name ?? "");
+		turn("follow", this.pane?.model.isFollowing ?? false);
 	}
 
 	#showLook() {
 		const { theme, isWrapped, time, isLarge } = this.settings;
-		const { classList, dataset } = document.documentElement;
-		dataset.theme = theme;
-		classList.toggle("wrap", isWrapped);
-		classList.toggle("large", isLarge);
-		byId("wrap", HTMLElement).ariaPressed = String(isWrapped);
-		const pattern = this.highlighted || this.filter.grep;
-		Object.assign(this.look, { isWrapped, time, highlight: toRegExp(pattern) });
+		const html = document.documentElement;
+		html.dataset.theme = theme;
+		html.classList.toggle("wrap", isWrapped);
+		html.classList.toggle("large", isLarge);
+		turn("wrap", isWrapped);
+		Object.assign(this.look, { isWrapped, time, highlight: toRegExp(this.highlighted || this.filter.grep) });
 		for (const pane of this.panes) pane.refresh();
 	}
 
 	/** @param {Partial<Settings>} change */
 	change(change) {
-		Object.assign(this.settings, change);
-		const { theme, isWrapped } = this.settings;
+		const { theme, isWrapped } = Object.assign(this.settings, change);
 		keepSettings(this.settings);
 		writeUrl({}, { wrap: isWrapped ? "true" : "", theme: theme === "system" ? "" : theme });
 		this.#showLook();
@@ -173,79 +158,66 @@ class Page {
 
 	/** @param {string} text */
 	say(text) {
-		const toast = byId("toast", HTMLElement);
+		const toast = $("toast");
 		toast.textContent = text;
 		toast.hidden = false;
 		clearTimeout(this.#toast);
 		this.#toast = setTimeout(() => (toast.hidden = true), TOAST_MS);
 	}
 
+	#drawer(isOpen) {
+		document.body.classList.toggle("drawer", isOpen);
+		$("menu").ariaExpanded = String(isOpen);
+	}
+
 	// Search.
-
-	get isHighlight() {
-		return byId("mode", HTMLElement).ariaPressed === "true";
-	}
-
-	get isInverse() {
-		return byId("invert", HTMLElement).ariaPressed === "true";
-	}
 
 	#showFilter() {
 		const { grep, exclude, level } = this.filter;
 		const isInverse = !grep && !this.highlighted && exclude !== "";
-		this.search.value = this.highlighted || grep || exclude;
-		byId("mode", HTMLElement).ariaPressed = String(this.highlighted !== "");
-		byId("invert", HTMLElement).ariaPressed = String(isInverse);
-		const chip = byId("chip", HTMLButtonElement);
-		chip.hidden = !exclude || isInverse;
-		chip.textContent = `not: ${exclude} ×`;
-		byId("levels", HTMLElement).childNodes.forEach((button, i) => {
-			if (button instanceof HTMLElement) button.ariaPressed = String(LEVELS[i] === level);
-		});
+		$("search").value = this.highlighted || grep || exclude;
+		turn("mode", this.highlighted !== "");
+		turn("invert", isInverse);
+		$("chip").hidden = !exclude || isInverse;
+		$("chip").textContent = `not: ${exclude} ×`;
+		for (const button of $("levels").children) button.ariaPressed = String(button.value === level);
 		this.#showError("");
 	}
 
-	/** @param {string} text */
 	#showError(text) {
-		byId("search-error", HTMLElement).textContent = text;
-		this.search.setAttribute("aria-invalid", String(text !== ""));
+		$("search-error").textContent = text;
+		$("search").ariaInvalid = String(text !== "");
 	}
 
 	/** Applies what stands in the field. */
-	applySearch() {
-		const text = this.search.value;
-		const isFilter = !this.isHighlight;
-		if (this.isInverse) return this.setFilter({ exclude: text, grep: "" }, "");
-		const exclude = byId("chip", HTMLElement).hidden ? "" : this.filter.exclude;
-		return this.setFilter({ grep: isFilter ? text : "", exclude }, isFilter ? "" : text);
+	#applySearch() {
+		const text = $("search").value;
+		if (isOn("invert")) return this.setFilter({ exclude: text, grep: "" }, "");
+		const exclude = $("chip").hidden ? "" : this.filter.exclude;
+		return isOn("mode") ? this.setFilter({ grep: "", exclude }, text) : this.setFilter({ grep: text, exclude }, "");
 	}
 
 	/** @param {Partial<Filter>} change @param {string} highlighted */
-	async setFilter(change, highlighted) {
+	async setFilter(change, highlighted = this.highlighted) {
 		const filter = { ...this.filter, ...change };
-		const isSame = Object.entries(filter).every(([key, value]) => this.filter[/** @type {keyof Filter} */ (key)] === value);
 		try {
-			if (!isSame) await Promise.all(this.panes.map((pane) => pane.model.setFilter(filter, pane.anchor)));
+			if (JSON.stringify(filter) !== JSON.stringify(this.filter)) await Promise.all(this.panes.map((pane) => pane.model.setFilter(filter, pane.anchor)));
 		} catch (error) {
-			return this.#showError(error instanceof Error ? error.message : String(error));
+			return this.#showError(error.message);
 		}
-		this.filter = filter;
-		this.highlighted = highlighted;
+		Object.assign(this, { filter, highlighted });
 		writeUrl({ ...filter }, { highlight: highlighted });
 		this.#showFilter();
 		this.#showLook();
 	}
 
-	/** @param {1 | -1} direction */
 	#hit(direction) {
-		const pattern = this.look.highlight;
-		if (!pattern) return this.say("nothing is searched for: / begins");
-		void this.#find(direction, ofPattern(pattern, this.highlighted || this.filter.grep));
+		if (!this.look.highlight) return this.say("nothing is searched for: / begins");
+		this.#find(direction, ofPattern(this.look.highlight, this.highlighted || this.filter.grep));
 	}
 
-	/** @param {1 | -1} direction @param {Wanted} wanted */
-	async #find(direction, wanted) {
-		await this.pane?.find(direction, wanted).catch((error) => this.say(`the search failed: ${error.message}`));
+	#find(direction, wanted) {
+		this.pane?.find(direction, wanted).catch((error) => this.say(`the search failed: ${error.message}`));
 	}
 
 	// Marks and export.
@@ -253,195 +225,147 @@ class Page {
 	/** @param {Line} line */
 	toggleMark(line) {
 		this.marks.toggle(line);
-		for (const pane of this.panes) pane.markChanged(line);
+		line.isStale = true;
+		for (const pane of this.panes) pane.schedule();
+		writeUrl({}, { marks: [...this.marks.all.keys()].join(",") });
 	}
 
-	/** @param {1 | -1} direction */
 	#nextMark(direction) {
 		const { pane } = this;
-		if (!pane) return;
-		const wanted = { what: "mark", test: this.marks.has, query: {} };
-		const isHere = this.marks.among(pane.model.store.lines).length > 0;
-		const [cursor] = this.marks.cursors;
-		if (isHere) pane.findHere(direction, wanted) || this.say(`no ${direction > 0 ? "later" : "earlier"} mark here`);
-		else if (cursor) void pane.model.openAt({ from: cursor }, cursor, -1);
-		else this.say("no marks: m makes one");
+		const [cursor] = this.marks.all.keys();
+		if (!pane || !cursor) return this.say("no marks: m makes one");
+		const wanted = { what: "", test: this.marks.has, query: {} };
+		if (pane.findHere(direction, wanted)) return;
+		if (pane.model.store.lines.some(this.marks.has)) return this.say(`no ${direction > 0 ? "later" : "earlier"} mark`);
+		pane.model.reopen({ from: cursor }, { cursor, offset: -1 }).catch((error) => this.say(error.message));
 	}
 
 	/** The marked lines, or the selected one. */
 	get #chosen() {
-		const { pane } = this;
-		if (!pane) return [];
-		const marked = this.marks.among(pane.model.store.lines);
-		return marked.length ? marked : pane.selected ? [pane.selected] : [];
+		const marked = this.marks.seen(this.pane?.model.store.lines ?? []);
+		return marked.length || !this.pane?.selected ? marked : [this.pane.selected];
 	}
 
-	/** @param {(lines: Line[]) => string} form */
 	#copyLines(form) {
 		const lines = this.#chosen;
 		if (!lines.length) return this.say("mark lines with m, or select one");
 		this.#copy(form(lines), plural(lines.length, "line"));
 	}
 
-	/** @param {string} text @param {string} what */
 	#copy(text, what) {
 		copy(text).then(() => this.say(`${what} copied`), (error) => this.say(error.message));
 	}
 
-	#copyLink() {
-		const line = this.pane?.selected;
-		if (!line || !this.pane) return this.say("select a line first");
-		this.#copy(this.pane.linkTo(line).href, "link");
-	}
-
 	// Tools and keys.
 
+	/** @type {Record<string, () => any>} false: not for us */
+	actions = {
+		search: () => document.activeElement !== $("search") && $("search").select(),
+		mode: () => {
+			turn("mode", !isOn("mode"));
+			turn("invert", false);
+			if ($("search").value) void this.#applySearch();
+		},
+		invert: () => {
+			turn("invert", !isOn("invert"));
+			turn("mode", false);
+			if ($("search").value) void this.#applySearch();
+		},
+		clear: () => {
+			if ($("search").value || this.highlighted) {
+				$("search").value = "";
+				void this.setFilter({ grep: "", exclude: "" }, "");
+			} else if (!document.body.classList.contains("drawer")) this.pane?.select(null);
+			this.#drawer(false);
+			this.pane?.scroller.focus({ preventScroll: true });
+		},
+		chip: () => this.setFilter({ exclude: "" }),
+		next: () => this.#hit(1),
+		previous: () => this.#hit(-1),
+		nextError: () => this.#find(1, ofLevel(["error", "fatal"], "error")),
+		previousError: () => this.#find(-1, ofLevel(["error", "fatal"], "error")),
+		nextWarning: () => this.#find(1, ofLevel(["warn"], "warning")),
+		previousWarning: () => this.#find(-1, ofLevel(["warn"], "warning")),
+		top: () => this.pane?.toTop(),
+		end: () => this.pane?.toEnd(),
+		pause: () => this.pane?.togglePause(),
+		space: () => (this.pane?.model.isFollowing ? this.pane.togglePause() : this.pane?.scrollPages(1)),
+		down: () => this.pane?.moveSelection(1),
+		up: () => this.pane?.moveSelection(-1),
+		pageDown: () => this.pane?.scrollPages(1),
+		pageUp: () => this.pane?.scrollPages(-1),
+		halfDown: () => this.pane?.scrollPages(0.5),
+		halfUp: () => this.pane?.scrollPages(-0.5),
+		toggle: () => this.pane?.toggleOpen(),
+		fold: () => this.pane?.foldAll(),
+		mark: () => (this.pane?.selected ? this.toggleMark(this.pane.selected) : this.say("select a line first: j, k or a click")),
+		nextMark: () => this.#nextMark(1),
+		previousMark: () => this.#nextMark(-1),
+		copy: () => this.#copyLines(asText),
+		copyNdjson: () => this.#copyLines(asNdjson),
+		link: () => (this.pane?.selected ? this.#copy(this.pane.linkTo(this.pane.selected), "link") : this.say("select a line first")),
+		jump: () => $("jump").showModal(),
+		wrap: () => this.change({ isWrapped: !this.settings.isWrapped }),
+		palette: () => this.palette.show(),
+		menu: () => this.#drawer(!document.body.classList.contains("drawer")),
+		sources: () => {
+			this.#drawer(true);
+			$("list").querySelector("a")?.focus();
+		},
+		log: () => {
+			const at = this.pane ? this.panes.indexOf(this.pane) : 0;
+			const isThere = this.pane?.contains(document.activeElement);
+			this.panes[(at + (isThere ? 1 : 0)) % this.panes.length]?.scroller.focus();
+		},
+		levels: () => $("levels").firstElementChild.focus(),
+		more: () => {
+			$("chosen").textContent = plural(this.#chosen.length, "chosen line");
+			$("loaded").textContent = plural(this.#loaded.length, "line");
+			for (const select of $("settings").querySelectorAll("select")) select.value = String(this.settings[select.name]);
+			$("more").showModal();
+		},
+		saveText: () => downloadText(asText(this.#loaded), this.#fileName("txt")),
+		saveNdjson: () => downloadText(asNdjson(this.#loaded), this.#fileName("ndjson")),
+		saveFiltered: () => this.#save({ ...this.filter, format: "text", tail: "all", follow: "false" }, "txt"),
+		saveSource: () => this.#save({ format: "raw" }, "log"),
+		clearView: () => this.pane?.model.clear(),
+		retry: () => this.pane?.model.connection.retry(),
+		help: () => $("help").showModal(),
+	};
+
+	get #loaded() {
+		return this.pane?.model.store.lines.filter((line) => line.note === undefined) ?? [];
+	}
+
+	#fileName = (extension) => `${this.pane?.name.replace(/[^\w.-]+/g, "_")}.${extension}`;
+
+	#save(query, extension) {
+		if (this.pane) download(logUrl(this.pane.name, query).href, this.#fileName(extension));
+	}
+
 	#bindTools() {
-		const on = (/** @type {string} */ id, /** @type {() => void} */ act) => byId(id, HTMLElement).addEventListener("click", act);
-		const levels = byId("levels", HTMLElement);
-		for (const level of LEVELS) {
-			const button = element("button", `level ${level}`, level || "all");
-			button.ariaPressed = String(level === this.filter.level);
-			button.addEventListener("click", () => this.setFilter({ level: level === this.filter.level ? "" : level }, this.highlighted));
-			levels.append(button);
-		}
-		byId("find", HTMLFormElement).addEventListener("submit", (event) => {
+		addEventListener("click", ({ target }) => {
+			const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (target).closest("[data-act]"));
+			if (button?.closest("#more")) $("more").close();
+			if (button) this.actions[button.dataset.act ?? ""]?.();
+			else if (/** @type {Element} */ (target).closest("main")) this.#drawer(false);
+		});
+		$("levels").addEventListener("click", ({ target: { value } }) => {
+			if (value !== undefined) void this.setFilter({ level: value === this.filter.level ? "" : value });
+		});
+		$("find").addEventListener("submit", (event) => {
 			event.preventDefault();
-			void this.applySearch();
+			void this.#applySearch();
 		});
-		this.search.addEventListener("search", () => this.search.value || this.applySearch());
-		on("mode", () => this.act("mode"));
-		on("invert", () => {
-			byId("invert", HTMLElement).ariaPressed = String(!this.isInverse);
-			byId("mode", HTMLElement).ariaPressed = "false";
-			if (this.search.value) void this.applySearch();
+		$("search").addEventListener("search", () => $("search").value || this.#applySearch());
+		$("jump").addEventListener("close", () => {
+			const time = $("jump-time").value.trim();
+			if ($("jump").returnValue === "go" && time) this.pane?.jumpToTime(time).catch((error) => this.say(error.message));
 		});
-		on("chip", () => this.setFilter({ exclude: "" }, this.highlighted));
-		on("menu", () => {
-			const isOpen = document.body.classList.toggle("drawer");
-			byId("menu", HTMLElement).ariaExpanded = String(isOpen);
+		$("settings").addEventListener("change", ({ target: { name, value } }) => {
+			this.change({ [name]: name.startsWith("is") ? value === "true" : value });
 		});
-		for (const [id, action] of [["previous", "previous"], ["next", "next"], ["follow", "pause"], ["wrap", "wrap"], ["jump-open", "jump"], ["more-open", "more"], ["help-open", "help"]]) {
-			on(id, () => this.act(action));
-		}
-		byId("jump", HTMLDialogElement).addEventListener("close", ({ target }) => {
-			const time = byId("jump-time", HTMLInputElement).value.trim();
-			if (/** @type {HTMLDialogElement} */ (target).returnValue === "go" && time) this.#jump(time);
-		});
-		on("status", () => this.pane?.model.connection.retry());
-		this.main.addEventListener("click", () => document.body.classList.remove("drawer"));
-	}
-
-	/** @param {string} time */
-	#jump(time) {
-		this.pane?.jumpToTime(time).catch((error) => this.say(error.message));
-	}
-
-	/** @param {string} action @returns {boolean | void} */
-	act(action) {
-		const { pane } = this;
-		switch (action) {
-			case "search":
-				if (document.activeElement === this.search) return false;
-				return this.search.select();
-			case "mode": {
-				byId("mode", HTMLElement).ariaPressed = String(!this.isHighlight);
-				byId("invert", HTMLElement).ariaPressed = "false";
-				return void (this.search.value && this.applySearch());
-			}
-			case "clear":
-				if (document.body.classList.contains("drawer")) return document.body.classList.remove("drawer");
-				if (this.search.value || this.highlighted) {
-					this.search.value = "";
-					void this.setFilter({ grep: "", exclude: "" }, "");
-				} else pane?.select(null);
-				return pane?.scroller.focus({ preventScroll: true });
-			case "next": return this.#hit(1);
-			case "previous": return this.#hit(-1);
-			case "nextError": return void this.#find(1, ofLevel(["error", "fatal"], "error"));
-			case "previousError": return void this.#find(-1, ofLevel(["error", "fatal"], "error"));
-			case "nextWarning": return void this.#find(1, ofLevel(["warn"], "warning"));
-			case "previousWarning": return void this.#find(-1, ofLevel(["warn"], "warning"));
-			case "top": return void pane?.toTop();
-			case "end": return pane?.toEnd();
-			case "pause": return pane?.togglePause();
-			case "space": return pane?.model.isFollowing ? pane.togglePause() : pane?.scrollPages(1);
-			case "down": return pane?.moveSelection(1);
-			case "up": return pane?.moveSelection(-1);
-			case "pageDown": return pane?.scrollPages(1);
-			case "pageUp": return pane?.scrollPages(-1);
-			case "halfDown": return pane?.scrollPages(0.5);
-			case "halfUp": return pane?.scrollPages(-0.5);
-			case "open": return pane?.toggleOpen();
-			case "fold": return pane?.foldAll();
-			case "mark": return pane?.selected ? this.toggleMark(pane.selected) : this.say("select a line first: j, k or a click");
-			case "nextMark": return this.#nextMark(1);
-			case "previousMark": return this.#nextMark(-1);
-			case "copy": return this.#copyLines(asText);
-			case "copyNdjson": return this.#copyLines(asNdjson);
-			case "link": return this.#copyLink();
-			case "jump": return byId("jump", HTMLDialogElement).showModal();
-			case "wrap": return this.change({ isWrapped: !this.settings.isWrapped });
-			case "palette": return this.palette.show();
-			case "sources": {
-				document.body.classList.add("drawer");
-				return this.sources.nav.querySelector("a")?.focus();
-			}
-			case "log": {
-				const at = pane ? this.panes.indexOf(pane) : 0;
-				const isThere = pane?.contains(document.activeElement);
-				return this.panes[(at + (isThere ? 1 : 0)) % this.panes.length]?.scroller.focus();
-			}
-			case "levels": return byId("levels", HTMLElement).querySelector("button")?.focus();
-			case "more": return this.#showMore();
-			case "clearView": return pane?.model.clear();
-			case "help": return byId("help", HTMLDialogElement).showModal();
-		}
-	}
-
-	#showMore() {
-		const dialog = byId("more", HTMLDialogElement);
-		const { pane } = this;
-		/** @type {[string, () => void][]} */ const actions = [];
-		if (pane) {
-			const { lines } = pane.model.store;
-			const file = pane.name.replace(/[^\w.-]+/g, "_");
-			const shown = () => lines.filter((line) => line.kind === "line");
-			const chosen = this.#chosen.length;
-			const whole = (/** @type {Record<string, string>} */ query) => logUrl(pane.name, new URLSearchParams(query)).href;
-			const filter = Object.fromEntries(Object.entries(this.filter).filter(([, value]) => value));
-			actions.push(
-				[`Copy ${plural(chosen, "chosen line")} as text`, () => this.#copyLines(asText)],
-				["Copy as NDJSON", () => this.#copyLines(asNdjson)],
-				["Copy a link to the selected line", () => this.#copyLink()],
-				[`Download the ${plural(shown().length, "line")} loaded here`, () => downloadText(asText(shown()), `${file}.txt`)],
-				["The same as NDJSON", () => downloadText(asNdjson(shown()), `${file}.ndjson`)],
-				["Download all lines that pass the filter", () => download(whole({ ...filter, format: "text", tail: "all", follow: "false" }), `${file}.txt`)],
-				["Download the whole source", () => download(whole({ format: "raw" }), file)],
-				["Clear the view", () => pane.model.clear()],
-			);
-		}
-		const button = (/** @type {string} */ text, /** @type {() => void} */ act) => {
-			const made = element("button", "", text);
-			made.addEventListener("click", () => {
-				dialog.close();
-				act();
-			});
-			return made;
-		};
-		byId("actions", HTMLElement).replaceChildren(...actions.map(([text, act]) => button(text, act)));
-		const choice = (/** @type {string} */ label, /** @type {keyof Settings} */ key, /** @type {[any, string][]} */ values) => {
-			const select = element("select", "", ...values.map(([value, text]) => Object.assign(element("option", "", text), { value: String(value), selected: this.settings[key] === value })));
-			select.addEventListener("change", () => this.change({ [key]: values[select.selectedIndex][0] }));
-			return element("label", "", label, select);
-		};
-		byId("settings", HTMLElement).replaceChildren(
-			choice("Theme", "theme", [["system", "as the system"], ["light", "light"], ["dark", "dark"]]),
-			choice("Time", "time", [["local", "local zone"], ["utc", "UTC"], ["relative", "relative"], ["written", "as written"]]),
-			choice("Text", "isLarge", [[false, "small"], [true, "large"]]),
-			choice("Long lines", "isWrapped", [[false, "scroll"], [true, "wrap"]]),
-		);
-		dialog.showModal();
+		for (const dialog of document.querySelectorAll("dialog")) dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
 	}
 }
 

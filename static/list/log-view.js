@@ -1,433 +1,323 @@
 // @ts-check
 // <tailcast-log>: one pane. It shows a model, follows its end, and knows which line is selected.
-//
-//     <tailcast-log></tailcast-log>
-import { globOf, isGlob, namesOf } from "../protocol.js";
-import { LogModel } from "../model/log-model.js";
 import { findBeyond, findHere } from "../model/finder.js";
+import { LogModel } from "../model/log-model.js";
+import { globOf, isGlob, namesOf } from "../protocol.js";
 import { firstAfter } from "../stream/pages.js";
-import { count, formatTime, plural } from "../text/format.js";
+import { formatTime, plural } from "../text/format.js";
 import { printable } from "../text/visible.js";
 import { element } from "./dom.js";
 import { buildRow } from "./row.js";
-import { VirtualList } from "./virtual-list.js";
-
-/** @import { Filter } from "../protocol.js" */
-/** @import { Line } from "../model/line.js" */
-/** @import { Target } from "../model/log-model.js" */
-/** @import { Wanted } from "../model/finder.js" */
-/** @import { Look } from "./row.js" */
-/**
- * @typedef {object} Host the page around it
- * @property {Look} look
- * @property {(view: LogView) => void} stateChanged
- * @property {(text: string) => void} say
- * @property {(line: Line) => void} toggleMark
- * @property {(view: LogView) => void} closePane
- */
+import { HEAD_PX, VirtualList } from "./virtual-list.js";
 
 /** A target that does not come is let go of. */
 const TARGET_MS = 3000;
 const HUES = [210, 30, 140, 280, 0, 180, 55, 320, 100, 245];
+let isSeen = false;
 
-let isMarked = false;
-
+/** @implements {Delegate} */
 export class LogView extends HTMLElement {
-  /** @type {LogModel} */ model;
-  /** @type {Line | null} */ selected = null;
-  #isDue = false;
-  /** @type {(Target & { until: number }) | null} */ #target = null;
-  #search = new AbortController();
-  #hues = new Map();
-  #resized = new ResizeObserver(() => {
-    if (this.list.resize()) this.#schedule();
-  });
+	/** @type {Line | null} */ selected = null;
+	#isDue = false;
+	/** @type {(Target & { until: number }) | null} */ #target = null;
+	#search = new AbortController();
+	#hues = new Map();
+	#resized = new ResizeObserver(() => this.refresh());
 
-  /** @param {Host} host @param {string} name @param {URLSearchParams} query @param {Filter} filter @param {string} cursor of the line that a link means */
-  constructor(host, name, query, filter, cursor) {
-    super();
-    this.host = host;
-    this.name = name;
-    this.caption = element("header", "caption", element("span", "name", printable(name)));
-    this.close = element("button", "icon", "×");
-    this.close.setAttribute("aria-label", `Close ${name}`);
-    this.caption.append(this.close);
-    this.head = element("button", "head");
-    this.box = element("div", "rows");
-    this.sizer = element("div", "sizer", this.head, this.box);
-    this.scroller = element("div", "scroller", this.sizer);
-    this.badge = element("button", "badge");
-    this.badge.hidden = true;
-    const own = { isMerged: isGlob(name), hue: this.#hue };
-    this.model = new LogModel(name, query, filter, this);
-    if (cursor) this.#target = { cursor, offset: -1, until: Date.now() + TARGET_MS };
-    this.list = new VirtualList(this.scroller, this.sizer, this.box, this.model.store, (line) => {
-      const row = buildRow(line, { ...this.host.look, ...own });
-      if (line === this.selected) row.classList.add("selected");
-      return row;
-    });
-  }
+	/** @param {Host} host @param {string} name @param {URLSearchParams} query @param {Filter} filter @param {string} cursor of the line that a link means */
+	constructor(host, name, query, filter, cursor) {
+		super();
+		this.host = host;
+		this.name = name;
+		this.closer = element("button", "icon", "×");
+		this.closer.ariaLabel = `Close ${name}`;
+		this.caption = element("header", "", element("span", "name", printable(name)), this.closer);
+		this.head = element("button", "head");
+		this.box = element("div", "rows");
+		this.scroller = element("div", "scroller", element("div", "sizer", this.head, this.box));
+		this.badge = element("button", "badge");
+		this.model = new LogModel(name, query, filter, this);
+		if (cursor) this.#target = { cursor, offset: -1, until: Date.now() + TARGET_MS };
+		this.list = new VirtualList(this.scroller, this.box, this.model.store, (line) => {
+			const row = buildRow(line, host.look, isGlob(name), this.#hue);
+			row.classList.toggle("selected", line === this.selected);
+			return row;
+		});
+	}
 
-  connectedCallback() {
-    this.append(this.caption, this.scroller, this.badge);
-    Object.assign(this.scroller, { tabIndex: 0, role: "log", ariaLive: "off", ariaLabel: `Lines of ${this.name}` });
-    this.scroller.addEventListener("scroll", this.#scrolled, { passive: true });
-    this.scroller.addEventListener("wheel", this.#wheeled, { passive: true });
-    this.box.addEventListener("click", this.#clicked);
-    this.head.addEventListener("click", () => this.#showEarlier());
-    this.badge.addEventListener("click", () => this.toEnd());
-    this.close.addEventListener("click", () => this.host.closePane(this));
-    this.#resized.observe(this.scroller);
-    this.list.isWrapped = this.host.look.isWrapped;
-    this.model.start();
-    this.#schedule();
-  }
+	connectedCallback() {
+		const { scroller, model } = this;
+		this.append(this.caption, scroller, this.badge);
+		Object.assign(scroller, { tabIndex: 0, role: "log", ariaLive: "off", ariaLabel: `Lines of ${this.name}` });
+		scroller.addEventListener("scroll", this.#scrolled, { passive: true });
+		scroller.addEventListener("wheel", ({ deltaY, ctrlKey }) => deltaY < 0 && !ctrlKey && this.hold(), { passive: true });
+		this.box.addEventListener("click", this.#clicked);
+		this.head.addEventListener("click", () => {
+			this.hold();
+			void model.loadOlder();
+		});
+		this.badge.addEventListener("click", () => this.toEnd());
+		this.closer.addEventListener("click", () => this.host.closePane(this));
+		this.#resized.observe(scroller);
+		model.connection.start();
+	}
 
-  disconnectedCallback() {
-    this.#resized.disconnect();
-    this.#search.abort();
-    this.model.stop();
-  }
+	disconnectedCallback() {
+		this.#resized.disconnect();
+		this.#search.abort();
+		this.model.connection.stop();
+	}
 
-  // What the model tells.
+	// What the model tells.
 
-  linesChanged = () => this.#schedule();
+	linesChanged = () => this.schedule();
 
-  stateChanged = () => {
-    this.#schedule();
-    this.host.stateChanged(this);
-  };
+	stateChanged() {
+		this.schedule();
+		this.host.stateChanged();
+	}
 
-  /** @param {Target | null} target */
-  linesReplaced = (target) => {
-    this.selected = null;
-    this.list.forgetRows();
-    this.#target = target && { ...target, until: Date.now() + TARGET_MS };
-    if (target) this.list.toStart();
-    this.#schedule();
-  };
+	/** @param {Target | null} target */
+	linesReplaced(target) {
+		this.selected = null;
+		this.#target = target && { ...target, until: Date.now() + TARGET_MS };
+		this.list.forget();
+		if (target) this.list.toStart();
+		this.schedule();
+	}
 
-  // Rendering.
+	// Rendering.
 
-  #schedule() {
-    if (this.#isDue || !this.isConnected) return;
-    this.#isDue = true;
-    // A hidden page has no frames; what comes meanwhile must not pile up.
-    if (document.hidden) setTimeout(this.#render, 200);
-    else requestAnimationFrame(this.#render);
-  }
+	schedule() {
+		if (this.#isDue || !this.isConnected) return;
+		this.#isDue = true;
+		// A hidden page has no frames; what comes meanwhile must not pile up.
+		if (document.hidden) setTimeout(this.#render, 200);
+		else requestAnimationFrame(this.#render);
+	}
 
-  #render = () => {
-    this.#isDue = false;
-    if (!this.isConnected) return;
-    const { model, list } = this;
-    this.#aim();
-    const before = model.store.lines[0]?.id;
-    const nBefore = model.store.length;
-    const { nAbove, nBelow } = list.render(model.isFollowing);
-    model.look(nAbove, nBelow);
-    if (model.store.lines[0]?.id !== before || model.store.length !== nBefore) list.render(model.isFollowing);
-    if (nBefore && !isMarked) performance.mark("tailcast:first-line");
-    isMarked ||= nBefore > 0;
-    this.#renderHead();
-    this.#renderBadge(nBelow);
-    this.classList.toggle("following", model.isFollowing);
-    if (this.#target) this.#schedule();
-  };
+	#render = () => {
+		this.#isDue = false;
+		if (!this.isConnected) return;
+		const { model, list } = this;
+		const { lines } = model.store;
+		this.#aim();
+		const { nAbove, nBelow } = list.render(model.isFollowing);
+		if (lines.length && !isSeen) performance.mark("tailcast:first-line");
+		isSeen ||= lines.length > 0;
+		const [first, n] = [lines[0], lines.length];
+		model.look(nAbove, nBelow);
+		if (lines[0] !== first || lines.length !== n) list.render(model.isFollowing);
+		this.#renderEnds(nBelow);
+	};
 
-  /** Puts the line that was asked for where it shall be, once it has come. */
-  #aim() {
-    const target = this.#target;
-    if (!target) return;
-    const line = this.model.store.lines.find((line) => line.cursor === target.cursor);
-    if (line) {
-      this.#target = null;
-      this.select(line);
-      this.list.moveTo(line, this.#offsetOf(target));
-      return;
-    }
-    const { boundary, lines } = this.model.store;
-    if (!this.list.anchor && lines.length) this.list.moveTo(boundary ?? lines[lines.length - 1], this.#offsetOf(target));
-    if (!target.cursor || Date.now() > target.until) this.#target = null;
-  }
+	/** Puts the line that was asked for where it shall be, once it has come. */
+	#aim() {
+		const target = this.#target;
+		if (!target) return;
+		const { boundary, lines } = this.model.store;
+		const offset = target.offset < 0 ? Math.round(this.list.height / 3) : target.offset;
+		const line = lines.find(({ cursor }) => cursor === target.cursor);
+		if (line) this.select(line);
+		if (line || (!this.list.anchor && lines.length)) this.list.moveTo(line ?? boundary ?? lines[lines.length - 1], offset);
+		if (line || !target.cursor || Date.now() > target.until) this.#target = null;
+		else this.schedule();
+	}
 
-  /** @param {Target} target */
-  #offsetOf({ offset }) {
-    return offset < 0 ? Math.round(this.scroller.clientHeight / 3) : offset;
-  }
+	#renderEnds(nBelow) {
+		const { isAtBegin, isCleared, isLoadingOlder, olderError, store, unread, isBehind, isFollowing } = this.model;
+		let head = isAtBegin ? (store.lines.length ? "the beginning" : "no lines yet") : "show earlier lines";
+		if (isCleared) head = "cleared: show earlier lines";
+		else if (isLoadingOlder) head = "loading earlier lines…";
+		else if (olderError) head = `earlier lines could not be read (${olderError}): try again`;
+		else if (!store.places.size) head = "";
+		this.head.disabled = !head || isLoadingOlder || (isAtBegin && !isCleared);
+		const badge = unread ? `↓ ${plural(unread, `${isBehind ? "or more " : ""}new line`)}` : "↓ to the end";
+		if (this.head.textContent !== head) this.head.textContent = head;
+		if (this.badge.textContent !== badge) this.badge.textContent = badge;
+		this.badge.hidden = isFollowing || !(nBelow > 0 || isBehind || unread);
+	}
 
-  #renderHead() {
-    const { model } = this;
-    let text = model.isAtBegin ? "the beginning" : "show earlier lines";
-    if (!model.store.places.size) text = "";
-    else if (model.isLoadingOlder) text = "loading earlier lines…";
-    else if (model.olderError) text = `earlier lines could not be read (${model.olderError}): try again`;
-    else if (model.isCleared) text = "cleared: show earlier lines";
-    else if (model.isAtBegin && !model.store.length) text = "no lines yet";
-    if (this.head.textContent !== text) this.head.textContent = text;
-    this.head.disabled = !text || model.isLoadingOlder || (model.isAtBegin && !model.isCleared);
-  }
+	/** Colours, times, highlights or sizes have changed. */
+	refresh() {
+		this.list.isWrapped = this.host.look.isWrapped;
+		this.list.forget();
+		this.schedule();
+	}
 
-  /** @param {number} nBelow */
-  #renderBadge(nBelow) {
-    const { model } = this;
-    const isShown = !model.isFollowing && (nBelow > 0 || model.isBehind || !!model.unread);
-    this.badge.hidden = !isShown;
-    if (!isShown) return;
-    const more = model.isBehind ? "+" : "";
-    const text = model.unread ? `↓ ${count(model.unread)}${more} new ${model.unread === 1 && !more ? "line" : "lines"}` : "↓ to the end";
-    if (this.badge.textContent !== text) this.badge.textContent = text;
-  }
+	/** The relative times have grown. */
+	refreshTimes() {
+		for (const cell of this.box.querySelectorAll("time")) {
+			if (cell.dataset.at) cell.textContent = formatTime(Number(cell.dataset.at), this.host.look.time, Date.now());
+		}
+	}
 
-  /** Colours, times or highlights have changed. */
-  refresh() {
-    this.list.isWrapped = this.host.look.isWrapped;
-    this.list.forgetHeights();
-    this.list.forgetRows();
-    this.#schedule();
-  }
+	#hue = (source) => {
+		if (!this.#hues.has(source)) this.#hues.set(source, HUES[this.#hues.size % HUES.length]);
+		return this.#hues.get(source);
+	};
 
-  /** The relative times have grown. */
-  refreshTimes() {
-    const now = Date.now();
-    for (const cell of this.box.querySelectorAll("time")) {
-      if (cell.dataset.at) cell.textContent = formatTime(Number(cell.dataset.at), this.host.look.time, now);
-    }
-  }
+	// What the user does.
 
-  #hue = (/** @type {string} */ source) => {
-    if (!this.#hues.has(source)) this.#hues.set(source, HUES[this.#hues.size % HUES.length]);
-    return this.#hues.get(source);
-  };
+	#scrolled = () => {
+		const by = this.list.takeScroll();
+		if (!by) return;
+		this.#target = null;
+		if (by < 0) this.hold();
+		else if (this.list.isAtBottom && !this.model.isBehind) this.model.setFollowing(true);
+		this.schedule();
+	};
 
-  // What the user does.
+	#clicked = ({ target }) => {
+		const row = target.closest(".row");
+		const line = [...this.list.rows].find(([, other]) => other === row)?.[0];
+		if (!line || target.closest("a, summary")) return;
+		const kind = target.closest("button")?.classList[0];
+		if (kind === "mark") this.host.toggleMark(line);
+		else if (kind === "fold") this.#change(line, { isFolded: !line.isFolded });
+		else if (kind) this.#change(line, { isOpen: !line.isOpen });
+		else if (getSelection()?.isCollapsed) this.select(line === this.selected ? null : line);
+	};
 
-  #scrolled = () => {
-    const by = this.list.takeScroll();
-    if (!by) return;
-    this.#target = null;
-    if (by < 0) this.model.setFollowing(false);
-    else if (this.list.isAtBottom && !this.model.isBehind) this.model.setFollowing(true);
-    this.#schedule();
-  };
+	#change(line, change) {
+		this.hold();
+		Object.assign(line, change, { isStale: true });
+	}
 
-  #wheeled = (/** @type {WheelEvent} */ event) => {
-    if (event.deltaY >= 0 || event.ctrlKey) return;
-    this.model.setFollowing(false);
-    this.#schedule();
-  };
+	/** Stops following, so that what is looked at stays. */
+	hold() {
+		this.model.setFollowing(false);
+		this.schedule();
+	}
 
-  #clicked = (/** @type {MouseEvent} */ event) => {
-    const target = /** @type {HTMLElement} */ (event.target);
-    const row = /** @type {HTMLElement | null} */ (target.closest(".row"));
-    const line = row && this.#lineOf(row);
-    if (!line || target.closest("a, summary")) return;
-    const button = target.closest("button");
-    if (button?.classList.contains("mark")) this.host.toggleMark(line);
-    else if (button?.classList.contains("toggle")) this.#change(line, () => (line.isOpen = !line.isOpen));
-    else if (button?.classList.contains("fold")) this.#fold(line, !line.isFolded);
-    else if (button?.classList.contains("more")) this.#change(line, () => (line.isLong = line.isOpen = true));
-    else if (getSelection()?.isCollapsed) this.select(line === this.selected ? null : line);
-  };
+	foldAll() {
+		const heads = this.model.store.lines.filter((line) => line.nFollowers);
+		const isFolded = heads.some((head) => !head.isFolded);
+		for (const head of heads) this.#change(head, { isFolded });
+		this.host.say(`${plural(heads.length, "stack trace")} ${isFolded ? "folded" : "unfolded"}`);
+	}
 
-  /** @param {HTMLElement} row */
-  #lineOf(row) {
-    return this.model.store.lines.find((line) => this.list.rowOf(line) === row) ?? null;
-  }
+	/** Opens what the selected line holds, or folds what belongs to it. */
+	toggleOpen() {
+		const line = this.selected;
+		if (line) this.#change(line, line.nFollowers ? { isFolded: !line.isFolded } : { isOpen: !line.isOpen });
+	}
 
-  /** @param {Line} line @param {() => void} change */
-  #change(line, change) {
-    this.#hold();
-    change();
-    line.isStale = true;
-    this.#schedule();
-  }
+	/** @param {Line | null} line */
+	select(line) {
+		for (const old of [this.selected, line]) if (old) this.list.rows.get(old)?.classList.toggle("selected", old === line);
+		this.selected = line;
+	}
 
-  /** Stops following, so that what is looked at stays. */
-  #hold() {
-    this.model.setFollowing(false);
-  }
+	/** @param {Line} line */
+	#goTo(line) {
+		this.hold();
+		// Whoever is at the end has no line at the top yet.
+		this.list.render(false);
+		this.select(line);
+		this.list.reveal(line);
+	}
 
-  /** @param {Line} head @param {boolean} isFolded */
-  #fold(head, isFolded) {
-    this.#change(head, () => (head.isFolded = isFolded));
-  }
+	/** @param {number} by lines */
+	moveSelection(by) {
+		const line = findHere(this.model.store.lines, this.#position(by), by, { test: () => true, what: "", query: {} });
+		if (line) this.#goTo(line);
+		else if (by > 0) this.toEnd();
+	}
 
-  foldAll() {
-    const heads = this.model.store.lines.filter((line) => line.nFollowers);
-    const isFolded = heads.some((head) => !head.isFolded);
-    for (const head of heads) this.#fold(head, isFolded);
-    this.host.say(heads.length ? `${plural(heads.length, "stack trace")} ${isFolded ? "folded" : "unfolded"}` : "no stack traces here");
-  }
+	/** Where the eye is: the selected line, or just outside the view. */
+	#position(direction) {
+		const { store, isFollowing } = this.model;
+		const at = this.selected ? store.indexOf(this.selected) : -1;
+		if (at >= 0) return at;
+		return isFollowing || !this.list.anchor ? store.lines.length : store.indexOf(this.list.anchor.line) - direction;
+	}
 
-  /** Opens what the selected line holds, or folds what belongs to it. */
-  toggleOpen() {
-    const line = this.selected;
-    if (!line) return;
-    if (line.nFollowers) this.#fold(line, !line.isFolded);
-    else this.#change(line, () => (line.isOpen = line.isLong = !line.isOpen));
-  }
+	/** @param {number} pages */
+	scrollPages(pages) {
+		if (pages < 0) this.hold();
+		this.scroller.scrollTop += pages * (this.list.height - this.list.rowPx);
+	}
 
-  /** @param {Line} line its mark has changed */
-  markChanged(line) {
-    line.isStale = true;
-    this.#schedule();
-  }
+	/** The oldest line there is. */
+	async toTop() {
+		const { model } = this;
+		this.hold();
+		if (!model.isAtBegin || model.isCleared) await model.reopen({ tail: "all" }, { cursor: "", offset: HEAD_PX });
+		else this.list.moveTo(model.store.lines[0], HEAD_PX);
+	}
 
-  /** @param {Line | null} line */
-  select(line) {
-    if (this.selected) this.list.rowOf(this.selected)?.classList.remove("selected");
-    this.selected = line;
-    if (line) this.list.rowOf(line)?.classList.add("selected");
-    this.host.stateChanged(this);
-  }
+	toEnd() {
+		this.#target = null;
+		this.select(null);
+		this.model.setFollowing(true);
+		this.schedule();
+	}
 
-  /** @param {Line} line */
-  goTo(line) {
-    this.#hold();
-    this.#leaveEnd();
-    this.select(line);
-    this.list.reveal(line);
-    this.#schedule();
-  }
+	togglePause() {
+		if (this.model.isFollowing) this.hold();
+		else this.toEnd();
+	}
 
-  /** Whoever is at the end has no line at the top yet. */
-  #leaveEnd() {
-    this.list.render(this.model.isFollowing);
-  }
+	/** @param {number} direction @param {Wanted} wanted */
+	findHere(direction, wanted) {
+		const line = findHere(this.model.store.lines, this.#position(direction), direction, wanted);
+		if (line) this.#goTo(line);
+		return line;
+	}
 
-  /** @param {number} by lines */
-  moveSelection(by) {
-    const { lines } = this.model.store;
-    if (!lines.length) return;
-    const at = this.#position(by > 0 ? 1 : -1);
-    let to = at;
-    for (let left = Math.abs(by), i = at; left > 0; ) {
-      i += Math.sign(by);
-      if (i < 0 || i >= lines.length) break;
-      if (lines[i].isHidden) continue;
-      to = i;
-      left--;
-    }
-    if (to === at && by > 0 && !this.model.isBehind) return this.toEnd();
-    this.goTo(lines[Math.max(0, Math.min(lines.length - 1, to))]);
-  }
+	/** @param {number} direction @param {Wanted} wanted */
+	async find(direction, wanted) {
+		const { model } = this;
+		if (this.findHere(direction, wanted)) return;
+		this.#search.abort();
+		const { signal } = (this.#search = new AbortController());
+		const isEnd = direction > 0 ? !model.isBehind : model.isAtBegin && !model.isCleared;
+		const record = isEnd ? null : await findBeyond(model, direction, wanted, signal);
+		if (signal.aborted) return;
+		if (!record) return this.host.say(`no ${direction > 0 ? "later" : "earlier"} ${wanted.what}`);
+		await model.reopen(model.store.isMerged ? { since: record.time } : { from: record.cursor }, { cursor: record.cursor, offset: -1 });
+	}
 
-  /** Where the eye is: the selected line, or just outside the view. @param {1 | -1} direction */
-  #position(direction) {
-    const { store, isFollowing } = this.model;
-    const at = this.selected ? store.indexOf(this.selected) : -1;
-    if (at >= 0) return at;
-    if (isFollowing) return store.length;
-    const anchor = this.list.anchor;
-    return anchor ? store.indexOf(anchor.line) - direction : -1;
-  }
+	/** @param {string} since as the server reads times */
+	async jumpToTime(since) {
+		const { model } = this;
+		if (model.store.isMerged) return model.reopen({ since }, { cursor: "", offset: HEAD_PX });
+		const record = await firstAfter(this.name, { ...model.filter, since });
+		if (!record) return this.host.say("no line since then");
+		await model.reopen({ from: record.cursor }, { cursor: record.cursor, offset: -1 });
+	}
 
-  /** @param {number} pages */
-  scrollPages(pages) {
-    if (pages < 0) this.#hold();
-    this.#leaveEnd();
-    this.scroller.scrollTop += pages * this.list.pageLines * this.list.rowPx;
-    this.#schedule();
-  }
+	/** The line that stays where it is when the filter changes. */
+	get anchor() {
+		if (this.model.isFollowing) return null;
+		const line = this.selected;
+		const row = line && this.list.rows.get(line);
+		const offset = row ? row.getBoundingClientRect().top - this.scroller.getBoundingClientRect().top : -1;
+		return line && offset >= 0 && offset < this.list.height ? { line, offset } : this.list.anchor;
+	}
 
-  /** The oldest line there is. */
-  async toTop() {
-    const { model } = this;
-    this.#hold();
-    if (!model.isAtBegin || model.isCleared) await model.reopen({ tail: "all" }, { cursor: "", offset: 0 });
-    this.#leaveEnd();
-    const first = model.store.lines[0];
-    if (first) this.list.moveTo(first, 36);
-    this.#schedule();
-  }
+	/** @param {Line} line */
+	linkTo(line) {
+		const url = new URL(location.href);
+		const from = this.model.store.isMerged ? null : this.model.store.placeBefore(line);
+		for (const key of ["tail", "since", "from"]) url.searchParams.delete(key);
+		if (from ?? line.time) url.searchParams.set(from ? "from" : "since", from ?? line.time ?? "");
+		const hash = new URLSearchParams(url.hash.slice(1));
+		hash.set("line", line.cursor);
+		url.hash = hash.toString();
+		return url.href;
+	}
 
-  toEnd() {
-    this.#target = null;
-    this.select(null);
-    this.model.setFollowing(true);
-    this.#schedule();
-  }
+	/** The sources it shows, as far as they are known by name. */
+	get sources() {
+		return isGlob(this.name) ? (namesOf(this.name) ?? [...this.model.store.places.keys()]) : [this.name];
+	}
 
-  togglePause() {
-    if (this.model.isFollowing) this.#hold();
-    else this.toEnd();
-    this.#schedule();
-  }
-
-  #showEarlier() {
-    this.#hold();
-    this.model.olderError = "";
-    void this.model.loadOlder();
-    this.#schedule();
-  }
-
-  /** @param {1 | -1} direction @param {Wanted} wanted */
-  findHere(direction, wanted) {
-    const line = findHere(this.model.store.lines, this.#position(direction), direction, wanted);
-    if (line) this.goTo(line);
-    return line !== null;
-  }
-
-  /** @param {Line} line */
-  linkTo(line) {
-    const url = new URL(location.href);
-    const hash = new URLSearchParams(url.hash.slice(1));
-    const before = this.model.store.placeBefore(line);
-    for (const key of ["tail", "since", "from"]) url.searchParams.delete(key);
-    if (before && !this.model.store.isMerged) url.searchParams.set("from", before);
-    else if (line.time) url.searchParams.set("since", line.time);
-    hash.set("line", line.cursor);
-    url.hash = hash.toString();
-    return url;
-  }
-
-  /** @param {1 | -1} direction @param {Wanted} wanted */
-  async find(direction, wanted) {
-    const { model } = this;
-    if (this.findHere(direction, wanted)) return;
-    const isEnd = direction > 0 ? !model.isBehind : model.isAtBegin && !model.isCleared;
-    this.#search.abort();
-    const search = (this.#search = new AbortController());
-    const record = isEnd ? null : await findBeyond(model, direction, wanted, search.signal);
-    if (search.signal.aborted) return;
-    if (!record) return this.host.say(`no ${direction > 0 ? "later" : "earlier"} ${wanted.what}`);
-    const position = model.store.isMerged ? { since: record.time } : { from: record.cursor };
-    await model.openAt(position, record.cursor, -1);
-  }
-
-  /** @param {string} time as the server reads it */
-  async jumpToTime(time) {
-    const { model } = this;
-    if (model.store.isMerged) return model.openAt({ since: time }, "", 0);
-    const query = new URLSearchParams({ since: time });
-    for (const [key, value] of Object.entries(model.filter)) if (value) query.set(key, value);
-    const record = await firstAfter(this.name, query);
-    if (!record) return this.host.say("no line since then");
-    await model.openAt({ from: record.cursor }, record.cursor, -1);
-  }
-
-  /** The line that stays where it is when the filter changes. */
-  get anchor() {
-    if (this.model.isFollowing) return null;
-    const { selected } = this;
-    const row = selected && this.list.rowOf(selected);
-    if (selected && row) {
-      const offset = row.getBoundingClientRect().top - this.scroller.getBoundingClientRect().top;
-      if (offset >= 0 && offset < this.scroller.clientHeight) return { line: selected, offset };
-    }
-    return this.list.anchor;
-  }
-
-  /** The sources it shows, as far as they are known by name. */
-  get sources() {
-    return namesOf(this.name) ?? (isGlob(this.name) ? [...this.model.store.places.keys()] : [this.name]);
-  }
-
-  /** Its name with one more source, or one less. @param {string} source */
-  nameWith(source) {
-    const { sources } = this;
-    const next = sources.includes(source) ? sources.filter((name) => name !== source) : [...sources, source];
-    return next.length > 1 ? globOf(next) : (next[0] ?? source);
-  }
+	/** Its name with one more source, or one less. @param {string} source */
+	nameWith(source) {
+		const { sources } = this;
+		const next = sources.includes(source) ? sources.filter((name) => name !== source) : [...sources, source];
+		return next.length > 1 ? globOf(next) : (next[0] ?? source);
+	}
 }

@@ -1,100 +1,88 @@
 // @ts-check
 // Row: a line as an element.
+import { MAX_LINE_CHARS } from "../model/line.js";
 import { decorate } from "../text/decorate.js";
+import { brief } from "../text/fields.js";
 import { formatTime, plural, size } from "../text/format.js";
 import { printable } from "../text/visible.js";
-import { fieldTree } from "./field-tree.js";
-import { element, rowButton } from "./dom.js";
+import { element } from "./dom.js";
 
-/** @import { Line } from "../model/line.js" */
-/** @import { Part } from "../text/decorate.js" */
-/** @import { TimeMode } from "../text/format.js" */
-/**
- * @typedef {object} Look how rows look just now
- * @property {RegExp | null} highlight
- * @property {TimeMode} time
- * @property {boolean} isMerged
- * @property {(line: Line) => boolean} isMarked
- * @property {(source: string) => number} hue
- */
+const MAX_VALUES = 300;
 
-/** @param {Line} line @param {Look} look @returns {HTMLElement} */
-export function buildRow(line, look) {
-  if (line.kind === "note") return element("div", `row note ${line.level ?? ""}`, element("span", "text", line.text));
-  const at = line.moment;
-  const isTimed = look.time !== "written" && !Number.isNaN(at);
-  const options = { highlight: look.highlight, isTimed, level: line.level, isWhole: line.isLong };
-  const { parts, nMore, fields } = decorate(line.text, options);
-  const row = element("div", "row");
-  if (line.level) row.dataset.level = line.level;
-  if (line.head) row.classList.add("follower");
-  row.append(gutter(line, fields !== null, look.isMarked(line)));
-  if (look.time !== "written") row.append(timeCell(at, look.time));
-  if (look.isMerged) row.append(sourceCell(line.source, look.hue(line.source)));
-  const text = element("span", "text");
-  for (const part of parts) text.append(partNode(part));
-  row.append(text);
-  const nHidden = nMore + line.nLost;
-  if (nHidden) row.append(rowButton("more", `show ${size(nHidden)} more`, "Show the whole line"));
-  if (line.nFollowers) row.append(foldButton(line));
-  if (line.isOpen && fields) row.append(fieldTree(fields));
-  return row;
+/** @param {Line} line @param {Look} look @param {boolean} isMerged @param {(source: string) => number} hue */
+export function buildRow(line, look, isMerged, hue) {
+	const { note, level, nFollowers, isOpen, isFolded } = line;
+	if (note !== undefined) return element("div", `row note ${note}`, element("span", "text", line.text));
+	const at = line.moment;
+	const isTimed = look.time !== "written" && !Number.isNaN(at);
+	const { parts, nMore, fields } = decorate(line.text, { highlight: look.highlight, isTimed, level, isWhole: isOpen });
+	const row = element("div", line.head ? "row follower" : "row");
+	if (level) row.dataset.level = level;
+	const isMarked = look.marks.has(line);
+	const gutter = element("span", "gutter", button("mark", "", isMarked ? "Take the mark away (m)" : "Mark this line (m)", isMarked, "aria-pressed"));
+	if (fields) gutter.append(button("toggle", isOpen ? "▾" : "▸", "Show the fields (Enter)", isOpen));
+	row.append(gutter);
+	if (look.time !== "written") row.append(timeCell(at, look.time));
+	if (isMerged) {
+		const source = element("span", "source", printable(line.source));
+		source.style.setProperty("--hue", String(hue(line.source)));
+		row.append(source);
+	}
+	row.append(element("span", "text", ...parts.map(partNode)));
+	if (nMore + line.nLost) row.append(button("more", nMore ? `show ${size(nMore)} more` : `${size(line.nLost)} over ${size(MAX_LINE_CHARS)}: download`, "Show the whole line (Enter)", isOpen));
+	if (nFollowers) row.append(button("fold", `${isFolded ? "▸" : "▾"} ${plural(nFollowers, "line")}`, "Fold, unfold (Enter)", !isFolded));
+	if (isOpen && fields) row.append(fieldTree(fields));
+	return row;
 }
 
-/** @param {Line} line @param {boolean} isOpenable @param {boolean} isMarked */
-function gutter(line, isOpenable, isMarked) {
-  const mark = rowButton("mark", "", isMarked ? "Take the mark away (m)" : "Mark this line (m)");
-  mark.setAttribute("aria-pressed", String(isMarked));
-  const cell = element("span", "gutter", mark);
-  if (isOpenable) {
-    const toggle = rowButton("toggle", line.isOpen ? "▾" : "▸", "Show the fields (Enter)");
-    toggle.setAttribute("aria-expanded", String(line.isOpen));
-    cell.append(toggle);
-  }
-  return cell;
+/** In a row; keys do the same, so it is no stop for Tab. */
+function button(className, text, label, isOn, state = "aria-expanded") {
+	const made = element("button", className, text);
+	Object.assign(made, { type: "button", tabIndex: -1, title: label });
+	made.setAttribute("aria-label", text ? `${text}: ${label}` : label);
+	made.setAttribute(state, String(isOn));
+	return made;
 }
 
-/** @param {number} at @param {TimeMode} mode */
 function timeCell(at, mode) {
-  const cell = element("time", "time");
-  if (!Number.isNaN(at)) {
-    cell.textContent = formatTime(at, mode, Date.now());
-    cell.title = new Date(at).toISOString();
-    cell.dataset.at = String(at);
-  }
-  return cell;
+	const cell = element("time", "time");
+	if (!Number.isNaN(at)) {
+		cell.textContent = formatTime(at, mode, Date.now());
+		cell.title = new Date(at).toISOString();
+		cell.dataset.at = String(at);
+	}
+	return cell;
 }
 
-/** @param {string} source @param {number} hue */
-function sourceCell(source, hue) {
-  const cell = element("span", "source", printable(source));
-  cell.style.setProperty("--hue", String(hue));
-  cell.title = source;
-  return cell;
-}
-
-/** @param {Line} line */
-function foldButton(line) {
-  const text = `${line.isFolded ? "▸" : "▾"} ${plural(line.nFollowers, "line")}`;
-  const button = rowButton("fold", text, line.isFolded ? "Unfold (Enter)" : "Fold (Enter)");
-  button.setAttribute("aria-expanded", String(!line.isFolded));
-  return button;
-}
-
-/** @param {Part} part @returns {Node} */
+/** @param {Part} part */
 function partNode({ text, classes, style, href }) {
-  if (!classes && !style && !href) return document.createTextNode(text);
-  const node = element(href ? "a" : / ?\bhit\b/.test(classes) ? "mark" : "span", classes, text);
-  if (style?.fg) node.style.setProperty("--fg", style.fg);
-  if (style?.bg) {
-    node.style.color = style.fg;
-    node.style.backgroundColor = style.bg;
-  }
-  if (node instanceof HTMLAnchorElement) {
-    node.href = href;
-    node.target = "_blank";
-    node.rel = "noopener noreferrer";
-    node.tabIndex = -1;
-  }
-  return node;
+	if (!classes && !style && !href) return text;
+	const node = element(href ? "a" : classes.includes("hit") ? "mark" : "span", classes, text);
+	if (style?.fg) node.style.setProperty("--fg", style.fg);
+	if (style?.bg) Object.assign(node.style, { color: style.fg, backgroundColor: style.bg });
+	if (href) Object.assign(node, { href, target: "_blank", rel: "noopener noreferrer", tabIndex: -1 });
+	return node;
+}
+
+/** What a JSON or logfmt line holds, one value a line. @param {Fields} fields */
+function fieldTree({ message, fields }) {
+	let left = MAX_VALUES;
+	const add = (parent, entries) => {
+		for (const [key, value] of entries) {
+			if (left-- <= 0) return;
+			const name = element("span", "key", printable(key));
+			if (value === null || typeof value !== "object") {
+				parent.append(element("div", "", name, ": ", element("span", `value ${typeof value}`, printable(brief(value)))));
+				continue;
+			}
+			const inner = Object.entries(value);
+			const group = element("details", "", element("summary", "", name, Array.isArray(value) ? ` [${inner.length}]` : ` {${inner.length}}`));
+			group.open = true;
+			add(group, inner);
+			parent.append(group);
+		}
+	};
+	const tree = element("div", "tree");
+	add(tree, [...(message ? [["message", message]] : []), ...fields]);
+	return tree;
 }

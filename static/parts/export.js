@@ -1,7 +1,7 @@
 // @ts-check
 // Export: lines for elsewhere.
 
-export const asText = (lines) => lines.map((line) => `${line.text}\n`).join("");
+export const asText = (lines) => lines.map(({ text }) => `${text}\n`).join("");
 export const asNdjson = (lines) => lines.map((line) => `${JSON.stringify(line.toRecord())}\n`).join("");
 
 /** @param {string} text */
@@ -10,7 +10,7 @@ export async function copy(text) {
 	// Without TLS there is only the old way.
 	const area = document.createElement("textarea");
 	area.value = text;
-	(document.querySelector("dialog[open]") ?? document.body).append(area);
+	document.body.append(area);
 	area.select();
 	const isDone = document.execCommand("copy");
 	area.remove();
@@ -18,15 +18,11 @@ export async function copy(text) {
 }
 
 /** @param {string} href @param {string} name */
-export function download(href, name) {
-	const link = document.createElement("a");
-	Object.assign(link, { href, download: name });
-	link.click();
-}
+export const download = (href, name) => Object.assign(document.createElement("a"), { href, download: name }).click();
 
 /** @param {string} text @param {string} name */
 export function downloadText(text, name) {
-	const href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+	const href = URL.createObjectURL(new Blob([text]));
 	download(href, name);
 	setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }

@@ -1,12 +1,10 @@
 // @ts-check
 // Keys: what each does, and the list that tells so.
-import { byId, element } from "../list/dom.js";
+import { $, element } from "../list/dom.js";
 
-/** @typedef {[keys: string, words: string, action: string]} Binding keys as `event.key`, parted by spaces; `C-` is Ctrl or Cmd */
-/** @type {Binding[]} */
+/** `event.key`s parted by spaces (`C-` is Ctrl or Cmd, `S-` Shift, `A-` Alt), what they do, the action. */
 const BINDINGS = [
-	["/", "search: Enter applies it, to what has passed as well", "search"],
-	["C-f", "the same; once more for the browser's own", "search"],
+	["/ C-f", "search; Enter filters what has passed as well", "search"],
 	["h", "search as filter, or as highlight", "mode"],
 	["Escape", "clear the search, close", "clear"],
 	["n F3", "next hit", "next"],
@@ -17,14 +15,14 @@ const BINDINGS = [
 	["W", "previous warning", "previousWarning"],
 	["g Home", "to the first line", "top"],
 	["G End F", "to the end, and follow", "end"],
-	["Space =", "pause, or go on", "pause"],
+	["Space =", "pause, go on", "pause"],
 	["j ArrowDown", "next line", "down"],
 	["k ArrowUp", "line before", "up"],
-	["Space PageDown", "down a page (while paused)", "pageDown"],
+	["Space PageDown", "down a page, when paused", "pageDown"],
 	["b PageUp S-Space", "up a page", "pageUp"],
 	["C-d", "down half a page", "halfDown"],
 	["C-u", "up half a page", "halfUp"],
-	["Enter", "open or fold the line", "open"],
+	["Enter", "open or fold the line", "toggle"],
 	["z", "fold or unfold all stack traces", "fold"],
 	["m", "mark the line", "mark"],
 	["u", "next mark", "nextMark"],
@@ -36,23 +34,20 @@ const BINDINGS = [
 	["A-z", "wrap long lines", "wrap"],
 	["C-k", "jump to a source", "palette"],
 	["f", "to the list of sources", "sources"],
-	["l", "to the log; again: to the next pane", "log"],
+	["l", "to the log; again: the next pane", "log"],
 	["s", "to the levels", "levels"],
 	["o", "copy, download, settings", "more"],
 	["C-S-l", "clear the view", "clearView"],
 	["?", "these keys", "help"],
 ];
-/** Also while somebody types. */
-const EVERYWHERE = ["C-f", "C-k", "Escape", "F3", "S-F3", "C-S-l", "A-z"];
-const BY_KEY = new Map(BINDINGS.flatMap(([keys, , action]) => keys.split(" ").map((key) => /** @type {const} */ ([key, action]))));
+const BY_KEY = new Map(BINDINGS.flatMap(([keys, , action]) => keys.split(" ").map((key) => [key, action])));
 BY_KEY.set("Space", "space");
 
 /** @param {KeyboardEvent} event */
 function nameOf({ key, code, ctrlKey, metaKey, altKey, shiftKey }) {
-	const name = key === " " ? "Space" : altKey && code.startsWith("Key") ? code.slice(3).toLowerCase() : key;
+	const name = key === " " ? "Space" : altKey ? code.replace(/^Key/, "").toLowerCase() : key;
 	if (ctrlKey || metaKey) return `C-${shiftKey ? "S-" : ""}${name.toLowerCase()}`;
-	if (altKey) return `A-${name}`;
-	return shiftKey && name.length > 1 ? `S-${name}` : name;
+	return altKey ? `A-${name}` : shiftKey && name.length > 1 ? `S-${name}` : name;
 }
 
 /** @param {(action: string) => boolean | void} act false leaves the key to the browser */
@@ -60,23 +55,17 @@ export function listenToKeys(act) {
 	addEventListener("keydown", (event) => {
 		const name = nameOf(event);
 		const action = BY_KEY.get(name);
-		const target = event.target instanceof HTMLElement ? event.target : null;
-		if (!action || event.isComposing) return;
-		const dialog = document.querySelector("dialog[open]");
-		if (dialog) {
-			if (action === "palette") event.preventDefault();
-			return;
-		}
-		const isTyping = target?.matches("input, textarea, select") ?? false;
-		if (isTyping && !EVERYWHERE.includes(name)) return;
-		const isPressing = target?.matches("button, a, summary") ?? false;
-		if (isPressing && (name === "Enter" || name === "Space")) return;
-		if (target?.closest("nav") && /^(?:Arrow|Page|Home|End)/.test(name)) return;
+		const target = /** @type {Element} */ (event.target);
+		if (!action || event.isComposing || document.querySelector("dialog[open]")) return;
+		// Those who type mean letters; a button has its own keys, a list its arrows.
+		if (target.matches("input, textarea, select") && !/^(?:[CA]-|Esc|(?:S-)?F3)/.test(name)) return;
+		if (target.matches("button, a, summary") && /^(?:Enter|Space)$/.test(name)) return;
+		if (target.closest("nav") && /^(?:Arrow|Page|Home|End)/.test(name)) return;
 		if (act(action) !== false) event.preventDefault();
 	});
-	const shown = (/** @type {string} */ key) => key.replace("C-", "Ctrl ").replace("S-", "Shift ").replace("A-", "Alt ").replace("Arrow", "").replace("Escape", "Esc");
-	byId("keys", HTMLElement).append(...BINDINGS.map(([keys, words]) => {
-		const terms = keys.split(" ").flatMap((key, i) => [i ? " " : "", element("kbd", "", shown(key))]);
+	const shown = { C: "Ctrl ", S: "Shift ", A: "Alt " };
+	$("keys").append(...BINDINGS.map(([keys, words]) => {
+		const terms = keys.split(" ").map((key) => element("kbd", "", key.replace(/([CSA])-/g, (_, name) => shown[name]).replace(/Arrow|ape/, "")));
 		return element("div", "", element("dt", "", ...terms), element("dd", "", words));
 	}));
 }

@@ -1,20 +1,19 @@
 // @ts-check
-// Settings: kept per browser. Wrap and theme also stand in the fragment, where they differ.
+// Settings: kept per browser; wrap and theme also stand in the URL's fragment, where they differ.
 
 const KEY = "tailcast";
-/** @type {Settings} */
-const DEFAULTS = { theme: "system", isWrapped: false, time: "local", isLarge: false };
+
+export const fragment = () => new URLSearchParams(location.hash.slice(1));
 
 /** @returns {Settings} */
 export function readSettings() {
-	const settings = { ...DEFAULTS };
+	/** @type {any} */ const settings = { theme: "system", isWrapped: false, time: "local", isLarge: false };
 	try {
 		Object.assign(settings, JSON.parse(localStorage.getItem(KEY) ?? "{}"));
 	} catch { /* Kept from us, or not ours: the defaults. */ }
-	const hash = fragment();
-	if (hash.has("wrap")) settings.isWrapped = hash.get("wrap") === "true";
-	const theme = hash.get("theme");
-	if (theme === "dark" || theme === "light") settings.theme = theme;
+	const { wrap, theme } = Object.fromEntries(fragment());
+	if (wrap) settings.isWrapped = wrap === "true";
+	if (["light", "dark"].includes(theme)) settings.theme = theme;
 	return settings;
 }
 
@@ -25,17 +24,13 @@ export function keepSettings(settings) {
 	} catch { /* Then they last as long as the page. */ }
 }
 
-export const fragment = () => new URLSearchParams(location.hash.slice(1));
-
-/** Changes the URL in place. @param {Record<string, string>} query @param {Record<string, string>} hash empty values go */
+/** Changes the URL in place; empty values go. @param {Record<string, string>} query @param {Record<string, string>} hash */
 export function writeUrl(query, hash) {
 	const url = new URL(location.href);
 	const inFragment = fragment();
-	const put = (params, values) => {
+	for (const [params, values] of /** @type {const} */ ([[url.searchParams, query], [inFragment, hash]])) {
 		for (const [key, value] of Object.entries(values)) value ? params.set(key, value) : params.delete(key);
-	};
-	put(url.searchParams, query);
-	put(inFragment, hash);
+	}
 	url.hash = inFragment.toString();
-	if (url.href !== location.href) history.replaceState(history.state, "", url);
+	if (url.href !== location.href) history.replaceState(null, "", url);
 }

@@ -1,61 +1,57 @@
 // @ts-check
-// <nav id=sources>: all sources in their folders, as they are now. Of thousands only those in view are elements.
-import { byId, element } from "../list/dom.js";
-import { logPath, root } from "../protocol.js";
+// The list of all sources in their folders, as they are now. Of thousands only those in view are elements.
+import { $, element } from "../list/dom.js";
+import { logUrl, root } from "../protocol.js";
 import { size, span } from "../text/format.js";
 import { printable } from "../text/visible.js";
 
 const ACTIVE_MS = 2500;
 const RETRY_MS = 5000;
+const folderOf = (name) => name.slice(0, name.lastIndexOf("/") + 1);
 
 export class Sources {
-	nav = byId("sources", HTMLElement);
 	/** @type {Map<string, SourceStatus>} */ all = new Map();
-	isKnown = false;
-	#list = element("div", "list");
-	#box = element("div", "box");
-	/** @type {({ folder: string } | { source: SourceStatus })[]} */ #items = [];
-	/** @type {Set<string>} */ #closed = new Set();
+	#list = $("list");
+	#box = $("list").firstElementChild;
+	/** Folders by their name, and sources. @type {(string | SourceStatus)[]} */ #items = [];
+	#closed = new Set();
 	/** @type {EventSource | null} */ #events = null;
 	#isDue = false;
+	#isStale = true;
 
-	/** @param {{ open: (name: string, how: How) => void, shown: () => string[], known: () => void, jump: () => void }} host */
+	/** @param {{ open: (name: string, how: How) => void, shown: () => string[], known: () => void }} host */
 	constructor(host) {
 		this.host = host;
-		const jump = element("button", "jump", "Jump to…", element("kbd", "", "Ctrl K"));
-		jump.addEventListener("click", host.jump);
-		this.#list.append(this.#box);
-		this.nav.append(jump, this.#list);
 		this.#list.addEventListener("scroll", () => this.render(), { passive: true });
-		this.#box.addEventListener("click", (event) => this.#click(event));
+		this.#box.addEventListener("click", this.#clicked);
 		new ResizeObserver(() => this.render()).observe(this.#list);
 		document.addEventListener("visibilitychange", () => this.#listen());
-		setInterval(() => this.render(), 5000);
+		setInterval(() => this.render(), RETRY_MS);
 		this.#listen();
 	}
 
 	/** A page that nobody sees needs no list, and browsers have few connections. */
 	#listen() {
-		if (document.hidden || this.#events) {
-			if (document.hidden) this.#events?.close();
-			if (document.hidden) this.#events = null;
-			return;
-		}
+		if (document.hidden) this.#events?.close();
+		if (document.hidden) this.#events = null;
+		if (document.hidden || this.#events) return;
 		const events = (this.#events = new EventSource(new URL("api/sources", root)));
-		const on = (/** @type {string} */ name, /** @type {(data: any) => void} */ take) =>
-			events.addEventListener(name, (event) => {
-				take(JSON.parse(event.data));
-				this.#rebuild(name !== "changed");
+		/** @type {Record<string, (data: any) => void>} */
+		const take = {
+			sources: ({ sources }) => {
+				this.all = new Map(sources.map((source) => [source.name, source]));
+				this.host.known();
+			},
+			added: (source) => this.all.set(source.name, { ...source, isNew: true, at: Date.now() }),
+			removed: ({ name }) => this.all.delete(name),
+			changed: (source) => Object.assign(this.all.get(source.name) ?? {}, source, { at: Date.now() }),
+		};
+		for (const name of Object.keys(take)) {
+			events.addEventListener(name, ({ data }) => {
+				take[name](JSON.parse(data));
+				this.#schedule(name !== "changed");
 			});
-		on("sources", ({ sources }) => {
-			const before = this.all;
-			this.all = new Map(sources.map((source) => [source.name, { ...before.get(source.name), ...source }]));
-			this.isKnown = true;
-			this.host.known();
-		});
-		on("added", (source) => this.all.set(source.name, { ...source, isNew: true, at: Date.now() }));
-		on("removed", ({ name }) => this.all.delete(name));
-		on("changed", (source) => this.all.set(source.name, { ...this.all.get(source.name), ...source, at: Date.now() }));
+		}
 		events.onerror = () => {
 			if (events.readyState !== EventSource.CLOSED) return;
 			this.#events = null;
@@ -63,10 +59,8 @@ export class Sources {
 		};
 	}
 
-	#isStale = true;
-
 	/** @param {boolean} isOther which there are has changed */
-	#rebuild(isOther) {
+	#schedule(isOther) {
 		this.#isStale ||= isOther;
 		if (this.#isDue) return;
 		this.#isDue = true;
@@ -79,79 +73,62 @@ export class Sources {
 
 	#arrange() {
 		this.#isStale = false;
-		const folderOf = (name) => name.slice(0, name.lastIndexOf("/") + 1);
-		const sorted = [...this.all.values()].sort((a, b) => {
-			const [x, y] = [folderOf(a.name), folderOf(b.name)];
-			return x < y ? -1 : x > y ? 1 : a.name.localeCompare(b.name, "en", { numeric: true });
-		});
-		this.#items = [];
+		const { compare } = new Intl.Collator("en", { numeric: true });
+		const sorted = [...this.all.values()].sort((a, b) => compare(folderOf(a.name), folderOf(b.name)) || compare(a.name, b.name));
 		let folder = "";
-		for (const source of sorted) {
-			const own = folderOf(source.name);
-			if (own !== folder) this.#items.push({ folder: own });
-			folder = own;
-			if (!this.#closed.has(own)) this.#items.push({ source });
-		}
+		this.#items = sorted.flatMap((source) => {
+			const isOther = folderOf(source.name) !== folder;
+			folder = folderOf(source.name);
+			return [...(isOther ? [folder] : []), ...(this.#closed.has(folder) ? [] : [source])];
+		});
 	}
 
 	render() {
-		const rowPx = parseFloat(getComputedStyle(this.nav).getPropertyValue("--row")) || 30;
+		const rowPx = parseFloat(getComputedStyle(this.#list).getPropertyValue("--row"));
 		this.#box.style.height = `${this.#items.length * rowPx}px`;
 		const from = Math.max(0, Math.floor(this.#list.scrollTop / rowPx) - 5);
-		const shown = this.#items.slice(from, from + Math.ceil(this.#list.clientHeight / rowPx) + 10);
+		const items = this.#items.slice(from, from + Math.ceil(this.#list.clientHeight / rowPx) + 10);
 		const focused = document.activeElement?.getAttribute("data-key");
-		this.#box.replaceChildren(...shown.map((item, i) => {
-			const row = "folder" in item ? this.#folderRow(item.folder) : this.#sourceRow(item.source);
+		const shown = new Set(this.host.shown());
+		this.#box.replaceChildren(...items.map((item, i) => {
+			const row = typeof item === "string" ? this.#folderRow(item) : sourceRow(item, shown.has(item.name));
 			row.style.top = `${(from + i) * rowPx}px`;
 			return row;
 		}));
-		if (focused) /** @type {HTMLElement | null} */ (this.#box.querySelector(`[data-key="${CSS.escape(focused)}"]`))?.focus({ preventScroll: true });
+		if (focused) this.#box.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 	}
 
-	/** @param {string} folder */
 	#folderRow(folder) {
 		const isOpen = !this.#closed.has(folder);
-		const button = element("button", "folder", `${isOpen ? "▾" : "▸"} ${printable(folder)}`);
-		button.dataset.key = button.dataset.folder = folder;
-		button.ariaExpanded = String(isOpen);
-		return button;
-	}
-
-	/** @param {SourceStatus} source */
-	#sourceRow({ name, size: bytes, modified, at = 0, isNew }) {
-		const now = Date.now();
-		const shown = this.host.shown();
-		const link = element("a", "", element("i"), element("span", "name", printable(name.slice(name.lastIndexOf("/") + 1))));
-		link.href = new URL(logPath(name), root).href;
-		link.title = printable(name);
-		link.dataset.key = name;
-		const age = modified ? span(Math.max(0, now - Date.parse(modified))) : "";
-		link.append(element("small", "", `${size(bytes)} · ${age}`));
-		const row = element("div", "source-row", link);
-		if (shown.includes(name)) link.ariaCurrent = "page";
-		if (now - at < ACTIVE_MS) row.classList.add("active");
-		if (isNew) row.classList.add("new");
-		for (const [how, sign, words] of [["split", "◫", "Show beside"], ["merge", "+", "Merge by time with"]]) {
-			const button = element("button", "icon", sign);
-			button.dataset.how = how;
-			button.dataset.name = name;
-			button.dataset.key = how + name;
-			button.title = button.ariaLabel = `${words} ${how === "merge" ? "what is shown: " : ""}${name}`;
-			row.append(button);
-		}
+		const row = element("button", "folder", `${isOpen ? "▾" : "▸"} ${printable(folder)}`);
+		Object.assign(row.dataset, { key: folder, how: "fold" });
+		row.ariaExpanded = String(isOpen);
 		return row;
 	}
 
-	/** @param {MouseEvent} event */
-	#click(event) {
-		const target = event.target instanceof Element ? event.target.closest("a, button") : null;
-		if (!(target instanceof HTMLElement) || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-		const { folder, how, name, key } = target.dataset;
+	#clicked = (event) => {
+		const { key = "", how } = event.target.closest("[data-key]")?.dataset ?? {};
+		if (!how || event.ctrlKey || event.metaKey || event.shiftKey) return;
 		event.preventDefault();
-		if (folder !== undefined) {
-			if (!this.#closed.delete(folder)) this.#closed.add(folder);
-			this.#rebuild(true);
-		} else if (how) this.host.open(name ?? "", /** @type {How} */ (how));
-		else this.host.open(key ?? "", "open");
+		if (how !== "fold") return this.host.open(key.slice(how.length), how);
+		if (!this.#closed.delete(key)) this.#closed.add(key);
+		this.#schedule(true);
+	};
+}
+
+/** @param {SourceStatus} source @param {boolean} isShown */
+function sourceRow({ name, size: bytes, modified, at = 0, isNew }, isShown) {
+	const now = Date.now();
+	const age = modified ? span(Math.max(0, now - Date.parse(modified))) : "empty";
+	const link = element("a", "", element("i"), element("span", "name", printable(name.slice(folderOf(name).length))), element("small", "", `${size(bytes)} · ${age}`));
+	const row = element("div", `source-row ${now - at < ACTIVE_MS ? "active" : ""} ${isNew ? "new" : ""}`, link);
+	Object.assign(link, { href: logUrl(name).href, title: name, ariaCurrent: isShown ? "page" : null });
+	Object.assign(link.dataset, { key: `open${name}`, how: "open" });
+	for (const [how, sign, words] of [["split", "◫", "Show beside"], ["merge", "+", "Merge by time"]]) {
+		const button = element("button", "icon", sign);
+		Object.assign(button.dataset, { key: how + name, how });
+		button.title = button.ariaLabel = `${words}: ${name}`;
+		row.append(button);
 	}
+	return row;
 }

@@ -6,18 +6,7 @@ import { EventTransport } from "./events.js";
 import { olderByHttp } from "./pages.js";
 import { SocketTransport } from "./socket.js";
 
-/** @import { EventRecord, LineRecord, Transport } from "../protocol.js" */
-/**
- * @typedef {{ kind: "connecting" | "open" | "waiting" | "ended", reason: string, retryAt: number }} State
- *
- * @typedef {object} Client
- * @property {() => URLSearchParams} query where the stream has to begin, and what passes
- * @property {(records: LineRecord[], start: string | undefined) => void} lines
- * @property {(record: EventRecord) => void} event
- * @property {(state: State) => void} stateChanged
- */
-
-const HEARTBEAT_S = 10;
+const HEARTBEAT_MS = 10_000;
 /** Two heartbeats and a little: nobody is there any more. */
 const SILENCE_MS = 25_000;
 const MIN_DELAY_MS = 500;
@@ -28,202 +17,168 @@ const SLEPT_MS = 4000;
 const LASTING = [400, 401, 403, 406];
 
 export class Connection {
-  /** @type {State} */ state = { kind: "connecting", reason: "", retryAt: 0 };
-  label = "WebSocket";
-  isPaused = false;
-  /** @type {Transport | null} */ #transport = null;
-  #isSocketRefused = false;
-  #epoch = 0;
-  #nFailures = 0;
-  #timer = 0;
-  #watch = 0;
-  #lastWord = 0;
-  #lastTick = 0;
+	/** @type {State} */ state = { kind: "connecting", reason: "", retryAt: 0 };
+	label = "WebSocket";
+	isPaused = false;
+	/** @type {Transport | null} */ #transport = null;
+	#isSocketRefused = false;
+	#epoch = 0;
+	#nFailures = 0;
+	#timer = 0;
+	#watch = 0;
+	#lastWord = 0;
+	#lastTick = Date.now();
 
-  /** @param {string} name @param {Client} client */
-  constructor(name, client) {
-    this.name = name;
-    this.client = client;
-  }
+	/** @param {string} name @param {Client} client */
+	constructor(name, client) {
+		this.name = name;
+		this.client = client;
+	}
 
-  start() {
-    document.addEventListener("visibilitychange", this.#wake);
-    addEventListener("online", this.#wake);
-    this.#lastTick = Date.now();
-    this.#watch = setInterval(() => this.#look(), 1000);
-    void this.#connect();
-  }
+	start() {
+		document.addEventListener("visibilitychange", this.#wake);
+		addEventListener("online", this.#wake);
+		this.#watch = setInterval(() => this.#look(), 1000);
+		void this.#connect();
+	}
 
-  stop() {
-    document.removeEventListener("visibilitychange", this.#wake);
-    removeEventListener("online", this.#wake);
-    clearInterval(this.#watch);
-    clearTimeout(this.#timer);
-    this.#drop();
-  }
+	stop() {
+		document.removeEventListener("visibilitychange", this.#wake);
+		removeEventListener("online", this.#wake);
+		clearInterval(this.#watch);
+		clearTimeout(this.#timer);
+		this.#drop();
+	}
 
-  /** Begins again where the client's query says, with its filter. Rejects with what the server says of it. */
-  async restart() {
-    this.isPaused = false;
-    const transport = this.#transport;
-    // Only the start of a stream names the places of several sources.
-    if (!transport || this.state.kind !== "open" || isGlob(this.name)) return this.#connect(true);
-    const epoch = this.#epoch;
-    try {
-      await transport.restart(this.#query());
-    } catch (error) {
-      if (epoch !== this.#epoch) return;
-      if (error instanceof Refusal && error.status === 400) throw error;
-      this.#failed(error);
-    }
-  }
+	/** Begins again where the client says, with its filter. Rejects with what the server says against that. */
+	async restart() {
+		this.isPaused = false;
+		// Only the start of a stream names the places of several sources.
+		if (!this.#transport || this.state.kind !== "open" || isGlob(this.name)) return this.#connect(true);
+		const epoch = this.#epoch;
+		try {
+			await this.#transport.restart(this.#url());
+		} catch (error) {
+			if (epoch === this.#epoch) this.#failed(error, true);
+		}
+	}
 
-  /** @param {boolean} isPaused */
-  pause(isPaused) {
-    if (this.isPaused === isPaused) return;
-    this.isPaused = isPaused;
-    this.#transport?.pause(isPaused);
-  }
+	/** @param {boolean} isPaused */
+	pause(isPaused) {
+		if (this.isPaused !== isPaused) this.#transport?.pause(isPaused);
+		this.isPaused = isPaused;
+	}
 
-  /** The lines before a place of one source. @param {string} source @param {string} before @param {number} n @returns {Promise<import("../protocol.js").Page>} */
-  older(source, before, n) {
-    const older = this.#transport?.older;
-    if (older && this.state.kind === "open") return older(source, before, n);
-    const query = new URLSearchParams();
-    for (const [key, value] of this.client.query()) {
-      if (["grep", "exclude", "level", "since", "until"].includes(key)) query.set(key, value);
-    }
-    return olderByHttp(source, before, n, query);
-  }
+	/** The lines before a place of one source. @returns {Promise<Page>} */
+	older(source, before, n) {
+		if (this.#transport?.older && this.state.kind === "open") return this.#transport.older(source, before, n);
+		const { grep, exclude, level, since, until } = this.client.query();
+		return olderByHttp(source, before, n, { grep, exclude, level, since, until });
+	}
 
-  /** Tries at once, if it is waiting. */
-  retry = () => {
-    if (this.state.kind === "waiting" || this.state.kind === "ended") void this.#connect();
-  };
+	/** Tries at once, if it waits. */
+	retry() {
+		if (this.state.kind === "waiting" || this.state.kind === "ended") void this.#connect();
+	}
 
-  #query() {
-    const query = this.client.query();
-    if (!query.has("heartbeat")) query.set("heartbeat", `${HEARTBEAT_S}s`);
-    return query;
-  }
+	#url = () => logUrl(this.name, { heartbeat: `${HEARTBEAT_MS / 1000}s`, ...this.client.query() });
 
-  /** @param {boolean} [isAsked] whoever asked wants to know what is wrong with it */
-  async #connect(isAsked = false) {
-    clearTimeout(this.#timer);
-    this.#drop();
-    const epoch = this.#epoch;
-    this.#setState("connecting", this.state.reason);
-    const url = logUrl(this.name, this.#query());
-    try {
-      if (!this.#isSocketRefused) {
-        try {
-          await this.#open(new SocketTransport(this.#sink(epoch)), url, epoch);
-          return;
-        } catch {
-          if (epoch !== this.#epoch) return;
-        }
-      }
-      await this.#open(new EventTransport(this.#sink(epoch)), url, epoch);
-      this.#isSocketRefused = true;
-    } catch (error) {
-      if (epoch !== this.#epoch) return;
-      if (isAsked && error instanceof Refusal && error.status === 400) throw error;
-      this.#failed(error);
-    }
-  }
+	async #connect(isAsked = false) {
+		clearTimeout(this.#timer);
+		this.#drop();
+		const epoch = this.#epoch;
+		this.#setState("connecting", this.state.reason);
+		const url = this.#url();
+		try {
+			if (!this.#isSocketRefused) {
+				try {
+					return await this.#open(new SocketTransport(this.#sink(epoch)), url, epoch);
+				} catch {
+					// Whether it is the WebSocket or the server, events will tell.
+				}
+			}
+			if (epoch !== this.#epoch) return;
+			await this.#open(new EventTransport(this.#sink(epoch)), url, epoch);
+			this.#isSocketRefused = true;
+		} catch (error) {
+			if (epoch === this.#epoch) this.#failed(error, isAsked);
+		}
+	}
 
-  /** @param {Transport} transport @param {URL} url @param {number} epoch */
-  async #open(transport, url, epoch) {
-    this.#drop(epoch);
-    this.#transport = transport;
-    await transport.open(url);
-    if (epoch !== this.#epoch) return transport.close();
-    this.#lastWord = Date.now();
-    this.label = transport.label;
-    this.isPaused = false;
-    if (this.state.kind !== "ended") this.#setState("open", "");
-  }
+	/** @param {Transport} transport */
+	async #open(transport, url, epoch) {
+		this.#transport = transport;
+		await transport.open(url);
+		if (epoch !== this.#epoch) return transport.close();
+		this.#lastWord = Date.now();
+		this.label = transport.label;
+		this.isPaused = false;
+		this.#setState("open");
+	}
 
-  /** @param {number} epoch @returns {import("../protocol.js").Sink} */
-  #sink(epoch) {
-    const isPresent = () => epoch === this.#epoch;
-    const alive = () => {
-      this.#lastWord = Date.now();
-      this.#nFailures = 0;
-    };
-    return {
-      lines: (records, start) => {
-        if (!isPresent()) return;
-        alive();
-        this.client.lines(records, start);
-      },
-      event: (record) => {
-        if (!isPresent()) return;
-        alive();
-        if (record.event === "end") this.#ended(record);
-        this.client.event(record);
-      },
-      closed: (error) => {
-        if (isPresent() && this.state.kind === "open") this.#failed(error);
-      },
-    };
-  }
+	/** @returns {Sink} */
+	#sink(epoch) {
+		const told = (take) => (...words) => {
+			if (epoch !== this.#epoch) return;
+			this.#lastWord = Date.now();
+			this.#nFailures = 0;
+			take(...words);
+		};
+		return {
+			lines: told((records, start) => this.client.lines(records, start)),
+			event: told((record) => {
+				this.client.event(record);
+				if (record.event === "end") this.#ended(record.reason);
+			}),
+			closed: (error) => epoch === this.#epoch && this.state.kind === "open" && this.#failed(error),
+		};
+	}
 
-  /** @param {EventRecord} record */
-  #ended(record) {
-    if (record.reason === "eof" || record.reason === "until" || record.reason === "revoked") {
-      this.#setState("ended", record.reason);
-    } else this.#failed(new Refusal(record.reason === "shutdown" ? "the server is stopping" : `ended: ${record.reason}`));
-  }
+	#ended(reason) {
+		if (!["eof", "until", "revoked"].includes(reason)) return this.#failed(new Refusal(reason === "shutdown" ? "the server is stopping" : `ended: ${reason}`));
+		this.#drop();
+		this.#setState("ended", reason);
+	}
 
-  /** @param {unknown} error */
-  #failed(error) {
-    this.#drop();
-    const refusal = error instanceof Refusal ? error : new Refusal(String(error));
-    if (LASTING.includes(refusal.status)) {
-      this.#setState("ended", refusal.message);
-      return;
-    }
-    const most = Math.min(MAX_DELAY_MS, MIN_DELAY_MS * 2 ** ++this.#nFailures);
-    const delay = Math.max(MIN_DELAY_MS + Math.random() * (most - MIN_DELAY_MS), refusal.retryAfter * 1000);
-    this.#timer = setTimeout(() => void this.#connect(), delay);
-    this.#setState("waiting", refusal.message, Date.now() + delay);
-  }
+	#failed(error, isAsked = false) {
+		const { message, status = 0, retryAfter = 0 } = error;
+		if (isAsked && status === 400) throw error;
+		this.#drop();
+		if (LASTING.includes(status)) return this.#setState("ended", message);
+		const most = Math.min(MAX_DELAY_MS, MIN_DELAY_MS * 2 ** ++this.#nFailures);
+		const delay = Math.max(MIN_DELAY_MS + Math.random() * (most - MIN_DELAY_MS), retryAfter * 1000);
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => void this.#connect(), delay);
+		this.#setState("waiting", message, Date.now() + delay);
+	}
 
-  /** Lets go of the transport; what it still says is of the past. @param {number} [epoch] */
-  #drop(epoch) {
-    const transport = this.#transport;
-    this.#transport = null;
-    if (epoch === undefined) this.#epoch++;
-    transport?.close();
-  }
+	/** Lets go of the transport; what it still says is of the past. */
+	#drop() {
+		this.#epoch++;
+		this.#transport?.close();
+		this.#transport = null;
+	}
 
-  /** Once a second: has the machine slept, or the other side fallen silent? */
-  #look() {
-    const now = Date.now();
-    const late = now - this.#lastTick - 1000;
-    this.#lastTick = now;
-    // Timers of hidden pages are slow by themselves.
-    if (late > SLEPT_MS && !document.hidden) this.#wake();
-    // One that is paused by not reading hears nothing.
-    const isDeaf = this.isPaused && !this.#transport?.older;
-    if (this.state.kind === "open" && !isDeaf && now - this.#lastWord > SILENCE_MS && late < SLEPT_MS) {
-      this.#failed(new Refusal("the server has fallen silent"));
-    }
-  }
+	/** Once a second: has the machine slept, or the other side fallen silent? */
+	#look() {
+		const now = Date.now();
+		const isLate = now - this.#lastTick > SLEPT_MS;
+		this.#lastTick = now;
+		// One that is paused by not reading hears nothing; timers of hidden pages are slow by themselves.
+		const isDeaf = this.isPaused && !this.#transport?.older;
+		if (isLate) this.#wake();
+		else if (this.state.kind === "open" && !isDeaf && now - this.#lastWord > SILENCE_MS) this.#failed(new Refusal("the server has fallen silent"));
+	}
 
-  #wake = () => {
-    if (document.hidden) return;
-    const isDoubtful = this.state.kind === "open" && Date.now() - this.#lastWord > HEARTBEAT_S * 1000 + 1000;
-    if (this.state.kind === "waiting" || isDoubtful) {
-      this.#nFailures = 0;
-      void this.#connect();
-    }
-  };
+	#wake = () => {
+		const isDoubtful = this.state.kind === "open" && Date.now() - this.#lastWord > HEARTBEAT_MS + 1000;
+		if (document.hidden || !(isDoubtful || this.state.kind === "waiting")) return;
+		this.#nFailures = 0;
+		void this.#connect();
+	};
 
-  /** @param {State["kind"]} kind @param {string} reason @param {number} [retryAt] */
-  #setState(kind, reason, retryAt = 0) {
-    this.state = { kind, reason, retryAt };
-    this.client.stateChanged(this.state);
-  }
+	#setState(kind, reason = "", retryAt = 0) {
+		this.state = { kind, reason, retryAt };
+		this.client.stateChanged(this.state);
+	}
 }

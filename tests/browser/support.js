@@ -137,7 +137,16 @@ export const rowTexts = (page, pane = "tailcast-log") => page.locator(`${pane} .
 
 export const statusText = (page) => page.locator("#state").textContent();
 
-/** The model of a pane, for what cannot be seen. */
-export const inModel = (page, read, at = 0) =>
-	page.evaluate(([source, at]) => new Function("model", "view", `return (${source})(model, view)`)(
-		document.querySelectorAll("tailcast-log")[at].model, document.querySelectorAll("tailcast-log")[at]), [read.toString(), at]);
+/** What a pane knows and does not show. */
+export const modelOf = (page, at = 0) =>
+	page.evaluate((at) => {
+		const { model, list } = document.querySelectorAll("tailcast-log")[at];
+		const { store, connection } = model;
+		return {
+			n: store.length, first: store.lines[0]?.text, last: store.lines.at(-1)?.text, isAtBegin: model.isAtBegin, isFollowing: model.isFollowing,
+			isDetached: model.isDetached, unread: model.unread, label: connection.label, state: connection.state.kind, nRows: list.nRows,
+		};
+	}, at);
+
+/** Waits until the last row says this. */
+export const untilLast = (page, text, pane) => until(`the last line is ${text}`, async () => (await rowTexts(page, pane)).at(-1) === text);
