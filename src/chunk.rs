@@ -197,6 +197,12 @@ impl Chunk {
         *self.is_text.get_or_init(|| std::str::from_utf8(self.text()).is_ok())
     }
 
+    /// How its bytes stand for text.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// How the chunk's edges stand to the lines of the file.
     #[must_use]
     pub fn ends(&self) -> Ends {

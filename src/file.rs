@@ -9,6 +9,7 @@ pub mod gzip;
 pub mod gzip_indexes;
 pub mod lineage;
 pub mod location;
+pub mod older;
 pub mod rotation;
 pub mod seek;
 pub mod segment;
@@ -27,14 +28,16 @@ use crate::feed::{FeedContext, FeedGuard, FeedSlot, LiveEnd};
 use crate::file::files::{Files, SharedFiles};
 use crate::file::lineage::Sibling;
 use crate::file::location::Location;
+use crate::file::older::OlderSeek;
 use crate::file::seek::TailSeek;
 use crate::file::segment::Segment;
+use crate::file::segment_reader::SegmentReader;
 use crate::file::tail_reader::{Pace, TailReader};
 use crate::file::watch_hub::{WatchGuard, WatchHub};
 use crate::filter::Filter;
 use crate::history::{History, while_trying};
 use crate::line::Zone;
-use crate::source::{OpenError, Opened, SegmentStatus, Source, SourceName, Start, Status};
+use crate::source::{Older, OpenError, Opened, SegmentStatus, Source, SourceName, Start, Status};
 
 /// A log that is a file.
 #[derive(Debug)]
@@ -112,6 +115,36 @@ impl FileSource {
                 Ok(Found { segment, offset: 0, gap_bytes: None })
             })
             .transpose()
+    }
+
+    /// A page of the lines before `before`. None: it is another source's.
+    fn older_at(
+        &self,
+        before: &Cursor,
+        filter: &Filter,
+        n_lines: usize,
+    ) -> io::Result<Option<Older>> {
+        let Some(end) = self.after(before)? else { return Ok(None) };
+        let mut seek = OlderSeek::new(filter, &self.context.zone, n_lines);
+        let mut segment = Arc::clone(&end.segment);
+        let mut reached = match segment.id() {
+            Some(_) => seek.in_segment(&segment, Some(end.offset))?,
+            None => 0,
+        };
+        let mut earlier = self.backwards(&end)?.into_iter().peekable();
+        while reached == 0
+            && !seek.is_done()
+            && let Some(sibling) = earlier.next()
+        {
+            segment = self.files.open(&sibling)?;
+            reached = seek.in_segment(&segment, None)?;
+        }
+        let is_oldest = reached == 0 && earlier.peek().is_none();
+        let place = match segment.is_archive() {
+            true => Place { generation: segment, offset: reached, check: 0 },
+            false => SegmentReader::new(segment, reached)?.place(),
+        };
+        Ok(Some(seek.finish(place, is_oldest)))
     }
 
     /// The segments up to that of `end`, from young to old.
@@ -331,6 +364,14 @@ impl Source for FileSource {
     ) -> Result<Opened, OpenError> {
         match self.open_at(start, filter, end) {
             Ok(Some(opened)) => Ok(opened),
+            Ok(None) => Err(OpenError::OtherSource(self.name.clone())),
+            Err(source) => Err(OpenError::Unreadable { name: self.name.clone(), source }),
+        }
+    }
+
+    fn older(&self, before: &Cursor, filter: &Filter, n_lines: usize) -> Result<Older, OpenError> {
+        match self.older_at(before, filter, n_lines) {
+            Ok(Some(older)) => Ok(older),
             Ok(None) => Err(OpenError::OtherSource(self.name.clone())),
             Err(source) => Err(OpenError::Unreadable { name: self.name.clone(), source }),
         }

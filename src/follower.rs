@@ -184,6 +184,11 @@ impl Follower {
         self.tracks.iter().map(Track::name)
     }
 
+    /// The sources themselves, in the order of their numbers.
+    pub fn sources(&self) -> impl ExactSizeIterator<Item = &Arc<dyn Source>> {
+        self.tracks.iter().map(Track::source)
+    }
+
     /// How far each source was delivered, in the order of their numbers.
     pub fn places(&self) -> impl ExactSizeIterator<Item = &Place> {
         self.tracks.iter().map(Track::place)

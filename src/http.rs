@@ -5,10 +5,13 @@ pub mod asked;
 pub mod health;
 pub mod logs;
 pub mod negotiate;
+pub mod older;
+pub mod origin;
 pub mod page;
 pub mod problem;
 pub mod query;
 pub mod site;
+pub mod socket;
 pub mod sources;
 pub mod viewer;
 

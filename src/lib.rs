@@ -7,7 +7,8 @@
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
-//! * [`wire`], [`http`]: bytes in each format; the routes.
+//! * [`wire`], [`ledger`], [`websocket`], [`http`]: bytes in each format; what a viewer got; full
+//!   duplex; the routes.
 //! * [`config`], [`cli`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
 //!   what a process needs besides.
 
@@ -24,11 +25,13 @@ pub mod filter;
 pub mod follower;
 pub mod history;
 pub mod http;
+pub mod ledger;
 pub mod line;
 pub mod listener;
 pub mod metrics;
 pub mod server;
 pub mod shutdown;
 pub mod source;
+pub mod websocket;
 pub mod when;
 pub mod wire;

@@ -151,6 +151,7 @@ impl Parts {
             zone,
             heartbeat: config.heartbeat,
             stall_limit: config.stall_limit,
+            origins: Arc::default(),
             admission: Admission::new(config.max_viewers),
             closing: CancellationToken::new(),
         };

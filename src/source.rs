@@ -9,10 +9,10 @@ use std::time::SystemTime;
 
 use tokio::sync::Semaphore;
 
-use crate::chunk::Place;
+use crate::chunk::{Chunk, Place};
 use crate::cursor::Cursor;
 use crate::feed::FeedGuard;
-use crate::filter::Filter;
+use crate::filter::{Filter, Selection};
 use crate::history::History;
 
 /// The name of a source: it follows from the configuration alone and never changes.
@@ -63,6 +63,10 @@ pub trait Source: Send + Sync + fmt::Debug {
         end: Option<&Place>,
     ) -> Result<Opened, OpenError>;
 
+    /// The last `n_lines` lines before a place that pass `filter`, from old to young; fewer where
+    /// they are rare, or long. Blocking.
+    fn older(&self, before: &Cursor, filter: &Filter, n_lines: usize) -> Result<Older, OpenError>;
+
     /// Size, age and segments as they are now. Blocking.
     fn status(&self) -> Status;
 }
@@ -93,6 +97,17 @@ pub struct Opened {
     pub before: Vec<u8>,
     /// Where what was written so far ends, an unterminated line included.
     pub end: Place,
+}
+
+/// A page of lines before a place.
+#[derive(Debug)]
+pub struct Older {
+    /// Chunks in order, and those of their lines that are on the page.
+    pub lines: Vec<(Arc<Chunk>, Selection)>,
+    /// The place before the first line; before it is to be looked for the next page.
+    pub start: Place,
+    /// Nothing lies before `start`.
+    pub begin: bool,
 }
 
 /// What a list of sources tells of one.

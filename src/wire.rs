@@ -2,9 +2,11 @@
 //! and the lines of a chunk. Pure: no Rocket, no files, no sockets.
 
 pub mod ndjson;
+pub mod page;
 pub mod record;
 pub mod sse;
 pub mod text;
+pub mod websocket;
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -89,7 +91,8 @@ impl Encoder {
     /// What comes before the first delivery.
     #[must_use]
     pub fn start(&self, follower: &Follower) -> Bytes {
-        let write = |out: &mut Vec<u8>| record::write_start(self, follower, out);
+        let write =
+            |out: &mut Vec<u8>| record::write_start(&self.asked, self.is_glob, follower, out);
         match self.format {
             Format::Text | Format::Raw => Bytes::new(),
             Format::Ndjson => ndjson::line_of(write),
@@ -106,7 +109,8 @@ impl Encoder {
             }
             Delivery::Event { track, kind } => {
                 let name = name_of(follower, *track);
-                let write = |out: &mut Vec<u8>| record::write_event(follower, *track, *kind, out);
+                let place = follower.places().nth(*track);
+                let write = |out: &mut Vec<u8>| record::write_event(name, place, *kind, out);
                 match self.format {
                     Format::Text => self.text.event(*track, name, *kind),
                     Format::Raw => Bytes::new(),
@@ -115,7 +119,9 @@ impl Encoder {
                 }
             }
             Delivery::Heartbeat => {
-                let write = |out: &mut Vec<u8>| record::write_heartbeat(self, follower, out);
+                let write = |out: &mut Vec<u8>| {
+                    record::write_heartbeat(&self.asked, follower, follower.places(), out);
+                };
                 match self.format {
                     Format::Text => self.text.heartbeat(),
                     Format::Raw => Bytes::new(),
@@ -124,7 +130,9 @@ impl Encoder {
                 }
             }
             Delivery::End(reason) => {
-                let write = |out: &mut Vec<u8>| record::write_end(self, follower, *reason, out);
+                let write = |out: &mut Vec<u8>| {
+                    record::write_end(&self.asked, *reason, follower.places(), out);
+                };
                 match self.format {
                     Format::Text | Format::Raw => Bytes::new(),
                     Format::Ndjson => ndjson::line_of(write),
@@ -148,7 +156,7 @@ impl Encoder {
             Format::Ndjson => ndjson::lines(name, chunk, selection, &self.zone),
             Format::Sse if !self.is_glob => sse::lines(name, chunk, selection, &self.zone),
             Format::Sse => {
-                let places: Vec<_> = match is_resumable(follower) {
+                let places: Vec<_> = match is_resumable(follower.places().len()) {
                     true => follower.places().collect(),
                     false => Vec::new(),
                 };
@@ -161,15 +169,15 @@ impl Encoder {
 /// The place of the whole stream; empty where it has none.
 fn id_of(follower: &Follower) -> String {
     let mut id = Vec::new();
-    if is_resumable(follower) {
+    if is_resumable(follower.places().len()) {
         write_set(follower.places(), &mut id);
     }
     String::from_utf8_lossy(&id).into_owned()
 }
 
 /// Whether a stream of that many sources has a place as a whole.
-fn is_resumable(follower: &Follower) -> bool {
-    follower.names().len() <= MAX_RESUMABLE
+fn is_resumable(n_sources: usize) -> bool {
+    n_sources <= MAX_RESUMABLE
 }
 
 fn name_of(follower: &Follower, track: usize) -> &str {

@@ -125,6 +125,12 @@ impl Track {
         self.source.name()
     }
 
+    /// The source.
+    #[must_use]
+    pub fn source(&self) -> &Arc<dyn Source> {
+        &self.source
+    }
+
     /// Up to here all was delivered.
     #[must_use]
     pub fn place(&self) -> &Place {

@@ -12,10 +12,11 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use crate::chunk::Place;
+use crate::cursor::Cursor;
 use crate::feed::FeedGuard;
 use crate::filter::Filter;
 use crate::history::{History, ReadError, Rest, Step};
-use crate::source::{OpenError, Opened, Source, Start};
+use crate::source::{Older, OpenError, Opened, Source, Start};
 
 /// Resolves when a track can go on.
 pub type Woken = BoxFuture<'static, Moved>;
@@ -157,6 +158,24 @@ pub async fn open(
     });
     let opening = opening.await;
     opening.unwrap_or_else(|panicked| {
+        Err(OpenError::Unreadable { name, source: std::io::Error::other(panicked) })
+    })
+}
+
+/// A page of the lines before a place.
+pub async fn older(
+    source: Arc<dyn Source>,
+    before: Cursor,
+    filter: Filter,
+    n_lines: usize,
+) -> Result<Older, OpenError> {
+    let name = source.name().clone();
+    let permit = Arc::clone(source.reads()).acquire_owned().await;
+    let reading = spawn_blocking(move || {
+        let _permit = permit;
+        source.older(&before, &filter, n_lines)
+    });
+    reading.await.unwrap_or_else(|panicked| {
         Err(OpenError::Unreadable { name, source: std::io::Error::other(panicked) })
     })
 }

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use rocket::http::{Method, RawStr};
 use rocket::request::{FromRequest, Outcome, Request};
 
+use crate::http::socket::Handshake;
+
 /// The parts of a request that routes look at.
 #[derive(Debug)]
 pub struct Asked {
@@ -19,10 +21,10 @@ pub struct Asked {
     pub accept: String,
     /// The `Last-Event-ID` header, unless it is empty.
     pub last_event_id: Option<String>,
-    /// The `Upgrade` header asks for a WebSocket.
+    /// The `Upgrade` and `Connection` headers ask for a WebSocket.
     pub wants_websocket: bool,
-    /// There is a `Sec-WebSocket-Key`.
-    pub has_websocket_key: bool,
+    /// What a WebSocket client says besides.
+    pub handshake: Handshake,
     /// The answer's body will not be sent.
     pub is_head: bool,
     /// Who asks.
@@ -54,8 +56,15 @@ impl<'r> FromRequest<'r> for Asked {
                 .get_one("last-event-id")
                 .filter(|id| !id.is_empty())
                 .map(str::to_owned),
-            wants_websocket: has_token("upgrade", "websocket"),
-            has_websocket_key: headers.contains("sec-websocket-key"),
+            wants_websocket: has_token("upgrade", "websocket")
+                && has_token("connection", "upgrade"),
+            handshake: Handshake {
+                key: headers.get_one("sec-websocket-key").map(str::to_owned),
+                version: headers.get_one("sec-websocket-version").map(str::to_owned),
+                protocols: headers.get("sec-websocket-protocol").collect::<Vec<_>>().join(","),
+                origin: headers.get_one("origin").map(str::to_owned),
+                host: request.host().map(ToString::to_string),
+            },
             is_head: method.0 == Method::Head,
             client: request.remote(),
         })

@@ -18,12 +18,18 @@ use crate::cursor::{Cursor, hash32};
 use crate::follower::{EndReason, Follower, Roster, Wish};
 use crate::http::asked::Asked;
 use crate::http::negotiate::{self, Representation};
+use crate::http::older;
+use crate::http::origin;
 use crate::http::page::Page;
 use crate::http::problem::Problem;
 use crate::http::query::{self, Query, Tail};
-use crate::http::site::Site;
+use crate::http::site::{AdmissionGuard, Site};
+use crate::http::socket::Socket;
 use crate::http::viewer::Viewer;
+use crate::ledger::Ledger;
 use crate::source::{Source, Start};
+use crate::websocket::terms::RosterMaker;
+use crate::websocket::{Session, Terms};
 use crate::wire::text::TextOptions;
 use crate::wire::{Encoder, Format};
 
@@ -45,6 +51,10 @@ pub enum Answer {
     },
     /// A resume with nothing more to come.
     NothingMore,
+    /// A WebSocket.
+    Socket(Box<Socket>),
+    /// A page of the past.
+    Older(Format, Bytes),
 }
 
 /// Follows one log, or several by a glob.
@@ -59,6 +69,9 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
     };
     refuse_lost_upgrade(&asked)?;
     let query = query::parse(asked.query.as_deref(), asked.last_event_id.as_deref(), &site.zone)?;
+    if asked.wants_websocket && !asked.is_head {
+        return upgrade(&asked, &name, query, site).await;
+    }
     let representation = match query.format {
         Some(format) => Representation::Stream(format),
         None => negotiate::accepted(&asked.accept).ok_or_else(|| {
@@ -71,17 +84,17 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
         Representation::Viewer => return Ok(Answer::Page(Page::at_log(&name))),
         Representation::Stream(format) => format,
     };
+    if query.before.is_some() {
+        return wanted.older(query, format, site).await;
+    }
     let is_resume = query.from.is_some();
     let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
-    let wish = wanted.wish(query, format, site)?;
+    let wish = wanted.wish(query, Some(format), site)?;
     if asked.is_head {
         return Ok(Answer::Stream { format, name, viewer: None, is_long: false });
     }
     let is_finite = !wish.follow;
-    let Some(place) = site.admission.admit() else {
-        let detail = format!("all {} places for viewers are taken", site.admission.max_viewers());
-        return Err(Problem::new(Status::ServiceUnavailable, detail).retry_after(5));
-    };
+    let place = admit(site)?;
     let opened = Follower::open(wish, Arc::clone(&site.zone)).await;
     let mut follower = opened.map_err(|error| Problem::of_opening(&error))?;
     if format == Format::Sse && is_resume && is_finite && follower.has_nothing().await {
@@ -95,9 +108,38 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
     Ok(Answer::Stream { format, name, viewer: Some(Box::new(viewer)), is_long })
 }
 
+fn admit(site: &Site) -> Result<AdmissionGuard, Problem> {
+    site.admission.admit().ok_or_else(|| {
+        let detail = format!("all {} places for viewers are taken", site.admission.max_viewers());
+        Problem::new(Status::ServiceUnavailable, detail).retry_after(5)
+    })
+}
+
+/// Makes a WebSocket of the connection.
+async fn upgrade(asked: &Asked, name: &str, query: Query, site: &Site) -> Result<Answer, Problem> {
+    let accepted = asked.handshake.accept()?;
+    let (origin, host) = (asked.handshake.origin.as_deref(), asked.handshake.host.as_deref());
+    origin::check(origin, host, &site.origins)?;
+    let wanted = Wanted::find(name, site)?;
+    if query.before.is_some() {
+        let what = "is for plain HTTP; here the command `older` asks for it";
+        return Err(Problem::parameter("before", what));
+    }
+    let filter = query.filter.clone();
+    let wish = wanted.wish(query, None, site)?;
+    let terms = wanted.terms(name, &wish, site);
+    let place = admit(site)?;
+    let sources = wish.sources.clone();
+    let opening = Follower::open(terms.wish(sources, filter.clone(), &[]), Arc::clone(&site.zone));
+    let follower = opening.await.map_err(|error| Problem::of_opening(&error))?;
+    let ledger = Ledger::new("websocket", name.to_owned(), asked.client, Arc::clone(&site.metrics));
+    let session = Session::new(terms, follower, filter, ledger);
+    Ok(Answer::Socket(Box::new(Socket::new(accepted, session, place))))
+}
+
 /// A proxy that passes the key on and not the upgrade is a common mistake; it deserves its cure.
 fn refuse_lost_upgrade(asked: &Asked) -> Result<(), Problem> {
-    if asked.has_websocket_key && !asked.wants_websocket {
+    if asked.handshake.key.is_some() && !asked.wants_websocket {
         return Err(Problem::new(Status::UpgradeRequired, LOST_UPGRADE));
     }
     Ok(())
@@ -137,8 +179,9 @@ impl Wanted {
         Err(Problem::unknown_source(name, &snapshot.near(name, |_| true)))
     }
 
-    fn wish(&self, query: Query, format: Format, site: &Site) -> Result<Wish, Problem> {
-        let is_raw = format == Format::Raw;
+    /// `format`: none for a WebSocket.
+    fn wish(&self, query: Query, format: Option<Format>, site: &Site) -> Result<Wish, Problem> {
+        let is_raw = format == Some(Format::Raw);
         let now = Timestamp::now();
         let until = query.filter.until.map(|until| {
             let left = i128::from(until) - now.as_nanosecond();
@@ -171,6 +214,44 @@ impl Wanted {
             roster: self.pattern.clone().map(|pattern| roster(pattern, site)),
             cancel: site.closing.clone(),
         })
+    }
+
+    /// A page of the lines before a place.
+    async fn older(&self, query: Query, format: Format, site: &Site) -> Result<Answer, Problem> {
+        let before = query.before.as_deref().unwrap_or_default();
+        let ([source], [before], None) = (self.sources.as_slice(), before, &self.pattern) else {
+            let what = "is one place of one source; a glob has none";
+            return Err(Problem::parameter("before", what));
+        };
+        let n_lines = match query.tail {
+            Some(Tail::Lines(n_lines)) => usize::try_from(n_lines).unwrap_or(usize::MAX),
+            Some(Tail::All) | None => usize::try_from(DEFAULT_TAIL).unwrap_or(usize::MAX),
+        };
+        let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
+        let body =
+            older::page_before(source, *before, query.filter, n_lines, format, options, site);
+        Ok(Answer::Older(format, body.await?))
+    }
+
+    /// What a WebSocket keeps through all its commands.
+    fn terms(&self, asked: &str, wish: &Wish, site: &Site) -> Terms {
+        let (pattern, own) = (self.pattern.clone(), site.clone());
+        let roster: Option<RosterMaker> = pattern
+            .map(|pattern| -> RosterMaker { Box::new(move || roster(pattern.clone(), &own)) });
+        let own = site.clone();
+        Terms {
+            asked: asked.to_owned(),
+            is_glob: self.pattern.is_some(),
+            follow: wish.follow,
+            until: wish.until,
+            done: wish.done,
+            heartbeat: wish.heartbeat,
+            stall_limit: site.stall_limit,
+            zone: Arc::clone(&site.zone),
+            cancel: site.closing.clone(),
+            roster,
+            lookup: Box::new(move |name| one(name, &own)),
+        }
     }
 
     /// Where to begin in each source. A source that a resumed stream had not yet seen begins at
@@ -208,6 +289,18 @@ impl Wanted {
     }
 }
 
+/// The one source of this name; the error is a sentence for its client.
+fn one(name: &str, site: &Site) -> Result<Arc<dyn Source>, String> {
+    let wanted = Wanted::find(name, site).map_err(|problem| problem.detail().to_owned())?;
+    match (wanted.sources.into_iter().next(), wanted.pattern) {
+        (Some(source), None) => Ok(source),
+        (Some(_) | None, Some(_)) => {
+            Err(format!("`{name}` is a pattern, expected a source's name"))
+        }
+        (None, None) => Err(format!("no source is named `{name}`")),
+    }
+}
+
 fn roster(pattern: SourcePattern, site: &Site) -> Roster {
     let catalog = Arc::clone(&site.catalog);
     let changes = catalog.subscribe();
@@ -218,6 +311,15 @@ impl<'r> Responder<'r, 'r> for Answer {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         match self {
             Self::Page(page) => page.respond_to(request),
+            Self::Socket(socket) => Ok(socket.into_response()),
+            Self::Older(format, body) => {
+                let mut response = Response::build();
+                response.header(content_type(format));
+                for (header, value) in STREAM_HEADERS {
+                    response.header(Header::new(header, value));
+                }
+                response.sized_body(body.len(), std::io::Cursor::new(body)).ok()
+            }
             Self::NothingMore => Response::build()
                 .status(Status::NoContent)
                 .header(Header::new("Cache-Control", "no-store"))

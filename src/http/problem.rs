@@ -71,6 +71,12 @@ impl Problem {
         }
     }
 
+    /// The sentence that says what is wrong.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     fn json(&self) -> String {
         let mut body = serde_json::json!({
             "type": "about:blank",
@@ -118,6 +124,9 @@ impl<'r> Responder<'r, 'static> for Problem {
             .sized_body(body.len(), std::io::Cursor::new(body));
         if let Some(seconds) = self.retry_after {
             response.header(Header::new("Retry-After", seconds.to_string()));
+        }
+        if self.status == Status::UpgradeRequired {
+            response.header(Header::new("Sec-WebSocket-Version", "13"));
         }
         if self.status == Status::MethodNotAllowed {
             response.header(Header::new("Allow", "GET, HEAD"));

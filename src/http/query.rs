@@ -25,6 +25,8 @@ pub struct Query {
     pub filter: Filter,
     /// After these places.
     pub from: Option<Vec<Cursor>>,
+    /// The lines before these places, and nothing else.
+    pub before: Option<Vec<Cursor>>,
     /// Go on at the live end.
     pub follow: Option<bool>,
     /// The longest time without a word.
@@ -69,10 +71,32 @@ pub fn parse(query: Option<&str>, resume: Option<&str>, zone: &Zone) -> Result<Q
             return Err(Problem::parameter(from, what));
         }
     }
+    if parsed.before.is_some() {
+        parsed.check_before()?;
+    }
     Ok(parsed)
 }
 
 impl Query {
+    /// A page of the past is bounded, and is not followed.
+    fn check_before(&self) -> Result<(), Problem> {
+        if self.follow == Some(true) {
+            let what = "asks for lines of the past, which cannot be followed: leave out `follow`";
+            return Err(Problem::parameter("before", what));
+        }
+        if self.from.is_some() || self.filter.since.is_some() {
+            let what = "names where to end: it goes with `tail`, not with `from` or `since`";
+            return Err(Problem::parameter("before", what));
+        }
+        match self.tail {
+            Some(Tail::Lines(1..=MAX_OLDER_LINES)) | None => Ok(()),
+            Some(Tail::All | Tail::Lines(_)) => {
+                let what = format!("is wrong beside `before`, expected 1 to {MAX_OLDER_LINES}");
+                Err(Problem::parameter("tail", what))
+            }
+        }
+    }
+
     fn take(&mut self, name: &str, value: &str, zone: &Zone) -> Result<(), Problem> {
         let wrong = |expected: &str| {
             let shown = printable(value);
@@ -98,6 +122,10 @@ impl Query {
             "from" | "last_event_id" => {
                 let cursors = parse_set(value).map_err(|error| Problem::parameter(name, error))?;
                 self.from = Some(cursors);
+            }
+            "before" => {
+                let cursors = parse_set(value).map_err(|error| Problem::parameter(name, error))?;
+                self.before = Some(cursors);
             }
             "follow" => self.follow = Some(boolean(value).ok_or_else(|| wrong(BOOLEAN))?),
             "grep" => self.filter.grep = pattern()?,
@@ -164,15 +192,19 @@ fn boolean(value: &str) -> Option<bool> {
     }
 }
 
+/// A page of lines before a place has at most this many.
+pub const MAX_OLDER_LINES: u64 = 1000;
+
 const BOOLEAN: &str = "true or false";
 const HEARTBEATS: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(300);
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "tail",
     "since",
     "until",
     "from",
     "last_event_id",
+    "before",
     "follow",
     "grep",
     "exclude",

@@ -24,6 +24,8 @@ pub struct Site {
     pub heartbeat: Duration,
     /// A reader that takes nothing for this long is ended; none: it is kept.
     pub stall_limit: Option<Duration>,
+    /// Other sites whose pages may open a `WebSocket`.
+    pub origins: Arc<[String]>,
     /// How many viewers there may be.
     pub admission: Arc<Admission>,
     /// Ends all streams, and makes the server not ready.

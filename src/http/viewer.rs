@@ -8,9 +8,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::follower::{Delivery, EndReason, Follower};
-use crate::history::EventKind;
 use crate::http::site::{AdmissionGuard, Site};
-use crate::metrics::Metrics;
+use crate::ledger::Ledger;
 use crate::wire::{Encoder, Format};
 
 /// One client's stream.
@@ -33,19 +32,6 @@ enum State {
     Ended,
 }
 
-/// Counts what a viewer got, and tells it at the end: one line when it opens, one when it closes.
-#[derive(Debug)]
-struct Ledger {
-    format: Format,
-    asked: String,
-    client: Option<SocketAddr>,
-    metrics: Arc<Metrics>,
-    opened: Option<Instant>,
-    n_lines: u64,
-    n_bytes: u64,
-    reason: &'static str,
-}
-
 impl Viewer {
     /// A stream that begins when it is first asked for bytes.
     pub fn new(
@@ -57,16 +43,7 @@ impl Viewer {
         asked: String,
         client: Option<SocketAddr>,
     ) -> Self {
-        let ledger = Ledger {
-            format,
-            asked,
-            client,
-            metrics: Arc::clone(&site.metrics),
-            opened: None,
-            n_lines: 0,
-            n_bytes: 0,
-            reason: "client",
-        };
+        let ledger = Ledger::new(format.as_str(), asked, client, Arc::clone(&site.metrics));
         let (state, given) = (State::New, None);
         Viewer { follower, encoder, site, ledger, state, given, _place: place }
     }
@@ -107,7 +84,7 @@ impl Viewer {
 
     fn end(&mut self, reason: EndReason) -> Bytes {
         self.state = State::Ended;
-        self.ledger.reason = reason.as_str();
+        self.ledger.end(reason.as_str());
         self.encoder.encode(&Delivery::End(reason), &self.follower)
     }
 
@@ -117,73 +94,6 @@ impl Viewer {
         match (self.site.stall_limit, self.given) {
             (Some(limit), Some(given)) => given.elapsed() > limit,
             (Some(_) | None, Some(_) | None) => false,
-        }
-    }
-}
-
-impl Ledger {
-    fn open(&mut self) {
-        self.opened = Some(Instant::now());
-        self.metrics.viewers.with_label_values(&[self.format.as_str()]).inc();
-        tracing::info!(
-            client = %Shown(self.client),
-            source = %self.asked,
-            format = self.format.as_str(),
-            "viewer opened"
-        );
-    }
-
-    fn count(&mut self, delivery: &Delivery) {
-        match delivery {
-            Delivery::Lines { track: _, chunk, selection } => {
-                let n_lines = match selection {
-                    crate::filter::Selection::All => chunk.n_lines(),
-                    crate::filter::Selection::Lines(selected) => selected.len(),
-                } as u64;
-                self.n_lines += n_lines;
-                self.metrics.lines_sent.inc_by(n_lines);
-            }
-            Delivery::Event { track: _, kind: EventKind::Gap { bytes, reason: _ } } => {
-                self.metrics.gap_bytes.inc_by(*bytes);
-            }
-            Delivery::Event { track: _, kind: EventKind::Rotated(_) }
-            | Delivery::Heartbeat
-            | Delivery::End(_) => {}
-        }
-    }
-
-    fn count_bytes(&mut self, n_bytes: usize) {
-        self.n_bytes += n_bytes as u64;
-        self.metrics.bytes_sent.inc_by(n_bytes as u64);
-    }
-}
-
-impl Drop for Ledger {
-    fn drop(&mut self) {
-        // A stream that was never begun (of HEAD, say) was no viewer.
-        let Some(opened) = self.opened else { return };
-        self.metrics.viewers.with_label_values(&[self.format.as_str()]).dec();
-        self.metrics.viewers_closed.with_label_values(&[self.reason]).inc();
-        tracing::info!(
-            client = %Shown(self.client),
-            source = %self.asked,
-            format = self.format.as_str(),
-            reason = self.reason,
-            lines = self.n_lines,
-            bytes = self.n_bytes,
-            seconds = opened.elapsed().as_secs_f64(),
-            "viewer closed"
-        );
-    }
-}
-
-struct Shown(Option<SocketAddr>);
-
-impl std::fmt::Display for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(client) => client.fmt(f),
-            None => f.write_str("unknown"),
         }
     }
 }

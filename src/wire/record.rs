@@ -10,7 +10,8 @@ use crate::history::EventKind;
 use crate::line::split::trim_line_end;
 use crate::line::time::LineTime;
 use crate::line::{Facts, Zone};
-use crate::wire::{Encoder, is_resumable, name_of};
+use crate::source::SourceName;
+use crate::wire::is_resumable;
 
 /// Writes `text` as a JSON string with its quotes.
 pub fn write_json(text: &str, out: &mut Vec<u8>) {
@@ -136,31 +137,36 @@ pub fn for_each_line<'a>(
 
 /// Writes `{"event":"start","source","cursor"}`; for several sources also `"sources"`, and
 /// `"resumable":false` where they are too many.
-pub fn write_start(encoder: &Encoder, follower: &Follower, out: &mut Vec<u8>) {
-    write_head("start", &encoder.asked, out);
-    write_cursors(follower, out);
-    if encoder.is_glob {
+pub fn write_start(asked: &str, is_glob: bool, follower: &Follower, out: &mut Vec<u8>) {
+    write_head("start", asked, out);
+    write_cursors(follower.places(), out);
+    if is_glob {
         out.extend_from_slice(b",\"sources\":[");
-        for (number, name) in follower.names().enumerate() {
-            if number > 0 {
-                out.push(b',');
-            }
-            write_json(name.as_str(), out);
-        }
+        write_names(follower.names().map(SourceName::as_str), out);
         out.push(b']');
     }
-    if !is_resumable(follower) {
+    if !is_resumable(follower.places().len()) {
         out.extend_from_slice(b",\"resumable\":false");
     }
     out.push(b'}');
 }
 
+/// Writes names as JSON strings, between commas.
+pub fn write_names<'a>(names: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
+    for (number, name) in names.enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        write_json(name, out);
+    }
+}
+
 /// Writes `{"event":"gap","source","cursor","bytes","reason"}` or
 /// `{"event":"rotated","source","cursor","how"}`.
-pub fn write_event(follower: &Follower, track: usize, kind: EventKind, out: &mut Vec<u8>) {
-    write_head(event_name(kind), name_of(follower, track), out);
+pub fn write_event(source: &str, place: Option<&Place>, kind: EventKind, out: &mut Vec<u8>) {
+    write_head(event_name(kind), source, out);
     out.extend_from_slice(b",\"cursor\":\"");
-    if let Some(place) = follower.places().nth(track) {
+    if let Some(place) = place {
         place.write_cursor(out);
     }
     out.push(b'"');
@@ -183,11 +189,17 @@ pub const fn event_name(kind: EventKind) -> &'static str {
     }
 }
 
-/// Writes `{"event":"heartbeat","source","cursor","size","modified","behind"}`.
-pub fn write_heartbeat(encoder: &Encoder, follower: &Follower, out: &mut Vec<u8>) {
+/// Writes `{"event":"heartbeat","source","cursor","size","modified","behind"}`. `places`: how far
+/// the viewer has been told.
+pub fn write_heartbeat<'a>(
+    asked: &str,
+    follower: &Follower,
+    places: impl ExactSizeIterator<Item = &'a Place>,
+    out: &mut Vec<u8>,
+) {
     let (progress, behind) = follower.progress();
-    write_head("heartbeat", &encoder.asked, out);
-    write_cursors(follower, out);
+    write_head("heartbeat", asked, out);
+    write_cursors(places, out);
     write_number("size", progress.size, out);
     out.extend_from_slice(b",\"modified\":");
     write_time(progress.modified, out);
@@ -196,10 +208,15 @@ pub fn write_heartbeat(encoder: &Encoder, follower: &Follower, out: &mut Vec<u8>
 }
 
 /// Writes `{"event":"end","source","reason","cursor"}`.
-pub fn write_end(encoder: &Encoder, follower: &Follower, reason: EndReason, out: &mut Vec<u8>) {
-    write_head("end", &encoder.asked, out);
+pub fn write_end<'a>(
+    asked: &str,
+    reason: EndReason,
+    places: impl ExactSizeIterator<Item = &'a Place>,
+    out: &mut Vec<u8>,
+) {
+    write_head("end", asked, out);
     write_word("reason", reason.as_str(), out);
-    write_cursors(follower, out);
+    write_cursors(places, out);
     out.push(b'}');
 }
 
@@ -222,10 +239,11 @@ fn write_head(event: &str, source: &str, out: &mut Vec<u8>) {
     write_json(source, out);
 }
 
-fn write_cursors(follower: &Follower, out: &mut Vec<u8>) {
-    if is_resumable(follower) {
+/// Writes `,"cursor":"…"`, the place of a stream; nothing where it has too many sources for one.
+pub fn write_cursors<'a>(places: impl ExactSizeIterator<Item = &'a Place>, out: &mut Vec<u8>) {
+    if is_resumable(places.len()) {
         out.extend_from_slice(b",\"cursor\":\"");
-        write_set(follower.places(), out);
+        write_set(places, out);
         out.push(b'"');
     }
 }

@@ -5,6 +5,7 @@ mod answer;
 mod connection;
 mod log_folder;
 mod request;
+mod socket;
 mod test_server;
 mod viewer;
 
@@ -14,6 +15,7 @@ pub use self::answer::Answer;
 pub use self::connection::Connection;
 pub use self::log_folder::{LogFile, LogFolder, numbered};
 pub use self::request::Request;
+pub use self::socket::Socket;
 pub use self::test_server::{Options, TestServer, run};
 pub use self::viewer::{Line, Viewer};
 

@@ -1,0 +1,273 @@
+//! Older: the lines before a place. They are looked for backwards, window by window, so that a page
+//! costs what it shows and not what lies before it; a packed file is begun near the window where
+//! its index allows.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use crate::chunk::{Chunk, Ends, Place};
+use crate::file::seek;
+use crate::file::segment::Segment;
+use crate::file::segment_reader::{Block, SegmentReader};
+use crate::filter::{Filter, Selection};
+use crate::line::Zone;
+use crate::source::Older;
+
+/// Gathers a page of older lines, from young to old.
+#[derive(Debug)]
+pub struct OlderSeek<'a> {
+    filter: &'a Filter,
+    zone: &'a Zone,
+    wanted: usize,
+    /// Bytes of log that may still be looked at.
+    budget: u64,
+    found: Found,
+}
+
+/// Lines that pass, in order.
+#[derive(Debug, Default)]
+struct Found {
+    parts: VecDeque<Part>,
+    n_lines: usize,
+    n_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Part {
+    chunk: Arc<Chunk>,
+    selection: Selection,
+}
+
+/// A stretch of a segment.
+#[derive(Clone, Copy)]
+struct Window {
+    from: u64,
+    to: u64,
+    /// The segment ends at `to`: what has no line end there is a line.
+    is_end: bool,
+}
+
+impl<'a> OlderSeek<'a> {
+    /// Looks for the last `wanted` lines that pass `filter`.
+    #[must_use]
+    pub fn new(filter: &'a Filter, zone: &'a Zone, wanted: usize) -> Self {
+        OlderSeek { filter, zone, wanted, budget: BUDGET_BYTES, found: Found::default() }
+    }
+
+    /// Looks through a segment backwards from `upper` (none: from its end, as it is not written to
+    /// any more). Returns up to where it has looked: 0 for all of it.
+    pub fn in_segment(&mut self, segment: &Arc<Segment>, upper: Option<u64>) -> io::Result<u64> {
+        let (mut to, mut is_end) = match upper {
+            Some(upper) => (upper, false),
+            // How long a packed file is in plain text is known only when it has been read.
+            None if segment.is_archive() => {
+                let all = Window { from: 0, to: u64::MAX, is_end: true };
+                let lines = self.read(segment, all, false)?;
+                let first = lines.as_ref().map_or(0, |(first, _)| *first);
+                self.found.put_before(lines.map(|(_, lines)| lines).unwrap_or_default());
+                return Ok(first);
+            }
+            None => (segment.size_and_change()?.0, true),
+        };
+        let unit = segment.encoding().unit_bytes() as u64;
+        let mut window_bytes = FIRST_WINDOW_BYTES;
+        while to > 0 && !self.is_done() {
+            let from = to.saturating_sub(window_bytes) / unit * unit;
+            let window = Window { from, to, is_end };
+            let is_widest = window_bytes >= MAX_WINDOW_BYTES;
+            window_bytes = (window_bytes * 4).min(MAX_WINDOW_BYTES);
+            self.budget = self.budget.saturating_sub(to - from);
+            let lines = match self.read(segment, window, from > 0)? {
+                // A line longer than the window: look at more of it, in the end at a piece.
+                None if !is_widest => continue,
+                None => self.read(segment, window, false)?,
+                lines => lines,
+            };
+            let Some((first, lines)) = lines else { break };
+            self.found.put_before(lines);
+            (to, is_end) = (first, false);
+        }
+        Ok(to)
+    }
+
+    /// Whether no more is to be looked for.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.found.n_lines >= self.wanted || self.budget == 0 || self.found.n_bytes >= PAGE_BYTES
+    }
+
+    /// The page. `reached`: up to where was looked; `is_oldest`: nothing lies before it.
+    #[must_use]
+    pub fn finish(self, reached: Place, is_oldest: bool) -> Older {
+        let mut found = self.found;
+        let cut = found.keep_last(self.wanted);
+        let begin = is_oldest && cut.is_none();
+        let start = cut.unwrap_or(reached);
+        let lines = found.parts.into_iter().map(|part| (part.chunk, part.selection)).collect();
+        Older { lines, start, begin }
+    }
+
+    /// The lines of a window that pass, and where the first line begins that was looked at.
+    /// `skips`: the window may begin inside a line, which is left out; none if no other begins.
+    fn read(
+        &self,
+        segment: &Arc<Segment>,
+        window: Window,
+        mut skips: bool,
+    ) -> io::Result<Option<(u64, Found)>> {
+        let mut reader = SegmentReader::new(Arc::clone(segment), window.from)?;
+        let mut found = Found::default();
+        let (mut first, mut inherited) = (window.from, None);
+        loop {
+            let mut chunk = match reader.next_block(BLOCK_BYTES, window.to)? {
+                Block::Chunk(chunk) => chunk,
+                Block::Truncated => break,
+                Block::End => match reader.take_rest(window.is_end) {
+                    Some(rest) => Arc::new(rest),
+                    None => break,
+                },
+            };
+            if skips {
+                let line = chunk.lines().find(|line| !line.partial);
+                let Some(end) = line.map(|line| line.end_offset).filter(|end| *end < window.to)
+                else {
+                    continue;
+                };
+                chunk = Arc::new(chunk.after(end));
+                (skips, first) = (false, end);
+            }
+            let mut told = match inherited.take() {
+                Some(told) => told,
+                None => seek::context(segment, first, self.filter, self.zone)?,
+            };
+            if !chunk.raw().is_empty() {
+                let selection = self.filter.select(&chunk, &mut told, self.zone);
+                found.push(chunk, selection);
+            }
+            inherited = Some(told);
+            // Of a whole packed file only the end is kept.
+            if found.n_lines > 4 * self.wanted || found.n_bytes > 4 * PAGE_BYTES {
+                first = found.keep_last(self.wanted).map_or(first, |cut| cut.offset);
+            }
+        }
+        Ok((!skips).then_some((first, found)))
+    }
+}
+
+impl Found {
+    fn push(&mut self, chunk: Arc<Chunk>, selection: Selection) {
+        match selection {
+            Selection::All => self.push_part(chunk, Selection::All),
+            Selection::Lines(selected) if selected.is_empty() => {}
+            Selection::Lines(selected) if selected.len() * 4 < chunk.n_lines() => {
+                // Few lines do not hold the memory of many.
+                for index in selected {
+                    self.push_part(Arc::new(line_of(&chunk, index as usize)), Selection::All);
+                }
+            }
+            Selection::Lines(selected) => self.push_part(chunk, Selection::Lines(selected)),
+        }
+    }
+
+    fn push_part(&mut self, chunk: Arc<Chunk>, selection: Selection) {
+        let part = Part { chunk, selection };
+        self.n_lines += part.n_lines();
+        self.n_bytes += part.chunk.raw().len();
+        self.parts.push_back(part);
+    }
+
+    fn put_before(&mut self, mut earlier: Found) {
+        std::mem::swap(self, &mut earlier);
+        self.n_lines += earlier.n_lines;
+        self.n_bytes += earlier.n_bytes;
+        self.parts.append(&mut earlier.parts);
+    }
+
+    /// Lets go of all but the last lines, as many as are wanted and fit a page. Returns the place
+    /// before those that are kept, where any were let go.
+    fn keep_last(&mut self, wanted: usize) -> Option<Place> {
+        let mut cut = None;
+        loop {
+            let is_last = self.parts.len() == 1;
+            let Some(first) = self.parts.front_mut() else { break };
+            let n_lines = first.n_lines();
+            let spare = self.n_lines.saturating_sub(wanted);
+            if spare >= n_lines || self.n_bytes > PAGE_BYTES && !is_last {
+                let Some(dropped) = self.parts.pop_front() else { break };
+                cut = Some(dropped.chunk.end());
+                self.n_lines -= n_lines;
+                self.n_bytes -= dropped.chunk.raw().len();
+            } else if spare > 0 {
+                cut = Some(first.drop_first(spare));
+                self.n_lines -= spare;
+            } else {
+                break;
+            }
+        }
+        cut
+    }
+}
+
+impl Part {
+    fn n_lines(&self) -> usize {
+        match &self.selection {
+            Selection::All => self.chunk.n_lines(),
+            Selection::Lines(selected) => selected.len(),
+        }
+    }
+
+    /// Lets go of the first lines selected; returns the place after them.
+    fn drop_first(&mut self, n_lines: usize) -> Place {
+        let selected = match std::mem::replace(&mut self.selection, Selection::All) {
+            Selection::All => {
+                (0..self.chunk.n_lines()).filter_map(|n| u32::try_from(n).ok()).collect()
+            }
+            Selection::Lines(selected) => selected,
+        };
+        let last = n_lines.checked_sub(1).and_then(|at| selected.get(at)).copied().unwrap_or(0);
+        self.selection = Selection::Lines(selected.into_iter().skip(n_lines).collect());
+        place_after(&self.chunk, last as usize)
+    }
+}
+
+/// The place after a line of a chunk.
+fn place_after(chunk: &Chunk, index: usize) -> Place {
+    chunk.lines().nth(index).map_or_else(
+        || chunk.end(),
+        |line| Place {
+            generation: Arc::clone(&chunk.start().generation),
+            offset: line.end_offset,
+            check: line.check,
+        },
+    )
+}
+
+/// One line as a chunk of its own, in memory of its own.
+fn line_of(chunk: &Chunk, index: usize) -> Chunk {
+    let ends = chunk.line_ends();
+    let from = index.checked_sub(1).and_then(|before| ends.get(before));
+    let from = from.map_or(0, |end| end.raw as usize);
+    let to = ends.get(index).map_or(from, |end| end.raw as usize);
+    let raw = chunk.raw().get(from..to).unwrap_or_default().to_vec();
+    let start = match index.checked_sub(1) {
+        Some(before) => place_after(chunk, before),
+        None => chunk.start().clone(),
+    };
+    let is_last = index + 1 == ends.len();
+    let ends = Ends {
+        continues: chunk.ends().continues && index == 0,
+        partial: chunk.ends().partial && is_last,
+    };
+    Chunk::new(start, raw.into(), chunk.encoding(), ends)
+}
+
+/// What a page may hold, in bytes of log.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// What may be looked at for a page; with a rare filter it comes short, and says up to where.
+const BUDGET_BYTES: u64 = 64 << 20;
+
+const FIRST_WINDOW_BYTES: u64 = 64 * 1024;
+const MAX_WINDOW_BYTES: u64 = 4 << 20;
+const BLOCK_BYTES: usize = 256 * 1024;

@@ -1,0 +1,58 @@
+//! Older: a page of the lines before a place, for clients that speak no WebSocket.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rocket::http::Status;
+
+use crate::cursor::Cursor;
+use crate::filter::Filter;
+use crate::follower::wait;
+use crate::http::problem::Problem;
+use crate::http::site::Site;
+use crate::source::{OpenError, Source};
+use crate::wire::text::TextOptions;
+use crate::wire::{Format, page};
+
+/// Reads the page and writes it as a stream that ends.
+pub async fn page_before(
+    source: &Arc<dyn Source>,
+    before: Cursor,
+    filter: Filter,
+    n_lines: usize,
+    format: Format,
+    options: TextOptions,
+    site: &Site,
+) -> Result<Bytes, Problem> {
+    if matches!(format, Format::Sse | Format::Raw) {
+        let detail = "a page of lines before a place is to be had as text or ndjson";
+        return Err(Problem::new(Status::NotAcceptable, detail));
+    }
+    let (mut place, mut left, mut parts, mut n_bytes) = (before, n_lines, Vec::new(), 0);
+    let mut is_begin = false;
+    while left > 0 && !is_begin && n_bytes < MAX_BYTES {
+        let reading = wait::older(Arc::clone(source), place, filter.clone(), left);
+        let older = reading.await.map_err(|error| match error {
+            OpenError::OtherSource(_) => Problem::parameter("before", &error),
+            OpenError::Unreadable { name: _, source: _ } => Problem::of_opening(&error),
+        })?;
+        let (lines, n_read) =
+            page::lines(format, source.name().as_str(), &older, options, &site.zone);
+        left = left.saturating_sub(n_read);
+        n_bytes += lines.len();
+        parts.push(lines);
+        is_begin = older.begin;
+        match page::cursor_of(&older.start) {
+            Some(start) if start != place => place = start,
+            // It does not get any further.
+            Some(_) | None => break,
+        }
+    }
+    let mut body = page::head(format, source.name().as_str(), &place, is_begin);
+    parts.iter().rev().for_each(|part| body.extend_from_slice(part));
+    body.extend_from_slice(&page::foot(format, source.name().as_str(), &before));
+    Ok(Bytes::from(body))
+}
+
+/// A page stops growing here.
+const MAX_BYTES: usize = 4 << 20;

@@ -1,0 +1,144 @@
+//! Socket: the handshake of a WebSocket (RFC 6455, section 4.2), and the connection given to its
+//! session by Rocket.
+
+use std::io;
+use std::pin::Pin;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rocket::data::{IoHandler, IoStream};
+use rocket::http::{Header, Status};
+use rocket::response::Response;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::http::problem::{Problem, printable};
+use crate::http::site::AdmissionGuard;
+use crate::websocket::{PROTOCOL, Session};
+
+/// What a client says in its handshake.
+#[derive(Clone, Debug, Default)]
+pub struct Handshake {
+    /// `Sec-WebSocket-Key`.
+    pub key: Option<String>,
+    /// `Sec-WebSocket-Version`.
+    pub version: Option<String>,
+    /// All `Sec-WebSocket-Protocol`, joined.
+    pub protocols: String,
+    /// `Origin`.
+    pub origin: Option<String>,
+    /// `Host`.
+    pub host: Option<String>,
+}
+
+/// A handshake that was accepted.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// `Sec-WebSocket-Accept`.
+    accept: String,
+    /// The client named our protocol. Where it named none it is spoken all the same, but not
+    /// named: a browser refuses a protocol that it has not asked for.
+    names_protocol: bool,
+}
+
+impl Handshake {
+    /// Checks all but the origin.
+    pub fn accept(&self) -> Result<Accepted, Problem> {
+        let version = self.version.as_deref().unwrap_or("none");
+        if version != VERSION {
+            let shown = printable(version);
+            let detail = format!("the WebSocket version is {shown}, expected {VERSION}");
+            return Err(Problem::new(Status::UpgradeRequired, detail));
+        }
+        let key = self.key.as_deref().unwrap_or_default();
+        if STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != NONCE_BYTES {
+            let detail = "`Sec-WebSocket-Key` is not 16 bytes in base64";
+            return Err(Problem::new(Status::BadRequest, detail));
+        }
+        let mut protocols =
+            self.protocols.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names_none = self.protocols.trim().is_empty();
+        let names_protocol = protocols.any(|name| name == PROTOCOL);
+        if !names_none && !names_protocol {
+            let shown = printable(&self.protocols);
+            let detail =
+                format!("none of the subprotocols `{shown}` is spoken, expected {PROTOCOL}");
+            return Err(Problem::new(Status::BadRequest, detail));
+        }
+        Ok(Accepted { accept: derive_accept_key(key.as_bytes()), names_protocol })
+    }
+}
+
+/// A connection that is to be handed over.
+#[derive(Debug)]
+pub struct Socket {
+    accepted: Accepted,
+    session: Session,
+    place: AdmissionGuard,
+}
+
+impl Socket {
+    /// A session for a client whose handshake was accepted.
+    pub fn new(accepted: Accepted, session: Session, place: AdmissionGuard) -> Self {
+        Socket { accepted, session, place }
+    }
+
+    /// The answer that makes a WebSocket of the connection.
+    pub fn into_response<'r>(self) -> Response<'r> {
+        let Socket { accepted, session, place } = self;
+        let mut response = Response::new();
+        response.set_status(Status::SwitchingProtocols);
+        response.set_header(Header::new("Sec-WebSocket-Accept", accepted.accept));
+        if accepted.names_protocol {
+            response.set_header(Header::new("Sec-WebSocket-Protocol", PROTOCOL));
+        }
+        response.add_upgrade("websocket", Handler { session, _place: place });
+        response
+    }
+}
+
+/// Owns all that the client holds. Rocket drops it with the connection.
+struct Handler {
+    session: Session,
+    _place: AdmissionGuard,
+}
+
+#[rocket::async_trait]
+impl IoHandler for Handler {
+    async fn io(self: Pin<Box<Self>>, io: IoStream) -> io::Result<()> {
+        let Handler { session, _place } = *Pin::into_inner(self);
+        session.run(io).await;
+        Ok(())
+    }
+}
+
+const VERSION: &str = "13";
+const NONCE_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::Handshake;
+
+    fn handshake(protocols: &str) -> Handshake {
+        Handshake {
+            key: Some("dGhlIHNhbXBsZSBub25jZQ==".to_owned()),
+            version: Some("13".to_owned()),
+            protocols: protocols.to_owned(),
+            ..Handshake::default()
+        }
+    }
+
+    #[test]
+    fn the_key_is_answered_as_in_the_rfc() {
+        let accepted = handshake("other, tailcast.v1").accept().unwrap();
+        assert_eq!(accepted.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert!(accepted.names_protocol);
+        assert!(!handshake("").accept().unwrap().names_protocol);
+    }
+
+    #[test]
+    fn what_is_not_spoken_is_refused() {
+        assert!(handshake("chat").accept().is_err());
+        assert!(Handshake { version: Some("8".into()), ..handshake("") }.accept().is_err());
+        assert!(Handshake { key: Some("short".into()), ..handshake("") }.accept().is_err());
+    }
+}

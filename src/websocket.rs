@@ -1,0 +1,17 @@
+//! WebSocket: one client's `tailcast.v1` connection. Lines, commands and signs of life meet in one
+//! `select!`; whatever takes time (opening a history, a page of older lines) is a future beside it,
+//! so that nothing ever waits for anything else. All that the client holds is in [`Session`], and
+//! is released when that is dropped.
+
+pub mod closing;
+pub mod command;
+pub mod line;
+pub mod outbox;
+pub mod session;
+pub mod terms;
+
+pub use crate::websocket::session::Session;
+pub use crate::websocket::terms::Terms;
+
+/// The subprotocol's name.
+pub const PROTOCOL: &str = "tailcast.v1";

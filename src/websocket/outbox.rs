@@ -1,0 +1,139 @@
+//! Outbox: what waits to be handed to a socket, in two lanes. Answers, pings and heartbeats go ahead
+//! of every batch of lines that was not handed over yet.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::chunk::Place;
+use crate::wire::websocket::Batch;
+
+/// What waits to be handed over.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    ahead: VecDeque<Ahead>,
+    lines: VecDeque<Item>,
+    /// The client wants no lines until further notice.
+    pub is_paused: bool,
+    /// No line is handed over until a command has been carried out.
+    pub is_at_barrier: bool,
+    /// A heartbeat waits.
+    has_beat: bool,
+}
+
+/// What goes ahead of lines.
+#[derive(Debug)]
+enum Ahead {
+    /// A ping frame.
+    Ping,
+    /// A message.
+    Message(Bytes),
+    /// A heartbeat record.
+    Beat(Bytes),
+}
+
+/// What goes in the order of the log.
+#[derive(Debug)]
+pub enum Item {
+    /// Lines.
+    Lines(Batch),
+    /// One record; then the viewer is at these places.
+    Record(Bytes, Vec<Place>),
+}
+
+/// What is to be handed over next.
+#[derive(Debug)]
+pub enum Next {
+    /// A ping frame with this payload.
+    Ping(Bytes),
+    /// A message.
+    Message(Bytes),
+    /// A message, with which the viewer comes to these places.
+    Moving(Bytes, Vec<Place>),
+}
+
+impl Outbox {
+    /// Puts an answer ahead of all lines.
+    pub fn put_ahead(&mut self, answer: Bytes) {
+        self.ahead.push_back(Ahead::Message(answer));
+    }
+
+    /// Puts a ping and a heartbeat record ahead of all lines, unless the last ones still wait.
+    pub fn put_beat(&mut self, record: Bytes) {
+        if !self.has_beat {
+            self.has_beat = true;
+            self.ahead.extend([Ahead::Ping, Ahead::Beat(record)]);
+        }
+    }
+
+    /// Puts something after the lines that wait.
+    pub fn put(&mut self, item: Item) {
+        self.lines.push_back(item);
+    }
+
+    /// Whether there is room for lines, and they would be handed over.
+    #[must_use]
+    pub fn wants_lines(&self) -> bool {
+        self.has_no_lines() && !self.is_held()
+    }
+
+    /// Whether all lines that were taken have been handed over.
+    #[must_use]
+    pub fn has_no_lines(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    fn is_held(&self) -> bool {
+        self.is_paused || self.is_at_barrier
+    }
+
+    /// Whether nothing can be handed over now.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ahead.is_empty() && (self.is_held() || self.lines.is_empty())
+    }
+
+    /// How many messages wait to go ahead.
+    #[must_use]
+    pub fn n_ahead(&self) -> usize {
+        self.ahead.len()
+    }
+
+    /// Drops all lines that wait.
+    pub fn drop_lines(&mut self) {
+        self.lines.clear();
+    }
+
+    /// Takes out what is to be handed over next; lines only where there is room for them.
+    pub fn next_out(&mut self, has_room: bool) -> Option<Next> {
+        match self.ahead.pop_front() {
+            Some(Ahead::Ping) => return Some(Next::Ping(Bytes::new())),
+            Some(Ahead::Message(message)) => return Some(Next::Message(message)),
+            Some(Ahead::Beat(record)) => {
+                self.has_beat = false;
+                return Some(Next::Message(record));
+            }
+            None if self.is_held() || !has_room => return None,
+            None => {}
+        }
+        while let Some(item) = self.lines.front_mut() {
+            match item {
+                Item::Lines(batch) => {
+                    let message = batch.next_message();
+                    let places = batch.places().to_vec();
+                    if batch.is_done() {
+                        self.lines.pop_front();
+                    }
+                    if let Some(message) = message {
+                        return Some(Next::Moving(message, places));
+                    }
+                }
+                Item::Record(_, _) => {
+                    let Some(Item::Record(record, places)) = self.lines.pop_front() else { break };
+                    return Some(Next::Moving(record, places));
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,97 @@
+//! Terms: what a connection was opened with and keeps through all its commands, and how a follower
+//! is made of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::cursor::{Cursor, hash32};
+use crate::filter::Filter;
+use crate::follower::{EndReason, Roster, Wish};
+use crate::line::Zone;
+use crate::source::{Source, SourceName, Start};
+
+/// What a connection keeps.
+pub struct Terms {
+    /// What was asked for: a source's name, or a glob.
+    pub asked: String,
+    /// It is a glob.
+    pub is_glob: bool,
+    /// Go on at the live end.
+    pub follow: bool,
+    /// With `follow`: end when the clock comes here.
+    pub until: Option<Instant>,
+    /// The reason to give when all was sent without a fault.
+    pub done: EndReason,
+    /// Between two pings.
+    pub heartbeat: Duration,
+    /// A client that takes nothing for this long is ended.
+    pub stall_limit: Option<Duration>,
+    /// For times that tell no zone.
+    pub zone: Arc<Zone>,
+    /// Ends the stream.
+    pub cancel: CancellationToken,
+    /// Sources that may appear later.
+    pub roster: Option<RosterMaker>,
+    /// Finds a source by its name; the error is for the client.
+    pub lookup: Lookup,
+}
+
+/// Makes a roster.
+pub type RosterMaker = Box<dyn Fn() -> Roster + Send + Sync>;
+
+/// Finds a source by its name.
+pub type Lookup = Box<dyn Fn(&str) -> Result<Arc<dyn Source>, String> + Send + Sync>;
+
+impl Terms {
+    /// What to open. `left`: sources that the client does not want any more.
+    #[must_use]
+    pub fn wish(
+        &self,
+        sources: Vec<(Arc<dyn Source>, Start)>,
+        filter: Filter,
+        left: &[SourceName],
+    ) -> Wish {
+        let roster = self.roster.as_ref().map(|make| {
+            let (roster, left) = (make(), left.to_vec());
+            let Roster { changes, list } = roster;
+            let is_wanted = move |source: &Arc<dyn Source>| !left.contains(source.name());
+            Roster {
+                changes,
+                list: Box::new(move || list().into_iter().filter(&is_wanted).collect()),
+            }
+        });
+        Wish {
+            sources,
+            filter,
+            follow: self.follow,
+            until: self.until,
+            done: self.done,
+            // Heartbeats are the session's own here.
+            heartbeat: NEVER,
+            roster,
+            cancel: self.cancel.clone(),
+        }
+    }
+}
+
+/// Which of these cursors is that of a source; the only one there is may come from another path to
+/// the same file.
+#[must_use]
+pub fn cursor_of(cursors: &[Cursor], name: &SourceName) -> Option<Cursor> {
+    if let [only] = cursors {
+        return Some(*only);
+    }
+    let hash = hash32(name.as_str().as_bytes());
+    cursors.iter().find(|cursor| cursor.generation.source == hash).copied()
+}
+
+impl std::fmt::Debug for Terms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Terms").field("asked", &self.asked).finish_non_exhaustive()
+    }
+}
+
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);

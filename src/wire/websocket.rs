@@ -1,0 +1,443 @@
+//! WebSocket messages: lines in batches `{"lines":[record,…],"start"}`, cut so that no message
+//! exceeds [`MAX_MESSAGE_BYTES`], and pages of older lines. Other records are messages as they are.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::chunk::{Chunk, Encoded, LineRef, Place, Slot};
+use crate::cursor::check_of;
+use crate::filter::Selection;
+use crate::line::split::{Encoding, trim_line_end};
+use crate::line::{Facts, Zone};
+use crate::source::Older;
+use crate::wire::ndjson::text_of;
+use crate::wire::record::{for_each_line, write_cursors, write_json, write_line};
+use crate::wire::{is_resumable, is_sparse};
+
+/// No message of ours exceeds this, encoded.
+pub const MAX_MESSAGE_BYTES: usize = 512 * 1024;
+
+/// Lines of one viewer, on their way into messages. A message is made when it is asked for: until
+/// then what all viewers share is held and nothing else.
+#[derive(Debug)]
+pub struct Batch {
+    /// The place before the next line, by the number of its track.
+    places: Vec<Place>,
+    parts: VecDeque<Part>,
+    n_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Part {
+    track: usize,
+    chunk: Arc<Chunk>,
+    records: Records,
+    /// How many of the records were handed out.
+    n_done: usize,
+}
+
+#[derive(Debug)]
+enum Records {
+    /// All records of the encoding that is shared.
+    All,
+    /// Those of these lines.
+    Lines(Vec<u32>),
+    /// Encoded for this viewer alone, with the offset and check after each record.
+    Own(Encoded, Vec<(u64, u16)>),
+}
+
+impl Batch {
+    /// No lines yet. `places`: how far each track was delivered.
+    #[must_use]
+    pub fn new(places: Vec<Place>) -> Self {
+        Batch { places, parts: VecDeque::new(), n_bytes: 0 }
+    }
+
+    /// Notes where a track stands that was not known yet; tracks are told in the order of their
+    /// numbers.
+    pub fn know(&mut self, track: usize, place: &Place) {
+        if track == self.places.len() {
+            self.places.push(place.clone());
+        }
+    }
+
+    /// Adds the selected lines of a chunk of the source `name`.
+    pub fn push(
+        &mut self,
+        track: usize,
+        name: &str,
+        chunk: Arc<Chunk>,
+        selection: &Selection,
+        zone: &Zone,
+    ) {
+        let records = match selection {
+            Selection::Lines(selected) if is_sparse(&chunk, selected) => {
+                own_records(name, &chunk, Some(selected), zone)
+            }
+            Selection::All | Selection::Lines(_) => {
+                let shared = shared(name, &chunk, zone);
+                let selected = match selection {
+                    Selection::All => None,
+                    Selection::Lines(selected) => Some(selected),
+                };
+                match (has_huge_record(&chunk, shared), selected) {
+                    (true, selected) => {
+                        own_records(name, &chunk, selected.map(Vec::as_slice), zone)
+                    }
+                    (false, None) => Records::All,
+                    (false, Some(selected)) => Records::Lines(selected.clone()),
+                }
+            }
+        };
+        self.n_bytes += match &records {
+            Records::All | Records::Lines(_) => shared(name, &chunk, zone).bytes.len(),
+            Records::Own(own, _) => own.bytes.len(),
+        };
+        self.parts.push_back(Part { track, chunk, records, n_done: 0 });
+    }
+
+    /// How much is in it, encoded, about.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.n_bytes
+    }
+
+    /// The places before what is left in it, by track.
+    #[must_use]
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Whether all lines were handed out.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The next message; none when all lines were handed out.
+    pub fn next_message(&mut self) -> Option<Bytes> {
+        if let Some(whole) = self.whole_chunk() {
+            return Some(whole);
+        }
+        let mut out = PREFIX.to_vec();
+        let mut start = Vec::new();
+        write_start(&self.places, &mut start);
+        let mut n_records = 0;
+        while let Some(part) = self.parts.front_mut() {
+            let Some(record) = part.record() else {
+                self.parts.pop_front();
+                continue;
+            };
+            if n_records > 0 && out.len() + record.len() + start.len() + FRAME_BYTES > MESSAGE_BYTES
+            {
+                break;
+            }
+            if n_records > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(record);
+            n_records += 1;
+            let place = part.take();
+            if let Some(known) = self.places.get_mut(part.track) {
+                *known = place;
+            }
+        }
+        if n_records == 0 {
+            return None;
+        }
+        end_message(&start, &mut out);
+        Some(Bytes::from(out))
+    }
+
+    /// A message that is the same for every viewer is not made again: all lines of one chunk of
+    /// the only source.
+    fn whole_chunk(&mut self) -> Option<Bytes> {
+        let ([place], 1) = (self.places.as_mut_slice(), self.parts.len()) else { return None };
+        let part = self.parts.front()?;
+        let (Records::All, 0) = (&part.records, part.n_done) else { return None };
+        let bytes = part.shared()?.bytes.as_bytes().clone();
+        if bytes.len() > MESSAGE_BYTES {
+            return None;
+        }
+        *place = part.chunk.end();
+        self.parts.clear();
+        Some(bytes)
+    }
+}
+
+impl Part {
+    /// The encoding that all viewers share; it was made when the part was added.
+    fn shared(&self) -> Option<&Encoded> {
+        let encoded = self.chunk.encoded(Slot::Websocket, |_| Encoded::default());
+        (!encoded.ends.is_empty()).then_some(encoded)
+    }
+
+    /// The next record.
+    fn record(&self) -> Option<&[u8]> {
+        let (encoded, at) = match &self.records {
+            Records::All => (self.shared()?, self.n_done),
+            Records::Lines(selected) => (self.shared()?, *selected.get(self.n_done)? as usize),
+            Records::Own(own, _) => (own, self.n_done),
+        };
+        let end = *encoded.ends.get(at)? as usize;
+        let from = match at.checked_sub(1).and_then(|before| encoded.ends.get(before)) {
+            Some(before) => *before as usize + 1,
+            None => PREFIX.len(),
+        };
+        encoded.bytes.as_bytes().get(from..end)
+    }
+
+    /// Hands the next record out; returns the place after it.
+    fn take(&mut self) -> Place {
+        let at = self.n_done;
+        self.n_done += 1;
+        let generation = Arc::clone(&self.chunk.start().generation);
+        let line = match &self.records {
+            Records::All => at,
+            Records::Lines(selected) => selected.get(at).map_or(at, |index| *index as usize),
+            Records::Own(_, places) => {
+                let (offset, check) = places.get(at).copied().unwrap_or_default();
+                return Place { generation, offset, check };
+            }
+        };
+        let Some(end) = self.chunk.line_ends().get(line) else { return self.chunk.end() };
+        let before = self.chunk.raw().get(..end.raw as usize).unwrap_or_default();
+        let offset = self.chunk.start().offset + u64::from(end.raw);
+        Place { generation, offset, check: check_of(before) }
+    }
+}
+
+/// The answer to `older`: `{"re","lines","start","begin"}`. Where the page is too large for a
+/// message, its oldest lines are left out.
+#[must_use]
+pub fn page(re: &str, name: &str, older: Older, zone: &Zone) -> Bytes {
+    let mut records: VecDeque<(Bytes, Place)> = VecDeque::new();
+    let (mut start, mut begin, mut n_bytes) = (older.start, older.begin, 0);
+    for (chunk, selection) in older.lines {
+        let selected = match &selection {
+            Selection::All => None,
+            Selection::Lines(selected) => Some(selected.as_slice()),
+        };
+        let (encoded, places) = encode_own(name, &chunk, selected, zone);
+        let mut from = PREFIX.len();
+        for (end, (offset, check)) in encoded.ends.iter().zip(places) {
+            let record = encoded.bytes.as_bytes().slice(from..*end as usize);
+            from = *end as usize + 1;
+            n_bytes += record.len() + 1;
+            let generation = Arc::clone(&chunk.start().generation);
+            records.push_back((record, Place { generation, offset, check }));
+            while n_bytes > PAGE_BYTES
+                && records.len() > 1
+                && let Some((record, after)) = records.pop_front()
+            {
+                n_bytes -= record.len() + 1;
+                (start, begin) = (after, false);
+            }
+        }
+    }
+    let mut out = format!("{{\"re\":{re},\"lines\":[").into_bytes();
+    for (number, (record, _)) in records.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(record);
+    }
+    let mut token = Vec::new();
+    start.write_cursor(&mut token);
+    out.extend_from_slice(b"],\"start\":\"");
+    out.extend_from_slice(&token);
+    out.extend_from_slice(format!("\",\"begin\":{begin}}}").as_bytes());
+    Bytes::from(out)
+}
+
+/// The answer to a command that was carried out: `{"re","cursor"}`, and `"sources"` where they are
+/// `named`.
+#[must_use]
+pub fn done(re: &str, places: &[Place], named: Option<&[&str]>) -> Bytes {
+    let mut out = format!("{{\"re\":{re}").into_bytes();
+    write_cursors(places.iter(), &mut out);
+    if let Some(names) = named {
+        out.extend_from_slice(b",\"sources\":[");
+        crate::wire::record::write_names(names.iter().copied(), &mut out);
+        out.push(b']');
+    }
+    out.push(b'}');
+    Bytes::from(out)
+}
+
+/// The answer to a command that makes no sense: `{"re","error"}`.
+#[must_use]
+pub fn error(re: &str, reason: &str) -> Bytes {
+    let mut out = format!("{{\"re\":{re},\"error\":").into_bytes();
+    write_json(reason, &mut out);
+    out.push(b'}');
+    Bytes::from(out)
+}
+
+/// A chunk's lines as one message, made once for all viewers. `ends` are those of the records in
+/// it, each followed by one byte.
+fn shared<'a>(name: &str, chunk: &'a Chunk, zone: &Zone) -> &'a Encoded {
+    chunk.encoded(Slot::Websocket, |chunk| {
+        let (mut encoder, mut out) = (RecordEncoder::new(name), PREFIX.to_vec());
+        let mut ends = Vec::with_capacity(chunk.line_ends().len());
+        out.reserve(chunk.text().len() + chunk.line_ends().len() * RECORD_BYTES);
+        for_each_line(chunk, None, zone, |line, facts| {
+            encoder.write(chunk, line, facts, &mut ends, &mut out);
+        });
+        let mut start = Vec::new();
+        write_start(std::slice::from_ref(chunk.start()), &mut start);
+        end_message(&start, &mut out);
+        Encoded { bytes: text_of(out), ends }
+    })
+}
+
+fn own_records(name: &str, chunk: &Chunk, selected: Option<&[u32]>, zone: &Zone) -> Records {
+    let (encoded, places) = encode_own(name, chunk, selected, zone);
+    Records::Own(encoded, places)
+}
+
+/// The selected lines, encoded for one viewer; a line whose record would be too large for a
+/// message in pieces. Laid out like [`shared`].
+fn encode_own(
+    name: &str,
+    chunk: &Chunk,
+    selected: Option<&[u32]>,
+    zone: &Zone,
+) -> (Encoded, Vec<(u64, u16)>) {
+    let (mut encoder, mut out) = (RecordEncoder::new(name), PREFIX.to_vec());
+    let (mut ends, mut places) = (Vec::new(), Vec::new());
+    for_each_line(chunk, selected, zone, |line, facts| {
+        let before = (out.len(), ends.len());
+        encoder.write(chunk, line, facts, &mut ends, &mut out);
+        if out.len() - before.0 <= PAGE_BYTES {
+            places.push((line.end_offset, line.check));
+            return;
+        }
+        out.truncate(before.0);
+        ends.truncate(before.1);
+        for (number, piece) in pieces(chunk, line).enumerate() {
+            let facts = if number == 0 { facts } else { Facts::default() };
+            encoder.write(chunk, &piece, facts, &mut ends, &mut out);
+            places.push((piece.end_offset, piece.check));
+        }
+    });
+    (Encoded { bytes: text_of(out), ends }, places)
+}
+
+/// Writes records one after the other, with a comma between them.
+struct RecordEncoder {
+    source: Vec<u8>,
+}
+
+impl RecordEncoder {
+    fn new(name: &str) -> Self {
+        let mut source = Vec::new();
+        write_json(name, &mut source);
+        RecordEncoder { source }
+    }
+
+    fn write(
+        &mut self,
+        chunk: &Chunk,
+        line: &LineRef<'_>,
+        facts: Facts,
+        ends: &mut Vec<u32>,
+        out: &mut Vec<u8>,
+    ) {
+        if !ends.is_empty() {
+            out.push(b',');
+        }
+        write_line(&self.source, chunk, line, facts, out);
+        ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
+    }
+}
+
+/// Whether a record is too large for a message: JSON makes up to six bytes of one.
+fn has_huge_record(chunk: &Chunk, encoded: &Encoded) -> bool {
+    if chunk.raw().len() < PAGE_BYTES / 6 {
+        return false;
+    }
+    let mut from = 0;
+    encoded.ends.iter().any(|end| {
+        let n_bytes = *end as usize - from;
+        from = *end as usize;
+        n_bytes > PAGE_BYTES
+    })
+}
+
+/// A line in pieces whose records fit a message.
+fn pieces<'a>(chunk: &'a Chunk, line: &LineRef<'a>) -> impl Iterator<Item = LineRef<'a>> {
+    let (line, is_wide) = (*line, chunk.encoding() != Encoding::Utf8);
+    let line_raw = match is_wide {
+        true => wide_bytes(line.text),
+        false => line.text.len(),
+    };
+    let start_offset = line.end_offset - line_raw as u64;
+    let (mut rest, mut offset) = (line.text, start_offset);
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let n_bytes = match rest.get(..PIECE_BYTES) {
+            // Not between a CR and its LF.
+            Some(piece) if trim_line_end(rest).len() > PIECE_BYTES => {
+                Encoding::Utf8.piece_bytes(piece)
+            }
+            Some(_) | None => rest.len(),
+        };
+        let (text, after) = rest.split_at_checked(n_bytes)?;
+        let continues = line.continues || offset > start_offset;
+        rest = after;
+        if rest.is_empty() {
+            return Some(LineRef { text, continues, ..line });
+        }
+        offset += if is_wide { wide_bytes(text) } else { text.len() } as u64;
+        let before = usize::try_from(offset - chunk.start().offset).ok();
+        let before = before.and_then(|n_bytes| chunk.raw().get(..n_bytes)).unwrap_or_default();
+        let check = check_of(before);
+        Some(LineRef { text, end_offset: offset, check, partial: true, continues, ..line })
+    })
+}
+
+/// How many bytes a text has as UTF-16.
+fn wide_bytes(text: &[u8]) -> usize {
+    String::from_utf8_lossy(text).encode_utf16().count() * 2
+}
+
+fn write_start(places: &[Place], out: &mut Vec<u8>) {
+    if is_resumable(places.len()) {
+        crate::wire::record::write_set(places.iter(), out);
+    }
+}
+
+fn end_message(start: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"],\"start\":\"");
+    out.extend_from_slice(start);
+    out.extend_from_slice(b"\"}");
+}
+
+/// A message as text.
+#[must_use]
+pub fn as_text(message: Bytes) -> ByteString {
+    ByteString::try_from(message).unwrap_or_default()
+}
+
+const PREFIX: &[u8] = b"{\"lines\":[";
+
+/// A batch is cut at this size, unless one record is larger: answers wait behind a message.
+pub const MESSAGE_BYTES: usize = 64 * 1024;
+
+/// What stands around the records of a batch, beside its start.
+const FRAME_BYTES: usize = 16;
+
+/// What records may take of a message; the rest is for what stands around them.
+const PAGE_BYTES: usize = MAX_MESSAGE_BYTES - 16 * 1024;
+
+/// A piece of a line whose record would be too large.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// What a record has beside its line, about.
+const RECORD_BYTES: usize = 160;
