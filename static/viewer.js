@@ -355,7 +355,7 @@ class Page {
 		});
 		$("find").addEventListener("submit", (event) => {
 			event.preventDefault();
-			void this.#applySearch();
+			void this.#applySearch().then(() => $("search-error").textContent || this.pane?.scroller.focus({ preventScroll: true }));
 		});
 		$("search").addEventListener("search", () => $("search").value || this.#applySearch());
 		$("jump").addEventListener("close", () => {

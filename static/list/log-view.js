@@ -272,8 +272,7 @@ export class LogView extends HTMLElement {
 		if (this.findHere(direction, wanted)) return;
 		this.#search.abort();
 		const { signal } = (this.#search = new AbortController());
-		const isEnd = direction > 0 ? !model.isBehind : model.isAtBegin && !model.isCleared;
-		const record = isEnd ? null : await findBeyond(model, direction, wanted, signal);
+		const record = await findBeyond(model, direction, wanted, signal);
 		if (signal.aborted) return;
 		if (!record) return this.host.say(`no ${direction > 0 ? "later" : "earlier"} ${wanted.what}`);
 		await model.reopen(model.store.isMerged ? { since: record.time } : { from: record.cursor }, { cursor: record.cursor, offset: -1 });

@@ -121,7 +121,7 @@ export class LineStore {
 		}
 		// A trace of which only the end was here gets its head.
 		for (const line of this.lines) {
-			if (line.head || !group(before, line)) break;
+			if (!group(before, line)) break;
 			before = line;
 		}
 		this.lines = lines.concat(this.lines);
@@ -175,6 +175,7 @@ export class LineStore {
 function group(before, line) {
 	const isAlike = before && before.source === line.source && before.note === line.note;
 	if (!isAlike || line.note !== undefined || line.time || line.level || !isContinuation(line.text)) return false;
+	if (line.head) line.head.nFollowers--;
 	line.head = before.head ?? before;
 	line.head.nFollowers++;
 	line.head.isStale = true;

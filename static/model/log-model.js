@@ -89,7 +89,7 @@ export class LogModel {
 			note(`${text}: these bytes are gone for good`, "warn");
 		} else if (event === "rotated") note(`rotated (${record.how})`);
 		else if (ENDS[reason]) note(`the end: ${ENDS[reason]}`);
-		this.delegate.linesChanged();
+		this.delegate.stateChanged();
 	}
 
 	#started({ resumable = true, cursor = "", sources = this.store.isMerged ? [] : [this.name] }) {

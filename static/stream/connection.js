@@ -52,7 +52,7 @@ export class Connection {
 
 	/** Begins again where the client says, with its filter. Rejects with what the server says against that. */
 	async restart() {
-		this.isPaused = false;
+		this.pause(false);
 		// Only the start of a stream names the places of several sources.
 		if (!this.#transport || this.state.kind !== "open" || isGlob(this.name)) return this.#connect(true);
 		const epoch = this.#epoch;

@@ -20,9 +20,8 @@ async function read(name, query, signal, isLast = () => false) {
 }
 
 /** The last `n` lines before a place. @param {Record<string, string>} filter */
-export async function olderByHttp(source, before, n, filter) {
-	const { lines, begin } = await read(source, { ...filter, before, tail: String(n) });
-	return { lines, begin: begin ?? lines.filter((record) => !record.partial).length < n };
+export function olderByHttp(source, before, n, filter) {
+	return read(source, { ...filter, before, tail: String(n) });
 }
 
 /** The last line before a place that is accepted. @param {Record<string, string>} filter */
@@ -32,5 +31,5 @@ export async function lastBefore(source, before, filter, signal, accept) {
 }
 
 /** The first line from a place or time on that is accepted. @param {Record<string, string>} query */
-export const firstAfter = async (source, query, signal = undefined, accept = (record) => true) =>
+export const firstAfter = async (source, query, signal = new AbortController().signal, accept = (record) => true) =>
 	(await read(source, query, signal, accept)).lines.find(accept) ?? null;

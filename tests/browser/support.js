@@ -119,7 +119,7 @@ export async function closeBrowser() {
 }
 
 /** A page of its own; what it complains of is gathered in `complaints`. */
-export async function openPage(url, options = {}) {
+export async function openPage(url, options = {}, prepare = () => {}) {
 	const context = await (await theBrowser()).newContext({ viewport: { width: 1280, height: 800 }, ...options });
 	const page = await context.newPage();
 	page.complaints = [];
@@ -128,6 +128,7 @@ export async function openPage(url, options = {}) {
 		const isOurs = message.type() === "error" && !/WebSocket connection|Failed to load resource|net::ERR/.test(message.text());
 		if (isOurs) page.complaints.push(message.text());
 	});
+	await prepare(page);
 	await page.goto(url);
 	return page;
 }
@@ -143,10 +144,23 @@ export const modelOf = (page, at = 0) =>
 		const { model, list } = document.querySelectorAll("tailcast-log")[at];
 		const { store, connection } = model;
 		return {
-			n: store.length, first: store.lines[0]?.text, last: store.lines.at(-1)?.text, isAtBegin: model.isAtBegin, isFollowing: model.isFollowing,
-			isDetached: model.isDetached, unread: model.unread, label: connection.label, state: connection.state.kind, nRows: list.nRows,
+			n: store.lines.length, first: store.lines[0]?.text, last: store.lines.at(-1)?.text, isAtBegin: model.isAtBegin, isFollowing: model.isFollowing,
+			isDetached: model.isDetached, unread: model.unread, label: connection.label, state: connection.state.kind, nRows: list.rows.size,
 		};
 	}, at);
 
 /** Waits until the last row says this. */
 export const untilLast = (page, text, pane) => until(`the last line is ${text}`, async () => (await rowTexts(page, pane)).at(-1) === text);
+
+/** All lines of the window, with notes or without. */
+export const linesOf = (page, at = 0) =>
+	page.evaluate((at) => document.querySelectorAll("tailcast-log")[at].model.store.lines.filter((line) => line.note === undefined).map((line) => line.text), at);
+
+/** The rows that can be seen, with their distance from the top. */
+export const visibleRows = (page, at = 0) =>
+	page.evaluate((at) => {
+		const scroller = document.querySelectorAll("tailcast-log .scroller")[at];
+		const { top, bottom } = scroller.getBoundingClientRect();
+		return [...scroller.querySelectorAll(".row")].map((row) => ({ text: row.querySelector(".text").textContent, box: row.getBoundingClientRect() }))
+			.filter(({ box }) => box.bottom > top + 1 && box.top < bottom - 1).map(({ text, box }) => ({ text, top: Math.round(box.top - top) }));
+	}, at);
