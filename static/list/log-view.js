@@ -249,6 +249,7 @@ export class LogView extends HTMLElement {
 
 	toEnd() {
 		this.#target = null;
+		this.list.takeScroll();
 		this.select(null);
 		this.model.setFollowing(true);
 		this.schedule();

@@ -92,6 +92,7 @@ export class VirtualList {
 
 	/** Puts a line at a distance from the top, at the next `render`. @param {Line} line @param {number} offset */
 	moveTo(line, offset) {
+		this.takeScroll();
 		this.#anchor = { line, offset };
 	}
 

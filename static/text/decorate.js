@@ -11,7 +11,7 @@ const MAX_HITS = 200;
 const STAMP =
 	/^(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?\]?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)[ \t]+/;
 const LEVEL = /\b(?:trace|debug|info|notice|warn(?:ing)?|error|err|fatal|critical|crit|panic|severe|alert|emerg)\b/i;
-const LINK = /\bhttps?:\/\/[^\s<>"'`⟨⟩\u2400-\u2421]*[^\s<>"'`⟨⟩\u2400-\u2421.,;:!?)\]}]/g;
+const LINK = /\bhttps?:\/\/[^\s<>"'`⟨⟩]*[^\s<>"'`⟨⟩.,;:!?)\]}]/g;
 const CONTINUATION =
 	/^(?:\s+\S|Caused by: |Traceback \(most recent|During handling of|The above exception|goroutine \d+ \[|\[signal |stack backtrace:|note: run with|(?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable)\b|\w*(?:Exception|Error): |[})\]]+[;,]?\s*$)/;
 
@@ -37,15 +37,17 @@ export function decorate(line, { highlight, isTimed, level, isWhole }) {
 		shown += text;
 		if (kind) marks.push({ start: begin, end: shown.length, kind });
 		for (const { start, end } of signs) marks.push({ start: begin + start, end: begin + end, kind: "sign" });
-		return place;
+		return (at) => begin + place(at);
 	};
+	const others = fields?.fields.filter(([key]) => !isLevel(key)) ?? [];
+	for (const [key, value] of fields?.fields ?? []) if (isLevel(key)) add(`${brief(value).padEnd(5)} `, "word");
 	const place = add(text);
 	for (const { start, end, style } of runs) marks.push({ start: place(start), end: place(end), kind: "", style });
-	for (const [key, value] of fields?.fields ?? []) {
+	for (const [key, value] of others) {
 		if (shown.length > FOLD_CHARS && !isWhole) break;
-		add("  ");
-		if (!isLevel(key)) add(`${key}=`, "key");
-		add(brief(value), isLevel(key) ? "word" : "value");
+		add(text || key !== others[0][0] ? "  " : "");
+		add(`${key}=`, "key");
+		add(brief(value), "value");
 	}
 	if (!fields) markWords(shown, isTimed, level, marks);
 	const matches = (pattern) => [...shown.matchAll(pattern)].slice(0, MAX_HITS).filter(([hit]) => hit);

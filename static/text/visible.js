@@ -10,10 +10,12 @@ const ODD = new RegExp(`\\x1b\\[[0-?]*[ -/]*[@-~]|\\x1b[\\]PX^_][^\\x07\\x1b]*(?
 const ANY = new RegExp(INVISIBLE, "u");
 const EACH = new RegExp(INVISIBLE, "gu");
 
+/** Control pictures would be shorter, but many systems have no font for them. */
+const NAMES = "NUL SOH STX ETX EOT ENQ ACK BEL BS HT LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(" ");
+
 function sign(char) {
 	const code = char.codePointAt(0);
-	if (code < 0x20 || code === 0x7f) return String.fromCharCode(code < 0x20 ? 0x2400 + code : 0x2421);
-	return `⟨U+${code.toString(16).toUpperCase().padStart(4, "0")}⟩`;
+	return `⟨${NAMES[code] ?? `U+${code.toString(16).toUpperCase().padStart(4, "0")}`}⟩`;
 }
 
 /**

@@ -21,10 +21,10 @@ const LINES = [
 ];
 const SHOWN = [
 	LINES[0], LINES[1], LINES[2],
-	"␛]8;;javascript:globalThis.hacked=4␇click␛]8;;␇",
-	"visibleconcealed", "black on black", "over␛[2K␛[1Gwritten", "real␍fake",
-	"abc⟨U+202E⟩gpj.exe", "zero⟨U+200B⟩width⟨U+FEFF⟩", "nul␀here",
-	"<b>bold</b>  u=javascript:alert(1)  x=␀",
+	"⟨ESC⟩]8;;javascript:globalThis.hacked=4⟨BEL⟩click⟨ESC⟩]8;;⟨BEL⟩",
+	"visibleconcealed", "black on black", "over⟨ESC⟩[2K⟨ESC⟩[1Gwritten", "real⟨CR⟩fake",
+	"abc⟨U+202E⟩gpj.exe", "zero⟨U+200B⟩width⟨U+FEFF⟩", "nul⟨NUL⟩here",
+	"<b>bold</b>  u=javascript:alert(1)  x=⟨NUL⟩",
 	LINES[12], "blue red bold",
 ];
 const logs = new Logs();

@@ -59,14 +59,14 @@ test("text in the colour of its ground is seen", () => {
 
 test("what cannot be seen is shown", () => {
 	const shown = (text) => showInvisible(text).text;
-	assert.equal(shown("a\0b\x07\x7f"), "a␀b␇␡");
+	assert.equal(shown("a\0b\x07\x7f"), "a⟨NUL⟩b⟨BEL⟩⟨U+007F⟩");
 	assert.equal(shown("x\u202ey\u200bz\ufeff"), "x⟨U+202E⟩y⟨U+200B⟩z⟨U+FEFF⟩");
-	assert.equal(shown("\x1b[2K\x1b[1Gover"), "␛[2K␛[1Gover");
-	assert.equal(shown("\x1b]8;;http://e.x\x07t\x1b]8;;\x1b\\"), "␛]8;;http://e.x␇t␛]8;;␛\\");
-	assert.equal(shown("progress 1\rprogress 2"), "progress 1␍progress 2");
+	assert.equal(shown("\x1b[2K\x1b[1Gover"), "⟨ESC⟩[2K⟨ESC⟩[1Gover");
+	assert.equal(shown("\x1b]8;;http://e.x\x07t\x1b]8;;\x1b\\"), "⟨ESC⟩]8;;http://e.x⟨BEL⟩t⟨ESC⟩]8;;⟨ESC⟩\\");
+	assert.equal(shown("progress 1\rprogress 2"), "progress 1⟨CR⟩progress 2");
 	assert.equal(shown("tab\tand é 日本 😀 stay"), "tab\tand é 日本 😀 stay");
 	assert.equal(shown("\u{e0041}"), "⟨U+E0041⟩");
-	assert.equal(showInvisible("\0ab").place(2), 2);
+	assert.equal(showInvisible("\0ab").place(2), 6);
 	assert.equal(showInvisible("\u200bab").place(2), 9);
 });
 
