@@ -1,5 +1,5 @@
-//! Page: the viewer for people. What is in `static` is what runs: embedded in the binary in release,
-//! read from the disk in debug. Every URL in it is relative to a `<base>` that leads from the page's
+//! Page: the viewer for people. What is in `static` is what runs, without its comments: embedded in
+//! the binary in release, read from the disk in debug. Every URL in it is relative to a `<base>` that leads from the page's
 //! own depth back to the root, so that the page works under any path a proxy puts before it.
 
 use std::borrow::Cow;
@@ -12,6 +12,8 @@ use rocket::response::{self, Responder, Response};
 use rust_embed::RustEmbed;
 
 use crate::http::problem::Problem;
+
+mod bare;
 
 /// The page's files.
 #[derive(RustEmbed)]
@@ -47,7 +49,7 @@ impl Page {
 
     fn html(&self) -> Option<String> {
         let index = Files::get(INDEX)?;
-        let text = String::from_utf8_lossy(&index.data);
+        let text = bare::without_comments(&String::from_utf8_lossy(&index.data));
         Some(text.replace("{{base}}", &self.base).replace("{{modules}}", &module_links()))
     }
 }
@@ -82,7 +84,7 @@ impl<'r> Responder<'r, 'static> for Page {
 #[derive(Clone, Debug)]
 pub struct Asset {
     content_type: ContentType,
-    body: Cow<'static, [u8]>,
+    body: String,
     etag: String,
 }
 
@@ -100,7 +102,8 @@ pub fn asset(file: PathBuf) -> Result<Asset, Problem> {
     let etag = hash.iter().take(ETAG_BYTES).map(|byte| format!("{byte:02x}")).collect::<String>();
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let content_type = ContentType::from_extension(extension).unwrap_or(ContentType::Binary);
-    Ok(Asset { content_type, body: found.data, etag: format!("\"{etag}\"") })
+    let body = bare::without_comments(&String::from_utf8_lossy(&found.data));
+    Ok(Asset { content_type, body, etag: format!("\"{etag}\"") })
 }
 
 impl<'r> Responder<'r, 'static> for Asset {
