@@ -261,16 +261,8 @@ class Page {
 	/** @type {Record<string, () => any>} false: not for us */
 	actions = {
 		search: () => document.activeElement !== $("search") && $("search").select(),
-		mode: () => {
-			turn("mode", !isOn("mode"));
-			turn("invert", false);
-			if ($("search").value) void this.#applySearch();
-		},
-		invert: () => {
-			turn("invert", !isOn("invert"));
-			turn("mode", false);
-			if ($("search").value) void this.#applySearch();
-		},
+		mode: () => this.#flip("mode", "invert"),
+		invert: () => this.#flip("invert", "mode"),
 		clear: () => {
 			if ($("search").value || this.highlighted) {
 				$("search").value = "";
@@ -280,27 +272,15 @@ class Page {
 			this.pane?.scroller.focus({ preventScroll: true });
 		},
 		chip: () => this.setFilter({ exclude: "" }),
-		next: () => this.#hit(1),
-		previous: () => this.#hit(-1),
-		nextError: () => this.#find(1, ofLevel(["error", "fatal"], "error")),
-		previousError: () => this.#find(-1, ofLevel(["error", "fatal"], "error")),
-		nextWarning: () => this.#find(1, ofLevel(["warn"], "warning")),
-		previousWarning: () => this.#find(-1, ofLevel(["warn"], "warning")),
 		top: () => this.pane?.toTop(),
 		end: () => this.pane?.toEnd(),
 		pause: () => this.pane?.togglePause(),
 		space: () => (this.pane?.model.isFollowing ? this.pane.togglePause() : this.pane?.scrollPages(1)),
 		down: () => this.pane?.moveSelection(1),
 		up: () => this.pane?.moveSelection(-1),
-		pageDown: () => this.pane?.scrollPages(1),
-		pageUp: () => this.pane?.scrollPages(-1),
-		halfDown: () => this.pane?.scrollPages(0.5),
-		halfUp: () => this.pane?.scrollPages(-0.5),
 		toggle: () => this.pane?.toggleOpen(),
 		fold: () => this.pane?.foldAll(),
 		mark: () => (this.pane?.selected ? this.toggleMark(this.pane.selected) : this.say("select a line first: j, k or a click")),
-		nextMark: () => this.#nextMark(1),
-		previousMark: () => this.#nextMark(-1),
 		copy: () => this.#copyLines(asText),
 		copyNdjson: () => this.#copyLines(asNdjson),
 		link: () => (this.pane?.selected ? this.#copy(this.pane.linkTo(this.pane.selected), "link") : this.say("select a line first")),
@@ -343,7 +323,22 @@ class Page {
 		if (this.pane) download(logUrl(this.pane.name, query).href, this.#fileName(extension));
 	}
 
+	#flip(id, other) {
+		turn(id, !isOn(id));
+		turn(other, false);
+		if ($("search").value) void this.#applySearch();
+	}
+
 	#bindTools() {
+		for (const [way, by] of /** @type {[string, number][]} */ ([["next", 1], ["previous", -1]])) {
+			this.actions[way] = () => this.#hit(by);
+			this.actions[`${way}Error`] = () => this.#find(by, ofLevel(["error", "fatal"], "error"));
+			this.actions[`${way}Warning`] = () => this.#find(by, ofLevel(["warn"], "warning"));
+			this.actions[`${way}Mark`] = () => this.#nextMark(by);
+		}
+		for (const [name, pages] of Object.entries({ pageDown: 1, pageUp: -1, halfDown: 0.5, halfUp: -0.5 })) {
+			this.actions[name] = () => this.pane?.scrollPages(pages);
+		}
 		addEventListener("click", ({ target }) => {
 			const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (target).closest("[data-act]"));
 			if (button?.closest("#more")) $("more").close();

@@ -54,12 +54,14 @@ impl Page {
     }
 }
 
-/// A link for each module: the browser asks for all of them at once, not import by import.
+/// A link for each module that is not imported by the first one: the browser asks for all of them at
+/// once, not import by import.
 fn module_links() -> String {
-    let mut modules: Vec<_> = Files::iter().filter(|file| file.ends_with(".js")).collect();
+    let is_deep = |file: &Cow<'_, str>| DEEP_FOLDERS.iter().any(|folder| file.starts_with(folder));
+    let mut modules: Vec<_> = Files::iter().filter(is_deep).collect();
     modules.sort_unstable();
     let link = |file: &Cow<'_, str>| format!("<link rel=\"modulepreload\" href=\"static/{file}\">\n");
-    modules.iter().filter(|file| *file != CLASSIC_SCRIPT).map(link).collect()
+    modules.iter().map(link).collect()
 }
 
 impl<'r> Responder<'r, 'static> for Page {
@@ -102,7 +104,11 @@ pub fn asset(file: PathBuf) -> Result<Asset, Problem> {
     let etag = hash.iter().take(ETAG_BYTES).map(|byte| format!("{byte:02x}")).collect::<String>();
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let content_type = ContentType::from_extension(extension).unwrap_or(ContentType::Binary);
-    let body = bare::without_comments(&String::from_utf8_lossy(&found.data));
+    let text = String::from_utf8_lossy(&found.data);
+    let body = match extension {
+        "css" => bare::without_spaces(&text),
+        _ => bare::without_comments(&text),
+    };
     Ok(Asset { content_type, body, etag: format!("\"{etag}\"") })
 }
 
@@ -129,8 +135,8 @@ impl<'r> Responder<'r, 'static> for Asset {
 
 const INDEX: &str = "index.html";
 
-/// It runs before the first paint, and is no module.
-const CLASSIC_SCRIPT: &str = "theme.js";
+/// Their modules are imported by others than `viewer.js`.
+const DEEP_FOLDERS: [&str; 3] = ["model/", "stream/", "text/"];
 
 /// Of the file's SHA-256.
 const ETAG_BYTES: usize = 12;

@@ -41,25 +41,9 @@ let drawn = "";
 function drawIcon(text, tone) {
 	if (drawn === text + tone) return;
 	drawn = text + tone;
-	const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 64 });
-	const pen = canvas.getContext("2d");
-	if (!pen) return;
-	const box = (color, ...shape) => {
-		const path = new Path2D();
-		path.roundRect(.../** @type {[number, number, number, number, number]} */ (shape));
-		pen.fillStyle = color;
-		pen.fill(path);
-	};
-	box({ warn: "#b45309", bad: "#b91c1c" }[tone] ?? "#0f766e", 0, 0, 64, 64, 14);
-	pen.strokeStyle = "#fff";
-	pen.lineWidth = 6;
-	pen.stroke(new Path2D("M16 20l12 12-12 12M32 44h16"));
-	if (text) {
-		box("#dc2626", 14, 24, 50, 40, 12);
-		Object.assign(pen, { fillStyle: "#fff", font: `bold ${text.length > 2 ? 24 : 32}px sans-serif`, textAlign: "center" });
-		pen.fillText(text, 39, 56);
-	}
-	/** @type {HTMLLinkElement} */ (document.querySelector("link[rel=icon]")).href = canvas.toDataURL();
+	const badge = `<rect x="7" y="11" width="25" height="21" rx="6" fill="#dc2626"/><text x="19.5" y="27.5" font-family="sans-serif" font-weight="700" font-size="${text.length > 2 ? 12 : 16}" text-anchor="middle" fill="#fff">${text}</text>`;
+	const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="${{ warn: "#b45309", bad: "#b91c1c" }[tone] ?? "#0f766e"}"/><path d="M8 10l6 6-6 6M16 22h8" fill="none" stroke="#fff" stroke-width="3"/>${text && badge}</svg>`;
+	/** @type {HTMLLinkElement} */ (document.querySelector("link[rel=icon]")).href = `data:image/svg+xml,${encodeURIComponent(icon)}`;
 }
 
 /** Sums up for screen readers what has come, now and then. @param {() => LogModel | undefined} model */
