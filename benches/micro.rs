@@ -127,8 +127,15 @@ fn tail(criterion: &mut Criterion) {
     (0..256).for_each(|_| file.write_all(&block).expect("room for 256 MiB"));
     let location =
         Location { path: path.clone(), siblings: false, olddir: None, confined_to: None };
-    let segment = Segment::open(&path, &location, Compression::None, 0, &GzipIndexes::default())
-        .expect("the file opens");
+    let segment = Segment::open(
+        &path,
+        &location,
+        Compression::None,
+        0,
+        &GzipIndexes::default(),
+        &tailcast::redact::Redactor::default(),
+    )
+    .expect("the file opens");
     let segment = Arc::new(segment);
     let (size, _) = segment.size_and_change().expect("the file has a size");
     let zone = Zone::system();

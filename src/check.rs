@@ -9,8 +9,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::feed::FeedContext;
-use crate::file::FileContext;
 use crate::file::watch_hub::WatchHub;
+use crate::file::{FileContext, Redactors};
 use crate::line::Zone;
 use crate::metrics::Metrics;
 use crate::server::open_catalog;
@@ -29,6 +29,7 @@ pub fn report(config: &Config) -> anyhow::Result<String> {
         hub: WatchHub::new(metrics),
         zone: Arc::new(Zone::system()),
         shared: Arc::default(),
+        redactors: Redactors::default(),
     };
     let catalog = open_catalog(&config.sources, context).snapshot();
     let mut text = config.explanation().to_string();

@@ -63,6 +63,8 @@ pub struct Chunk {
     start: Place,
     prefix: CursorPrefix,
     raw: Bytes,
+    /// What the file holds: other bytes than `raw` where something was masked.
+    original: Bytes,
     encoding: Encoding,
     ends: Ends,
     text: OnceLock<Bytes>,
@@ -137,12 +139,26 @@ impl Chunk {
     /// A chunk of `raw`, the bytes after `start`.
     #[must_use]
     pub fn new(start: Place, raw: Bytes, encoding: Encoding, ends: Ends) -> Self {
+        Self::masked(start, raw.clone(), raw, encoding, ends)
+    }
+
+    /// A chunk of `original`, of which `raw`, as long and with the same line ends, may be shown.
+    #[must_use]
+    pub fn masked(
+        start: Place,
+        original: Bytes,
+        raw: Bytes,
+        encoding: Encoding,
+        ends: Ends,
+    ) -> Self {
+        debug_assert_eq!(original.len(), raw.len(), "a mask moves nothing");
         let prefix = start.generation.cursor_prefix();
         let (text, is_text, lines, facts) = Default::default();
         Chunk {
             start,
             prefix,
             raw,
+            original,
             encoding,
             ends,
             text,
@@ -165,11 +181,28 @@ impl Chunk {
         Place {
             generation: Arc::clone(&self.start.generation),
             offset: self.start.offset + self.raw.len() as u64,
-            check: check_of(&self.raw),
+            check: check_of(&self.original),
         }
     }
 
-    /// The bytes as the file holds them.
+    /// [`check_of`] the place after the first `n_bytes`. It is that of the file's own bytes: a
+    /// cursor has to be the same whatever is masked.
+    #[must_use]
+    pub fn check_after(&self, n_bytes: usize) -> u16 {
+        check_of(self.original.get(..n_bytes).unwrap_or_default())
+    }
+
+    /// The part from `from` to `to` (bytes from the start), in memory of its own.
+    #[must_use]
+    pub fn part(&self, from: usize, to: usize, start: Place, ends: Ends) -> Chunk {
+        let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes.get(from..to).unwrap_or_default());
+        let original = copy(&self.original);
+        let is_masked = self.raw.as_ptr() != self.original.as_ptr();
+        let raw = if is_masked { copy(&self.raw) } else { original.clone() };
+        Chunk::masked(start, original, raw, self.encoding, ends)
+    }
+
+    /// The bytes as the file holds them, but for what is masked.
     #[must_use]
     pub fn raw(&self) -> &Bytes {
         &self.raw
@@ -250,12 +283,11 @@ impl Chunk {
         ends.iter().enumerate().map(move |(index, end)| {
             let line = text.get(from..end.text as usize).unwrap_or_default();
             from = end.text as usize;
-            let before = self.raw.get(..end.raw as usize).unwrap_or_default();
             LineRef {
                 index,
                 text: line,
                 end_offset: self.start.offset + u64::from(end.raw),
-                check: check_of(before),
+                check: self.check_after(end.raw as usize),
                 partial: self.ends.partial && index + 1 == n_lines,
                 continues: self.ends.continues && index == 0,
             }
@@ -300,14 +332,15 @@ impl Chunk {
         let start = Place {
             generation: Arc::clone(&self.start.generation),
             offset: self.start.offset + skipped as u64,
-            check: check_of(&before),
+            check: self.check_after(skipped),
         };
         let continues = match self.encoding.last_line_end(&before) {
             Some(end) => end < skipped,
             None => skipped > 0 || self.ends.continues,
         };
         let ends = Ends { continues, ..self.ends };
-        Chunk::new(start, self.raw.slice(skipped..), self.encoding, ends)
+        let (original, raw) = (self.original.slice(skipped..), self.raw.slice(skipped..));
+        Chunk::masked(start, original, raw, self.encoding, ends)
     }
 
     fn has_open_end(&self) -> bool {

@@ -1,11 +1,20 @@
 //! The command line: its words and flags, and what they mean for the configuration.
 
+pub mod connect;
+pub mod follow;
+pub mod token;
+pub mod user;
+
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use crate::cli::connect::{ConnectArgs, ConnectArgsError};
+pub use crate::cli::follow::FollowArgs;
+use crate::cli::token::TokenCommand;
+use crate::cli::user::UserCommand;
 use crate::config::Overrides;
 
 /// Takes the arguments of the process, program name first, apart.
@@ -45,6 +54,18 @@ pub enum Command {
     Serve(ServeArgs),
     /// Explain the configuration: each value, and where it was said.
     Check(ServeArgs),
+    /// Add, list and remove those who log in with a password.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make, list and revoke what programs show instead of a password.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Follow logs of a server in a terminal, and lose no line: reconnects, and resumes.
+    #[command(after_long_help = follow::EXAMPLES)]
+    Follow(FollowArgs),
+    /// List the logs of a server.
+    #[command(after_long_help = LS_EXAMPLES)]
+    Ls(LsArgs),
 }
 
 /// What `serve` and `check` take.
@@ -71,6 +92,20 @@ pub struct ServeArgs {
     pub insecure: bool,
 }
 
+/// What `ls` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct LsArgs {
+    /// The server, or any page of it.
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// Print what the server says: JSON with sizes, times, viewers and files.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap takes a doc here for the command's own")]
+    pub connect: ConnectArgs,
+}
+
 impl From<ServeArgs> for Overrides {
     /// Leaves out `demo`: its folder becomes one of the paths once it has been written.
     fn from(args: ServeArgs) -> Self {
@@ -86,10 +121,16 @@ Examples:
   tailcast -p 9000 'logs/**/*.log' app.log
   tailcast                               the sources in Rocket.toml
   tailcast check                         what the configuration amounts to, and why
+  tailcast follow URL                    a log of a server, in this terminal
 
 Then:
   curl http://127.0.0.1:8000/logs/access.log
   curl 'http://127.0.0.1:8000/logs/access.log?tail=100&level=error'";
+
+const LS_EXAMPLES: &str = "\
+Examples:
+  tailcast ls http://127.0.0.1:8000
+  tailcast ls https://logs.example/ops/ --json";
 
 #[cfg(test)]
 mod tests;

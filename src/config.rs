@@ -5,15 +5,18 @@
 //! and holds what was written; [`Config`] holds checked types. Every error names the place that
 //! has to change. This module does not look at log files: whether a path exists is the catalog's.
 
+mod access;
 mod check;
 mod error;
 mod expectation;
 mod explanation;
 mod file;
 mod layers;
+mod network;
 mod origin;
 mod providers;
 mod raw;
+mod redact;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -26,9 +29,12 @@ use rocket::figment::Figment;
 
 use self::layers::Layers;
 
+pub use self::access::{AccessConfig, HeaderLogin, RuleSpec};
 pub use self::error::ConfigError;
 pub use self::explanation::Explanation;
+pub use self::network::{ForwardedBy, NetworkConfig};
 pub use self::origin::Origin;
+pub use self::redact::RedactSpec;
 
 /// What the command line says about the configuration: the layer above all others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,18 +90,28 @@ pub struct Config {
     pub stall_limit: Option<Duration>,
     /// The `Host` names that are answered, in lower case; empty: all.
     pub hosts: Vec<String>,
+    /// Who may come in, and what they may read.
+    pub access: AccessConfig,
+    /// The proxies in front, the sites around, and the limits.
+    pub network: NetworkConfig,
+    /// What is masked in the lines.
+    pub redactions: Vec<RedactSpec>,
     /// Whether to serve without authentication beyond this host.
     pub insecure: bool,
     /// The address to bind to.
     pub address: IpAddr,
     /// The port to bind to; 0 lets the system choose.
     pub port: u16,
+    /// Whether it speaks TLS itself.
+    pub is_tls: bool,
     /// Worker threads for the runtime; at least 1.
     pub workers: usize,
     /// The greatest number of blocking threads for the runtime; at least 1.
     pub max_blocking: usize,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
+    /// What the command line said, to read all of it again.
+    pub overrides: Overrides,
     /// Every layer, with what Tailcast asks of Rocket on top: ready for `rocket::custom`.
     pub figment: Figment,
     /// Every value in force and where it was said, for `tailcast check`.
@@ -137,8 +153,8 @@ impl Config {
     }
 }
 
-/// Whether a request must prove who sends it. There is no way to configure that yet.
+/// Whether a request must prove who sends it.
 #[must_use]
-pub fn has_authentication(_config: &Config) -> bool {
-    false
+pub fn has_authentication(config: &Config) -> bool {
+    config.access.asks()
 }

@@ -30,13 +30,14 @@ use crate::file::lineage::Sibling;
 use crate::file::location::Location;
 use crate::file::older::OlderSeek;
 use crate::file::seek::TailSeek;
-use crate::file::segment::Segment;
+use crate::file::segment::{Segment, told_head};
 use crate::file::segment_reader::SegmentReader;
 use crate::file::tail_reader::{Pace, TailReader};
 use crate::file::watch_hub::{WatchGuard, WatchHub};
 use crate::filter::Filter;
 use crate::history::{History, while_trying};
 use crate::line::Zone;
+use crate::redact::Redactor;
 use crate::source::{Older, OpenError, Opened, SegmentStatus, Source, SourceName, Start, Status};
 
 /// A log that is a file.
@@ -60,6 +61,21 @@ pub struct FileContext {
     pub zone: Arc<Zone>,
     /// What the files of all sources share.
     pub shared: Arc<SharedFiles>,
+    /// What must not be shown of which source.
+    pub redactors: Redactors,
+}
+
+/// Tells what must not be shown of a source; by default nothing.
+#[derive(Clone, Default)]
+pub struct Redactors(pub Option<RedactorOf>);
+
+/// Tells what must not be shown of a source.
+pub type RedactorOf = Arc<dyn Fn(&SourceName) -> Redactor + Send + Sync>;
+
+impl std::fmt::Debug for Redactors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Redactors")
+    }
 }
 
 /// Where a history begins.
@@ -75,7 +91,8 @@ impl FileSource {
     pub fn new(name: SourceName, location: Location, context: FileContext) -> Self {
         let metrics = Arc::clone(&context.feeds.metrics);
         let shared = Arc::clone(&context.shared);
-        let files = Arc::new(Files::new(&name, location, metrics, shared));
+        let redactor = context.redactors.0.as_ref().map(|of| of(&name)).unwrap_or_default();
+        let files = Arc::new(Files::new(&name, location, metrics, shared, redactor));
         let reads = Arc::new(Semaphore::new(MAX_READS));
         FileSource { name, files, feed: Arc::default(), reads, context }
     }
@@ -300,8 +317,9 @@ fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
     let key = &cursor.generation;
     let head = segment.head();
     let is_file = segment.id_hash() == key.file;
-    let is_head =
-        head.get(..usize::from(key.head_bytes)).is_some_and(|head| hash32(head) == key.head);
+    let told = head.get(..usize::from(key.head_bytes));
+    let told = told.filter(|told| told_head(told, segment.redactor()).len() == told.len());
+    let is_head = told.is_some_and(|head| hash32(head) == key.head);
     let is_known = is_head && key.head_bytes > 0;
     // A hole punched into what was read leaves zeros in the file's place.
     let is_hole = is_file && is_zero(head.get(..usize::from(key.head_bytes)).unwrap_or(b"?"));
@@ -317,6 +335,7 @@ fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
     let from = cursor.offset.saturating_sub(crate::cursor::CHECK_BYTES as u64);
     let before = segment.read_range(from, cursor.offset)?;
     let is_checked = cursor.check == 0
+        || !may_be_checked(segment, cursor.offset)?
         || before.is_empty()
         || check_of(&before) == cursor.check
         || is_hole && is_zero(&before);
@@ -325,6 +344,12 @@ fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
         (true, true) => Likeness::Sure,
         (true, false) => Likeness::Likely,
     })
+}
+
+/// SECURITY: where something is masked, a place inside a line is believed without a look at the
+/// bytes before it: the answer would tell whether a letter of a secret was guessed.
+fn may_be_checked(segment: &Segment, offset: u64) -> io::Result<bool> {
+    Ok(segment.redactor().is_empty() || seek::last_line_end(segment, offset)? == offset)
 }
 
 fn is_zero(bytes: &[u8]) -> bool {

@@ -43,8 +43,34 @@ pub struct Wish {
     pub heartbeat: Duration,
     /// Sources that may appear later.
     pub roster: Option<Roster>,
+    /// What the viewer may read, where that can change.
+    pub rights: Option<Rights>,
     /// Ends the stream.
     pub cancel: CancellationToken,
+}
+
+/// Tells whether a viewer may still read what it reads.
+pub struct Rights {
+    /// Changes when rights may have changed. They may also run out by themselves, so that they are
+    /// looked at with each heartbeat as well.
+    pub changes: watch::Receiver<u64>,
+    /// Whether it may read a source now.
+    pub may_read: Box<dyn Fn(&SourceName) -> bool + Send + Sync>,
+}
+
+impl Rights {
+    /// Waits until rights may have changed; for ever once they cannot. Cancel-safe.
+    pub async fn changed(&mut self) {
+        if self.changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether every source of a follower may be read now.
+    #[must_use]
+    pub fn cover(&self, follower: &Follower) -> bool {
+        follower.names().all(|source| (self.may_read)(source))
+    }
 }
 
 /// Tells of sources that appear later.
@@ -89,6 +115,8 @@ pub enum EndReason {
     Until,
     /// The server stops.
     Shutdown,
+    /// The viewer may not read this any more.
+    Revoked,
     /// A limit of the server was met.
     Limit,
     /// The source could not be read to its end.
@@ -103,6 +131,7 @@ impl EndReason {
             Self::Eof => "eof",
             Self::Until => "until",
             Self::Shutdown => "shutdown",
+            Self::Revoked => "revoked",
             Self::Limit => "limit",
             Self::Error => "error",
         }
@@ -123,6 +152,9 @@ pub struct Follower {
     queue: VecDeque<(Delivery, Option<(usize, Place)>)>,
     woken: FuturesUnordered<Woken>,
     roster: Option<Roster>,
+    rights: Option<Rights>,
+    /// When the rights are looked at next.
+    rights_due: Instant,
     has_ended: bool,
 }
 
@@ -146,6 +178,8 @@ impl Follower {
             queue: VecDeque::new(),
             woken,
             roster: wish.roster.filter(|_| wish.follow),
+            rights: wish.rights,
+            rights_due: now + wish.heartbeat,
             has_ended: false,
         })
     }
@@ -153,6 +187,11 @@ impl Follower {
     /// The next delivery; none after [`Delivery::End`]. Cancel-safe: what was read is kept.
     pub async fn next(&mut self) -> Option<Delivery> {
         loop {
+            if !self.has_ended && self.has_lost_rights() {
+                // What was read and not delivered is not theirs any more.
+                self.queue.clear();
+                self.end(EndReason::Revoked);
+            }
             if let Some((delivery, moved)) = self.queue.pop_front() {
                 if let Some((track, place)) = moved {
                     self.tracks.set_place(track, place);
@@ -171,6 +210,7 @@ impl Follower {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => self.end(EndReason::Shutdown),
+                () = changed_rights(self.rights.as_mut()) => self.rights_due = Instant::now(),
                 Some(woken) = self.woken.next() => self.advance(woken),
                 () = at(self.until) => self.come_to_until(),
                 true = changed(self.roster.as_mut()) => self.look_for_newcomers().await,
@@ -264,6 +304,20 @@ impl Follower {
         }
     }
 
+    /// Whether one of the sources may not be read any more. Asked when rights have changed, and once
+    /// a heartbeat.
+    fn has_lost_rights(&mut self) -> bool {
+        let Some(rights) = &mut self.rights else { return false };
+        let now = Instant::now();
+        let has_changed = rights.changes.has_changed().unwrap_or(false);
+        if !has_changed && now < self.rights_due {
+            return false;
+        }
+        rights.changes.mark_unchanged();
+        self.rights_due = now + self.heartbeat;
+        !self.tracks.iter().all(|track| (rights.may_read)(track.name()))
+    }
+
     /// The clock has come to `until`: what was written before is still delivered.
     fn come_to_until(&mut self) {
         (self.until, self.roster) = (None, None);
@@ -304,6 +358,20 @@ async fn changed(roster: Option<&mut Roster>) -> bool {
         return true;
     }
     std::future::pending().await
+}
+
+/// Waits until rights may have changed; for ever where they cannot.
+async fn changed_rights(rights: Option<&mut Rights>) {
+    match rights {
+        Some(rights) => rights.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl std::fmt::Debug for Rights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rights").field("changes", &self.changes).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Roster {

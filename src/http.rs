@@ -1,8 +1,15 @@
 //! HTTP: the routes, and what guards them. It knows sources, followers and formats; it never sees
 //! a path or a file.
 
+pub mod access;
+pub mod admission;
 pub mod asked;
+pub mod connections;
+pub mod gate;
 pub mod health;
+pub mod host;
+pub mod identity;
+pub mod login;
 pub mod logs;
 pub mod negotiate;
 pub mod older;
@@ -15,13 +22,15 @@ pub mod socket;
 pub mod sources;
 pub mod viewer;
 
-use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
 use rocket::http::{Method, Status};
 use rocket::request::Request;
+use rocket::shield::{Frame, Shield};
 use rocket::{Build, Rocket, catch, catchers, routes};
 
 use crate::http::asked::OriginalMethod;
+use crate::http::gate::Gate;
+use crate::http::login::Step;
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 
@@ -41,15 +50,17 @@ pub fn server(figment: Figment, site: Site) -> Rocket<Build> {
                 health::readyz,
                 health::metrics,
                 page::asset,
+                login::page,
+                login::log_in,
+                login::log_out,
+                gate::refused,
+                gate::preflight,
             ],
         )
-        .register("/", catchers![not_found, failed])
-        .attach(AdHoc::on_request("original method", |request, _data| {
-            Box::pin(async move {
-                let method = request.method();
-                request.local_cache(|| OriginalMethod(method));
-            })
-        }))
+        .register("/", catchers![not_found, not_known, failed])
+        // The gate says which sites may show the pages in a frame.
+        .attach(Shield::default().disable::<Frame>())
+        .attach(Gate)
 }
 
 /// Rocket says 404 also of a method that no route has.
@@ -64,8 +75,21 @@ fn not_found(request: &Request<'_>) -> Problem {
     Problem::new(Status::NotFound, format!("there is nothing at {path}; logs are at /logs/<name>"))
 }
 
+/// A browser is shown the page on which to log in.
+#[catch(401)]
+fn not_known(request: &Request<'_>) -> Result<Step, Problem> {
+    let site = request.rocket().state::<Site>();
+    let way = site.and_then(|site| login::way_to_page(request, site));
+    way.ok_or_else(|| failed(Status::Unauthorized, request))
+}
+
 #[catch(default)]
-fn failed(status: Status, _request: &Request<'_>) -> Problem {
+fn failed(status: Status, request: &Request<'_>) -> Problem {
+    // Not let in: who asks is not known, or was tried too often, or is sent by another site.
+    let refusal = login::refusal(request).or_else(|| access::refusal(request));
+    if let Some(problem) = refusal.filter(|problem| problem.status() == status) {
+        return problem.clone();
+    }
     if status == Status::InternalServerError {
         tracing::error!("a request handler has failed");
     }

@@ -1,7 +1,6 @@
 //! Ledger: counts what a viewer got, and tells it: one line when the viewer opens, one when it
 //! closes, whatever it spoke.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -16,7 +15,7 @@ use crate::metrics::Metrics;
 pub struct Ledger {
     format: &'static str,
     asked: String,
-    client: Option<SocketAddr>,
+    client: String,
     metrics: Arc<Metrics>,
     opened: Option<Instant>,
     n_lines: u64,
@@ -27,12 +26,7 @@ pub struct Ledger {
 impl Ledger {
     /// An account that is not opened yet. `format` is one of [`crate::metrics::FORMATS`].
     #[must_use]
-    pub fn new(
-        format: &'static str,
-        asked: String,
-        client: Option<SocketAddr>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub fn new(format: &'static str, asked: String, client: String, metrics: Arc<Metrics>) -> Self {
         let (opened, n_lines, n_bytes, reason) = (None, 0, 0, "client");
         Ledger { format, asked, client, metrics, opened, n_lines, n_bytes, reason }
     }
@@ -48,7 +42,7 @@ impl Ledger {
         self.opened = Some(Instant::now());
         self.metrics.viewers.with_label_values(&[self.format]).inc();
         tracing::info!(
-            client = %Shown(self.client),
+            client = %self.client,
             source = %self.asked,
             format = self.format,
             "viewer opened"
@@ -89,7 +83,7 @@ impl Drop for Ledger {
         self.metrics.viewers.with_label_values(&[self.format]).dec();
         self.metrics.viewers_closed.with_label_values(&[self.reason]).inc();
         tracing::info!(
-            client = %Shown(self.client),
+            client = %self.client,
             source = %self.asked,
             format = self.format,
             reason = self.reason,
@@ -98,16 +92,5 @@ impl Drop for Ledger {
             seconds = opened.elapsed().as_secs_f64(),
             "viewer closed"
         );
-    }
-}
-
-struct Shown(Option<SocketAddr>);
-
-impl std::fmt::Display for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(client) => client.fmt(f),
-            None => f.write_str("unknown"),
-        }
     }
 }

@@ -3,32 +3,40 @@
 //!
 //! The modules, in reading order:
 //!
-//! * [`cursor`], [`line`](mod@line), [`when`]: the words. A place as a token; what a line tells; a time asked for.
+//! * [`cursor`], [`line`](mod@line), [`redact`], [`when`]: the words. A place as a token; what a line tells; what
+//!   is masked of it; a time asked for.
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
+//! * [`auth`]: who asks, and what they may read.
 //! * [`wire`], [`ledger`], [`websocket`], [`http`]: bytes in each format; what a viewer got; full
 //!   duplex; the routes.
-//! * [`config`], [`cli`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
+//! * [`client`]: the other end, from anywhere.
+//! * [`config`], [`cli`], [`follow`], [`ls`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
 //!   what a process needs besides.
 
+pub mod auth;
 pub mod catalog;
 pub mod check;
 pub mod chunk;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod cursor;
 pub mod demo;
 pub mod feed;
 pub mod file;
 pub mod filter;
+pub mod follow;
 pub mod follower;
 pub mod history;
 pub mod http;
 pub mod ledger;
 pub mod line;
 pub mod listener;
+pub mod ls;
 pub mod metrics;
+pub mod redact;
 pub mod server;
 pub mod shutdown;
 pub mod source;

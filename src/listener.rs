@@ -1,5 +1,8 @@
 //! Listener: what Rocket does not set on its sockets. Rocket takes no listener from outside; ours is
-//! found among the process's own descriptors and duplicated. Accepted sockets inherit its options.
+//! found among the process's own descriptors and duplicated. Accepted sockets inherit its options,
+//! and can be shut down in the same way.
+
+pub mod accepted;
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,13 +1,15 @@
 //! `tailcast`: arguments in, exit code out. All else is in the library.
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is where words come out")]
+#![expect(clippy::print_stderr, reason = "this is where words come out")]
 
-use std::io::IsTerminal as _;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use tailcast::cli::{self, Command, ServeArgs};
+use tailcast::cli::{self, Command, FollowArgs, LsArgs, ServeArgs};
 use tailcast::config::{Config, ConfigError, Overrides};
 use tailcast::demo::Demo;
+use tailcast::follow::{self, StartError};
+use tailcast::ls::{self, LsError};
 use tailcast::{check, server};
 use tokio_util::sync::CancellationToken;
 
@@ -19,18 +21,24 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(args) => serve(args),
         Command::Check(args) => check(args),
+        Command::User(command) => cli::user::run(&command).and_then(|text| print(&text)),
+        Command::Token(command) => cli::token::run(&command).and_then(|text| print(&text)),
+        Command::Follow(args) => follow(args),
+        Command::Ls(args) => ls(&args),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("tailcast: {error:#}");
             let usage = error.downcast_ref::<ConfigError>().map(ConfigError::exit_code);
+            let usage = usage.or(error.downcast_ref().map(StartError::exit_code));
+            let usage = usage.or(error.downcast_ref().map(LsError::exit_code));
             ExitCode::from(usage.unwrap_or(1))
         }
     }
 }
 
-fn serve(args: ServeArgs) -> anyhow::Result<()> {
+fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let demo = args.demo.then(Demo::create).transpose().context("cannot write the demo logs")?;
     let mut overrides = Overrides::from(args);
     if let Some(demo) = &demo {
@@ -50,19 +58,52 @@ fn serve(args: ServeArgs) -> anyhow::Result<()> {
         .context("cannot start the runtime")?;
     let stop = CancellationToken::new();
     let demo = demo.map(|demo| runtime.spawn(demo.run(stop.clone())));
-    let served = runtime.block_on(server::serve(config, |address, n_sources| {
-        eprintln!("tailcast: serving {n_sources} sources on http://{address}/");
+    let scheme = if config.is_tls { "https" } else { "http" };
+    let served = runtime.block_on(server::serve(config, move |address, n_sources| {
+        eprintln!("tailcast: serving {n_sources} sources on {scheme}://{address}/");
     }));
     stop.cancel();
     if let Some(demo) = demo {
         runtime.block_on(demo).context("the demo has failed")??;
     }
     runtime.shutdown_background();
-    Ok(served?)
+    served?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn check(args: ServeArgs) -> anyhow::Result<()> {
+fn check(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = Config::load(&Overrides::from(args))?;
-    print!("{}", check::report(&config)?);
-    Ok(())
+    print(&check::report(&config)?)
+}
+
+fn follow(args: FollowArgs) -> anyhow::Result<ExitCode> {
+    let runtime = client_runtime()?;
+    let code = runtime.block_on(follow::run(args));
+    // A terminal that was stopped may still hold a write; it is not waited for.
+    runtime.shutdown_background();
+    Ok(ExitCode::from(code?))
+}
+
+fn ls(args: &LsArgs) -> anyhow::Result<ExitCode> {
+    print(&client_runtime()?.block_on(ls::run(args))?)
+}
+
+/// One thread that reads and one that prints.
+fn client_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// Prints a whole text. A reader who has had enough is no error.
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("standard output cannot be written")
+        }
+        Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
+    }
 }

@@ -1,6 +1,7 @@
 //! Server: puts the parts together, runs them, and takes them down in order: streams say goodbye,
 //! then Rocket stops, then the catalog, the hub and the feeds.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +12,25 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::Auth;
+use crate::auth::reload::ReadConfig;
 use crate::catalog::Catalog;
-use crate::config::Config;
+use crate::catalog::pattern::SourcePattern;
+use crate::config::{Config, RedactSpec};
 use crate::feed::FeedContext;
 use crate::file::watch_hub::WatchHub;
-use crate::file::{FileContext, FileSource};
+use crate::file::{FileContext, FileSource, Redactors};
 use crate::http;
-use crate::http::site::{Admission, DegradedCheck, Site};
+use crate::http::access::Shelf;
+use crate::http::admission::{Admission, ConnectionRate};
+use crate::http::connections::Connections;
+use crate::http::site::{DegradedCheck, Site};
 use crate::line::Zone;
 use crate::listener;
+use crate::listener::accepted::Accepted;
 use crate::metrics::Metrics;
-use crate::shutdown::Signals;
+use crate::redact::Redactor;
+use crate::shutdown::{Signals, hangups};
 use crate::source::Source;
 
 /// Why a server has ended that was not asked to.
@@ -55,13 +64,16 @@ pub async fn serve(
     let mut signals = Signals::new().map_err(|error| ServeError::Start(error.to_string()))?;
     let parts = Parts::start(&config).await?;
     let site = parts.site.clone();
+    let (tasks, stop) = (parts.tasks.clone(), parts.stop.clone());
     let on_liftoff = AdHoc::on_liftoff("ready", move |rocket| {
-        let n_sources = site.catalog.snapshot().sources.len();
+        let (site, tasks, stop) = (site.clone(), tasks.clone(), stop.clone());
+        let n_sources = site.shelf.n_sources();
         Box::pin(async move {
             let address = address_of(rocket);
             if let Err(error) = listener::limit_silence(address) {
                 tracing::warn!(%error, "a client that falls silent is noticed late");
             }
+            tasks.spawn(close_silent(address.port(), Arc::clone(&site.connections), stop.clone()));
             ready(address, n_sources);
         })
     });
@@ -90,6 +102,51 @@ pub async fn serve(
         () = goodbye => Ok(()),
         _ = signals.next() => Err(ServeError::Impatience),
     }
+}
+
+/// Closes connections that send no whole request, or none any more, until it is cancelled.
+async fn close_silent(port: u16, connections: Arc<Connections>, cancel: CancellationToken) {
+    let mut accepted = match Accepted::new(port) {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            tracing::warn!(%error, "slow senders of headers are not cut off");
+            return;
+        }
+    };
+    while cancel.run_until_cancelled(tokio::time::sleep(LOOK_PAUSE)).await.is_some() {
+        let own = Arc::clone(&connections);
+        let look = tokio::task::spawn_blocking(move || {
+            let done = close_overdue(&mut accepted, &own);
+            (accepted, done)
+        });
+        match look.await {
+            Ok((back, done)) => {
+                accepted = back;
+                if let Err(error) = done {
+                    tracing::warn!(%error, "the connections could not be looked at");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "slow senders of headers are not cut off any more");
+                return;
+            }
+        }
+    }
+}
+
+fn close_overdue(accepted: &mut Accepted, connections: &Connections) -> std::io::Result<()> {
+    accepted.look()?;
+    for connection in accepted.iter() {
+        if connections.is_overdue(connection.peer, connection.since) {
+            tracing::debug!(client = %connection.peer, "closed, as it says nothing");
+            if let Err(error) = accepted.shut_down(connection) {
+                tracing::debug!(%error, "it was gone already");
+            }
+        }
+    }
+    let peers: HashSet<SocketAddr> = accepted.iter().map(|connection| connection.peer).collect();
+    connections.retain(|peer| peers.contains(peer));
+    Ok(())
 }
 
 /// Ends all streams, and then Rocket.
@@ -139,20 +196,35 @@ impl Parts {
             hub: Arc::clone(&hub),
             zone: Arc::clone(&zone),
             shared: Arc::default(),
+            redactors: redactors(config),
         };
         let specs = config.sources.clone();
         let opening = tasks.spawn_blocking(move || open_catalog(&specs, context)).await;
         let catalog = opening.map_err(|error| start_error(&error))?;
         tasks.spawn(Arc::clone(&catalog).run(stop.clone()));
+        let auth = Auth::open(config.access.clone()).map_err(|error| start_error(&error))?;
+        let hangups = hangups().map_err(|error| start_error(&error))?;
+        tasks.spawn(Arc::clone(&auth).run(hangups, read_config(config), stop.clone()));
+        let connections = Arc::<Connections>::default();
         let site = Site {
             degraded: degraded_check(Arc::clone(&catalog), Arc::clone(&hub)),
-            catalog,
+            shelf: Shelf::new(catalog),
+            auth,
+            hosts: Arc::new(config.hosts.clone()),
+            connection_rate: Arc::new(ConnectionRate::new(
+                config.network.max_connections_per_second,
+            )),
+            admission: Admission::new(
+                config.max_viewers,
+                &config.network,
+                Arc::clone(&connections),
+            ),
+            connections,
+            network: Arc::new(config.network.clone()),
             metrics,
             zone,
             heartbeat: config.heartbeat,
             stall_limit: config.stall_limit,
-            origins: Arc::default(),
-            admission: Admission::new(config.max_viewers),
             closing: CancellationToken::new(),
         };
         Ok(Parts { site, hub, tasks, stop })
@@ -193,6 +265,35 @@ pub fn open_catalog(
     )
 }
 
+/// What is masked of which source.
+fn redactors(config: &Config) -> Redactors {
+    if config.redactions.is_empty() {
+        return Redactors::default();
+    }
+    let specs = config.redactions.clone();
+    Redactors(Some(Arc::new(move |name| {
+        let reaches = |spec: &&RedactSpec| {
+            let Some(glob) = &spec.sources else { return true };
+            match SourcePattern::parse(glob) {
+                Ok(Some(pattern)) => pattern.matches(name.as_str()),
+                Ok(None) => glob == name.as_str(),
+                // SECURITY: what cannot be told apart is masked.
+                Err(_too_long) => true,
+            }
+        };
+        let patterns = specs.iter().filter(reaches).map(|spec| spec.pattern.clone());
+        Redactor::new(patterns.collect())
+    })))
+}
+
+/// Reads the part of the configuration again that may change while the server runs.
+fn read_config(config: &Config) -> ReadConfig {
+    let overrides = config.overrides.clone();
+    Arc::new(move || {
+        Config::load(&overrides).map(|config| config.access).map_err(|error| error.to_string())
+    })
+}
+
 fn degraded_check(catalog: Arc<Catalog<dyn Source>>, hub: Arc<WatchHub>) -> DegradedCheck {
     DegradedCheck(Arc::new(move || {
         let mut reasons = catalog.degraded();
@@ -219,4 +320,6 @@ fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
 /// How long viewers have to take their last record. With Rocket's own grace after it (3 s) the
 /// process is gone within 5 s.
 const GOODBYE: Duration = Duration::from_millis(1500);
+/// Between looks at the connections.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
 const STOP: Duration = Duration::from_millis(400);

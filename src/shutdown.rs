@@ -5,6 +5,11 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// SIGHUP, which asks to read the configuration again, and does not end the process any more.
+pub fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
 /// Waits for SIGTERM and SIGINT.
 #[derive(Debug)]
 pub struct Signals {

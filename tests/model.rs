@@ -361,7 +361,13 @@ impl Host {
             metrics,
         };
         let zone = Arc::new(Zone::system());
-        let context = FileContext { feeds, hub, zone, shared: Arc::default() };
+        let context = FileContext {
+            feeds,
+            hub,
+            zone,
+            shared: Arc::default(),
+            redactors: tailcast::file::Redactors::default(),
+        };
         let location =
             Location { path: path.to_owned(), siblings: true, olddir: None, confined_to: None };
         let source = FileSource::new(SourceName::from("app.log"), location, context);
@@ -405,6 +411,7 @@ impl Viewer {
             follow: true,
             until: None,
             done: EndReason::Eof,
+            rights: None,
             heartbeat: Duration::from_millis(100),
             roster: None,
             cancel: host.stop.clone(),

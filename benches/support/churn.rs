@@ -206,7 +206,8 @@ impl Guest {
         };
         let n_wanted = HEAD_BYTES - self.head.len();
         self.head.extend_from_slice(&buffer[..n_read.min(n_wanted)]);
-        let is_stream = self.head.starts_with(b"HTTP/1.1 200 ");
+        let heads: [&[u8]; 2] = [b"HTTP/1.1 200 ", b"HTTP/1.1 101 "];
+        let is_stream = heads.iter().any(|head| self.head.starts_with(head));
         let text = || String::from_utf8_lossy(&self.head).into_owned();
         anyhow::ensure!(is_stream || self.head.len() < 13 && n_read > 0, "no stream: {}", text());
         match self.leaving {

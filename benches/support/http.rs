@@ -9,8 +9,16 @@ use anyhow::Context as _;
 
 use super::body::Framing;
 
-/// A request for `path` on a connection that is not used again.
+/// A request for `path` on a connection that is not used again; one that begins with
+/// [`WEBSOCKET`] is a handshake.
 pub(crate) fn request(path: &str) -> String {
+    if let Some(path) = path.strip_prefix(WEBSOCKET) {
+        return format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+    }
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 }
 
@@ -64,7 +72,7 @@ fn read(
             (head, framing) = (rest, Some(found));
         }
         if let Some(framing) = &mut framing {
-            framing.take(&head, |piece| done |= is_enough(piece))?;
+            framing.take(&head, |piece| done |= is_enough(piece), |_pong| {})?;
             head.clear();
             done |= *framing == Framing::Ended;
         }
@@ -82,5 +90,8 @@ pub(crate) fn metrics(address: SocketAddr) -> anyhow::Result<BTreeMap<String, f6
     }
     Ok(sums)
 }
+
+/// What a path begins with that is asked for as a WebSocket.
+pub(crate) const WEBSOCKET: &str = "ws:";
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -76,7 +76,7 @@ fn listen(errors: ChildStderr, found: &Sender<String>) {
     for line in BufReader::new(errors).lines().map_while(Result::ok) {
         let is_wrong = ["WARN", "ERROR", "panicked"].iter().any(|word| line.contains(word));
         if (is_wrong || line.starts_with("tailcast: ")) && n_shown < MAX_SHOWN {
-            let is_greeting = line.contains(" sources on http://");
+            let is_greeting = line.contains(GREETING);
             if found.send(line.clone()).is_err() || !is_greeting {
                 n_shown += 1;
                 eprintln!("server: {line}");
@@ -88,7 +88,9 @@ fn listen(errors: ChildStderr, found: &Sender<String>) {
 fn first_address(said: &Receiver<String>) -> anyhow::Result<SocketAddr> {
     loop {
         let line = said.recv_timeout(START).context("the server does not start")?;
-        if let Some((_, address)) = line.split_once(" sources on http://") {
+        if let Some((_, url)) = line.split_once(GREETING) {
+            // With or without TLS.
+            let (_, address) = url.split_once("://").context("no URL")?;
             return Ok(address.trim_end_matches('/').parse()?);
         }
     }
@@ -98,5 +100,6 @@ fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str().context("a path that is not UTF-8")
 }
 
+const GREETING: &str = " sources on ";
 const START: Duration = Duration::from_secs(20);
 const MAX_SHOWN: usize = 20;

@@ -9,11 +9,10 @@ use hdrhistogram::Histogram;
 
 use super::body::{Framing, Lines};
 use super::check::Check;
-use super::http::request;
+use super::http::{WEBSOCKET, request};
 use super::line::{Mark, now_ns};
 
-/// How a viewer wants the lines. A WebSocket would be one more kind, with its handshake in
-/// [`Viewer::open`] and its frames as one more [`Framing`].
+/// How a viewer wants the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
     /// Plain text.
@@ -22,6 +21,8 @@ pub(crate) enum Kind {
     Ndjson,
     /// Server-sent events.
     Sse,
+    /// Batches of records.
+    Websocket,
 }
 
 impl Kind {
@@ -31,12 +32,18 @@ impl Kind {
             Self::Text => "text",
             Self::Ndjson => "ndjson",
             Self::Sse => "sse",
+            Self::Websocket => "websocket",
         }
     }
 
     /// The URL of `source` in this kind, with the rest of the query.
     pub(crate) fn path(self, source: &str, query: &str) -> String {
-        format!("/logs/{source}?format={}&{query}", self.as_str())
+        match self {
+            Self::Websocket => format!("{WEBSOCKET}/logs/{source}?{query}"),
+            Self::Text | Self::Ndjson | Self::Sse => {
+                format!("/logs/{source}?format={}&{query}", self.as_str())
+            }
+        }
     }
 }
 
@@ -96,7 +103,7 @@ impl Viewer {
             stream,
             head: Some(Vec::new()),
             framing: Framing::UntilClose,
-            lines: Lines::default(),
+            lines: Lines::ending_with(if path.starts_with(WEBSOCKET) { b'}' } else { b'\n' }),
             mark_at: 0,
             check: Check::new(first),
         })
@@ -149,15 +156,17 @@ impl Viewer {
         match (&self.head, self.framing) {
             (Some(_), _) => Standing::Asking,
             (None, Framing::Ended) => Standing::Ended,
-            (None, Framing::Chunked(_) | Framing::Length(_) | Framing::UntilClose) => {
-                Standing::Served
-            }
+            (
+                None,
+                Framing::Chunked(_) | Framing::Length(_) | Framing::UntilClose | Framing::Frames(_),
+            ) => Standing::Served,
         }
     }
 
     fn take(&mut self, bytes: &[u8], now: u64, tally: &mut Tally) -> anyhow::Result<()> {
         let Viewer { framing, lines, mark_at, check, .. } = self;
-        framing.take(bytes, |piece| {
+        let mut pongs = Vec::new();
+        let content = |piece: &[u8]| {
             lines.take(piece, |line| match Mark::find(line, mark_at) {
                 Some(mark) => {
                     check.take(mark.number);
@@ -168,7 +177,12 @@ impl Viewer {
                 None if is_gap(line) => tally.n_gaps += 1,
                 None => {}
             });
-        })
+        };
+        framing.take(bytes, content, |pong| pongs.extend_from_slice(pong))?;
+        if !pongs.is_empty() {
+            self.stream.write_all(&pongs).context("a pong")?;
+        }
+        Ok(())
     }
 }
 

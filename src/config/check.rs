@@ -13,7 +13,7 @@ use super::expectation::describe;
 use super::layers::Layers;
 use super::providers::{FORCED, unknown_variables};
 use super::raw::{NO_SPAN, RawConfig, RawLayers, TAILCAST_KEYS};
-use super::{Config, Origin, Overrides, Setting, sources};
+use super::{Config, Origin, Overrides, Setting, access, network, redact, sources};
 
 /// The key of the sources below the profile.
 pub(super) const SOURCE_KEY: &str = "tailcast.source";
@@ -32,15 +32,20 @@ pub(super) fn checked(layers: &Layers, overrides: &Overrides) -> Result<Config, 
         stall_limit: stall_limit(layers, &raw)?,
         max_viewers: raw.max_viewers,
         hosts: hosts(layers, &raw)?,
+        access: access::checked(layers, &raw, &rocket)?,
+        network: network::checked(layers, &raw)?,
+        redactions: redact::checked(layers, &raw.redact)?,
         insecure: raw.insecure,
         sources: sources::checked(layers, &raw.source, &overrides.paths)?,
         address: rocket.address,
         port: rocket.port,
+        is_tls: rocket.tls_enabled(),
         workers: rocket.workers,
         max_blocking: rocket.max_blocking,
         settings: settings(layers, overrides),
         warnings: warnings(layers, &rocket),
         file: layers.file.clone(),
+        overrides: overrides.clone(),
         figment: forced.figment,
     })
 }
@@ -49,7 +54,7 @@ fn refuse(is_wrong: bool, layers: &Layers, path: &[&str]) -> Result<(), ConfigEr
     if is_wrong { Err(layers.wrong(path)) } else { Ok(()) }
 }
 
-fn span(
+pub(super) fn span(
     layers: &Layers,
     key: &str,
     text: &str,
@@ -90,8 +95,9 @@ fn settings(layers: &Layers, overrides: &Overrides) -> Vec<Setting> {
     let said = rocket.chain(tailcast).filter_map(|path| {
         let value = layers.value(&path)?;
         let setting = |value| Setting { key: path.join("."), value, origin: layers.origin(&path) };
-        match value.as_array().filter(|_| path.ends_with(&["source"])) {
-            Some(_) if !overrides.paths.is_empty() => None,
+        let is_list_of_tables = LISTS_OF_TABLES.iter().any(|list| path.ends_with(&[list]));
+        match value.as_array().filter(|_| is_list_of_tables) {
+            Some(_) if path.ends_with(&["source"]) && !overrides.paths.is_empty() => None,
             Some(list) => Some(setting(format!("{} named", list.len()))),
             None => Some(setting(describe(value))),
         }
@@ -109,7 +115,7 @@ fn warnings(layers: &Layers, rocket: &RocketConfig) -> Vec<String> {
     let tls = layers.origin(&[RocketConfig::TLS]);
     if tls.is_said() && !rocket.tls_enabled() {
         warnings.push(format!(
-            "{tls} has no effect: this server speaks plain HTTP, let a reverse proxy add TLS"
+            "{tls} has no effect: `certs` and `key` are both needed, so this server speaks plain HTTP"
         ));
     }
     warnings
@@ -128,6 +134,9 @@ fn said_below(layers: &Layers, path: &[&str]) -> Vec<Origin> {
     };
     origins.into_iter().filter(Origin::is_said).collect()
 }
+
+/// Told by their number.
+const LISTS_OF_TABLES: &[&str] = &["source", "rule", "redact"];
 
 /// The keys of Rocket's that people change, in the order in which they are explained.
 const ROCKET_KEYS: &[&str] = &[

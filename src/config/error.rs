@@ -56,8 +56,8 @@ pub enum ConfigError {
     /// Other hosts could read the logs.
     #[error(
         "refused to bind to {address} ({origin}): there is no authentication, so whoever reaches \
-         that address could read the logs. Bind to 127.0.0.1 and put a reverse proxy in front, \
-         or accept it with `--insecure` (`insecure = true` in the file, TAILCAST_INSECURE=true)"
+         that address could read the logs. Add a user with `tailcast user add`, or bind to \
+         127.0.0.1 and put a reverse proxy in front, or accept it with `--insecure` (`insecure = true` in the file, TAILCAST_INSECURE=true)"
     )]
     Exposed {
         /// Where the address was said.

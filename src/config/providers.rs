@@ -31,6 +31,17 @@ impl Provider for BuiltIn {
             ("stall_limit", Value::from(NO_SPAN)),
             ("hosts", Value::from(Vec::<String>::new())),
             ("insecure", Value::from(false)),
+            ("authentication", Value::from("auto")),
+            ("users_file", Value::from("tailcast-users")),
+            ("tokens_file", Value::from("tailcast-tokens")),
+            ("session_lifetime", Value::from("12h")),
+            ("trusted_proxies", Value::from(Vec::<String>::new())),
+            ("forwarded", Value::from("x-forwarded")),
+            ("origins", Value::from(Vec::<String>::new())),
+            ("frame_ancestors", Value::from(vec!["'self'"])),
+            ("max_viewers_per_address", Value::from(200_u32)),
+            ("max_viewers_per_user", Value::from(200_u32)),
+            ("max_connections_per_second", Value::from(100_u32)),
         ]);
         let profile = dict([
             ("address", Value::from("127.0.0.1")),
@@ -134,7 +145,7 @@ pub(super) const FORCED: &[&[&str]] = &[
 ];
 
 /// One warning for each `TAILCAST_*` variable that nobody reads. `TAILCAST_TOKEN` and `*_FILE`
-/// are reserved for what is to come.
+/// are for clients and for secrets.
 pub(super) fn unknown_variables() -> Vec<String> {
     let mut warnings = Vec::new();
     for (key, _) in Env::prefixed(TAILCAST_VARIABLES).iter() {

@@ -101,7 +101,7 @@ fn absolute(base: &Path, path: &str) -> Option<String> {
     absolute.into_os_string().into_string().ok()
 }
 
-fn current_folder() -> Result<PathBuf, ConfigError> {
+pub(super) fn current_folder() -> Result<PathBuf, ConfigError> {
     env::current_dir()
         .map_err(|source| ConfigError::Read { file: "the current folder".to_owned(), source })
 }

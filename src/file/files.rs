@@ -17,6 +17,7 @@ use crate::file::location::Location;
 use crate::file::rotation::Compression;
 use crate::file::segment::{FileId, Segment};
 use crate::metrics::Metrics;
+use crate::redact::Redactor;
 use crate::source::SourceName;
 
 /// One source's files.
@@ -29,6 +30,7 @@ pub struct Files {
     heads: Mutex<HashMap<HeadKey, Vec<u8>>>,
     chronicle: Mutex<Chronicle>,
     shared: Arc<SharedFiles>,
+    redactor: Redactor,
 }
 
 /// What the files of all sources share.
@@ -48,10 +50,11 @@ impl Files {
         location: Location,
         metrics: Arc<Metrics>,
         shared: Arc<SharedFiles>,
+        redactor: Redactor,
     ) -> Self {
         let source = hash32(name.as_str().as_bytes());
         let (open, heads, chronicle) = Default::default();
-        Files { location, source, metrics, open, heads, chronicle, shared }
+        Files { location, source, metrics, open, heads, chronicle, shared, redactor }
     }
 
     /// Where the files are.
@@ -123,8 +126,14 @@ impl Files {
     /// Opens a file, or shares it if it is open.
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
         let (path, compression) = (&sibling.path, sibling.compression);
-        let fresh =
-            Segment::open(path, &self.location, compression, self.source, &self.shared.indexes)?;
+        let fresh = Segment::open(
+            path,
+            &self.location,
+            compression,
+            self.source,
+            &self.shared.indexes,
+            &self.redactor,
+        )?;
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
         let shared = open

@@ -249,7 +249,6 @@ fn line_of(chunk: &Chunk, index: usize) -> Chunk {
     let from = index.checked_sub(1).and_then(|before| ends.get(before));
     let from = from.map_or(0, |end| end.raw as usize);
     let to = ends.get(index).map_or(from, |end| end.raw as usize);
-    let raw = chunk.raw().get(from..to).unwrap_or_default().to_vec();
     let start = match index.checked_sub(1) {
         Some(before) => place_after(chunk, before),
         None => chunk.start().clone(),
@@ -259,7 +258,7 @@ fn line_of(chunk: &Chunk, index: usize) -> Chunk {
         continues: chunk.ends().continues && index == 0,
         partial: chunk.ends().partial && is_last,
     };
-    Chunk::new(start, raw.into(), chunk.encoding(), ends)
+    chunk.part(from, to, start, ends)
 }
 
 /// What a page may hold, in bytes of log.

@@ -21,6 +21,7 @@ use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::location::Location;
 use crate::file::rotation::Compression;
 use crate::line::split::Encoding;
+use crate::redact::Redactor;
 
 /// Which file on this host: device and inode. Inode numbers are given again once a file is gone;
 /// while a segment holds its file open they are not.
@@ -61,6 +62,8 @@ pub struct Segment {
     is_truncated: AtomicBool,
     /// When an empty file was last written to, at the first look (or when it was looked for).
     begun_empty: Option<SystemTime>,
+    /// What must not be shown of it.
+    redactor: Redactor,
 }
 
 #[derive(Debug)]
@@ -94,7 +97,7 @@ impl Segment {
     /// What a source without a file has.
     #[must_use]
     pub fn absent(source: u32) -> Self {
-        Self::with_body(None, source, Vec::new(), SystemTime::now())
+        Self::with_body(None, source, Vec::new(), SystemTime::now(), Redactor::default())
     }
 
     /// Opens the file at `path`, if the file itself (links followed) is where `location` permits.
@@ -104,6 +107,7 @@ impl Segment {
         compression: Compression,
         source: u32,
         indexes: &GzipIndexes,
+        redactor: &Redactor,
     ) -> io::Result<Self> {
         // SECURITY: not blocking, so that a FIFO put in the file's place cannot hold us.
         let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
@@ -124,7 +128,8 @@ impl Segment {
         let index = indexes.of(id, metadata.len(), metadata.modified().ok());
         let body = Body { path: path.to_owned(), id, file, compression, index };
         let head = body.read_head()?;
-        let segment = Self::with_body(Some(body), source, head, metadata.modified()?);
+        let redactor = redactor.clone();
+        let segment = Self::with_body(Some(body), source, head, metadata.modified()?, redactor);
         if compression == Compression::None {
             segment.seen_bytes.store(metadata.len(), Ordering::Relaxed);
         }
@@ -139,13 +144,20 @@ impl Segment {
         let index = Arc::clone(&body.index);
         let body = Body { path, file, id, compression: body.compression, index };
         let head = body.read_head()?;
-        Ok(Self::with_body(Some(body), self.source, head, written))
+        let redactor = self.redactor.clone();
+        Ok(Self::with_body(Some(body), self.source, head, written, redactor))
     }
 
-    fn with_body(body: Option<Body>, source: u32, head: Vec<u8>, written: SystemTime) -> Self {
+    fn with_body(
+        body: Option<Body>,
+        source: u32,
+        head: Vec<u8>,
+        written: SystemTime,
+        redactor: Redactor,
+    ) -> Self {
         let file = body.as_ref().map_or(0, |body| body.id.hash());
         let begun_empty = head.is_empty().then_some(written);
-        let head = Head::new(head, source, file, millis_of(written));
+        let head = Head::new(head, source, file, millis_of(written), &redactor);
         Segment {
             body,
             source,
@@ -153,6 +165,7 @@ impl Segment {
             seen_bytes: AtomicU64::new(0),
             is_truncated: AtomicBool::new(false),
             begun_empty,
+            redactor,
         }
     }
 
@@ -196,6 +209,12 @@ impl Segment {
     #[must_use]
     pub fn encoding(&self) -> Encoding {
         Encoding::of_head(&self.lock_head().bytes)
+    }
+
+    /// What must not be shown of it.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
     }
 
     /// The first bytes of the content, as far as known.
@@ -282,7 +301,7 @@ impl Segment {
         let written = written.unwrap_or(head.written);
         if head_now.len() > head.bytes.len() || written != head.written {
             let file = self.id_hash();
-            *head = Head::new(head_now, self.source, file, written);
+            *head = Head::new(head_now, self.source, file, written, &self.redactor);
         }
         // Only now is it sure that this was the size of our content and not of another one.
         self.seen_bytes.fetch_max(size, Ordering::Relaxed);
@@ -328,12 +347,24 @@ impl Generation for Segment {
 }
 
 impl Head {
-    fn new(bytes: Vec<u8>, source: u32, file: u32, written: u64) -> Self {
-        let head_bytes = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        let head = hash32(&bytes);
+    fn new(bytes: Vec<u8>, source: u32, file: u32, written: u64, redactor: &Redactor) -> Self {
+        let told = told_head(&bytes, redactor);
+        let head_bytes = u16::try_from(told.len()).unwrap_or(u16::MAX);
+        let head = hash32(told);
         let key = GenerationKey { source, file, head_bytes, head, written };
         Head { bytes, written, prefix: CursorPrefix::new(key) }
     }
+}
+
+/// What a cursor tells of a head. SECURITY: of one with secrets only whole lines, so that nobody
+/// can try out a secret letter by letter with cursors made up for it.
+#[must_use]
+pub fn told_head<'a>(head: &'a [u8], redactor: &Redactor) -> &'a [u8] {
+    if redactor.is_empty() || head.len() >= HEAD_BYTES {
+        return head;
+    }
+    let end = Encoding::of_head(head).last_line_end(head).unwrap_or(0);
+    head.get(..end).unwrap_or_default()
 }
 
 /// Milliseconds since 1970.

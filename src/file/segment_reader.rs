@@ -10,6 +10,8 @@ use crate::chunk::{Chunk, Ends, Generation, MAX_PIECE_BYTES, Place};
 use crate::cursor::check_of;
 use crate::file::archive::ArchiveReader;
 use crate::file::segment::{Segment, Standing};
+use crate::line::split::Encoding;
+use crate::redact::CONTEXT_BYTES;
 
 /// Reads one segment forward.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct SegmentReader {
     lead: Vec<u8>,
     /// The line at `offset` began before it.
     is_mid_line: bool,
+    /// How that line begins, as far as a secret could reach; only where something is masked.
+    begun: Vec<u8>,
     /// When something was last read.
     grown: Instant,
 }
@@ -44,6 +48,7 @@ pub enum Block {
 impl SegmentReader {
     /// A reader that begins at `offset`.
     pub fn new(segment: Arc<Segment>, offset: u64) -> io::Result<Self> {
+        let begun = line_before(&segment, offset)?;
         let mut archive = segment.unpack(offset)?;
         if let Some(archive) = archive.as_mut()
             && !archive.skip_to(offset)?
@@ -61,7 +66,17 @@ impl SegmentReader {
         };
         let check = if lead.is_empty() { 0 } else { check_of(&lead) };
         let (pending, grown) = (Vec::new(), Instant::now());
-        Ok(SegmentReader { segment, archive, offset, check, pending, lead, is_mid_line, grown })
+        Ok(SegmentReader {
+            segment,
+            archive,
+            offset,
+            check,
+            pending,
+            lead,
+            is_mid_line,
+            begun,
+            grown,
+        })
     }
 
     /// The segment.
@@ -135,7 +150,9 @@ impl SegmentReader {
         if rest.is_empty() {
             return None;
         }
-        Some(self.chunk(Bytes::from(rest), !is_line))
+        // A cursor can end the reading in the middle of a secret.
+        let after = if is_line { Vec::new() } else { self.look_ahead(rest.len()) };
+        Some(self.chunk(Bytes::from(rest), !is_line, &after))
     }
 
     /// Goes on in another segment that holds the same content.
@@ -145,8 +162,26 @@ impl SegmentReader {
         other.check = self.check;
         other.pending = std::mem::take(&mut self.pending);
         other.is_mid_line = self.is_mid_line;
+        other.begun = std::mem::take(&mut self.begun);
         *self = other;
         Ok(())
+    }
+
+    /// What a piece has to leave unsaid, as a secret could begin in it.
+    fn context_bytes(&self) -> usize {
+        if self.segment.redactor().is_empty() { 0 } else { CONTEXT_BYTES }
+    }
+
+    /// How the line goes on after the next `n_bytes`; only where something is masked.
+    fn look_ahead(&self, n_bytes: usize) -> Vec<u8> {
+        if self.segment.redactor().is_empty() {
+            return Vec::new();
+        }
+        let from = self.offset + n_bytes as u64;
+        range(&self.segment, from, from + CONTEXT_BYTES as u64).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what follows a piece of a line could not be read");
+            Vec::new()
+        })
     }
 
     fn wanted_bytes(&self, block_bytes: usize, limit: u64) -> io::Result<usize> {
@@ -181,7 +216,7 @@ impl SegmentReader {
         let whole = encoding.last_line_end(&all);
         let n_bytes = match whole {
             Some(end) => end,
-            None if all.len() >= MAX_PIECE_BYTES => {
+            None if all.len() >= MAX_PIECE_BYTES + self.context_bytes() => {
                 encoding.piece_bytes(all.get(..MAX_PIECE_BYTES).unwrap_or(&all))
             }
             None => {
@@ -192,17 +227,54 @@ impl SegmentReader {
         let mut bytes = Bytes::from(all);
         let rest = bytes.split_off(n_bytes);
         self.pending = rest.to_vec();
-        Some(self.chunk(bytes, whole.is_none()))
+        let after = if whole.is_none() { rest } else { Bytes::new() };
+        Some(self.chunk(bytes, whole.is_none(), &after))
     }
 
-    fn chunk(&mut self, bytes: Bytes, partial: bool) -> Chunk {
+    /// `after`: how a line goes on that `bytes` do not end.
+    fn chunk(&mut self, bytes: Bytes, partial: bool, after: &[u8]) -> Chunk {
         let ends = Ends { continues: self.is_mid_line, partial };
         self.is_mid_line = partial;
-        let chunk = Chunk::new(self.place(), bytes, self.segment.encoding(), ends);
+        let (encoding, redactor) = (self.segment.encoding(), self.segment.redactor());
+        let after = after.get(..CONTEXT_BYTES).unwrap_or(after);
+        let masked = redactor.mask(encoding, &self.begun, &bytes, after).map(Bytes::from);
+        let shown = masked.unwrap_or_else(|| bytes.clone());
+        if !redactor.is_empty() {
+            self.begun.extend_from_slice(&bytes);
+            keep_line_before(&mut self.begun, encoding);
+        }
+        let chunk = Chunk::masked(self.place(), bytes, shown, encoding, ends);
         let end = chunk.end();
         (self.offset, self.check) = (end.offset, end.check);
         chunk
     }
+}
+
+/// How the line at `offset` begins, as far as a secret could reach.
+fn line_before(segment: &Arc<Segment>, offset: u64) -> io::Result<Vec<u8>> {
+    let from = offset.saturating_sub(CONTEXT_BYTES as u64);
+    if segment.redactor().is_empty() || from == offset {
+        return Ok(Vec::new());
+    }
+    let mut before = range(segment, from, offset)?;
+    keep_line_before(&mut before, segment.encoding());
+    Ok(before)
+}
+
+/// Keeps of what was read only the unfinished line at its end, and not too much of that.
+fn keep_line_before(read: &mut Vec<u8>, encoding: Encoding) {
+    let line_start = encoding.last_line_end(read).unwrap_or(0);
+    let start = line_start.max(read.len().saturating_sub(CONTEXT_BYTES));
+    read.drain(..start);
+}
+
+/// The bytes from `from` to `to`, also of a packed file; fewer where it is shorter.
+fn range(segment: &Segment, from: u64, to: u64) -> io::Result<Vec<u8>> {
+    let Some(mut archive) = segment.unpack(from)? else { return segment.read_range(from, to) };
+    let mut bytes = vec![0; usize::try_from(to - from).map_err(io::Error::other)?];
+    let n_read = if archive.skip_to(from)? { archive.read_full(&mut bytes)? } else { 0 };
+    bytes.truncate(n_read);
+    Ok(bytes)
 }
 
 /// The last bytes before `offset`; none where the file holds another content by now.

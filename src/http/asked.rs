@@ -2,11 +2,13 @@
 //! the path as it was sent, and are looked up in the catalog and nowhere else.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 
-use rocket::http::{Method, RawStr};
+use rocket::http::{Method, RawStr, Status};
 use rocket::request::{FromRequest, Outcome, Request};
 
+use crate::http::access::{Access, Admitted};
+use crate::http::host::{Client, Visited};
+use crate::http::site::Site;
 use crate::http::socket::Handshake;
 
 /// The parts of a request that routes look at.
@@ -27,8 +29,15 @@ pub struct Asked {
     pub handshake: Handshake,
     /// The answer's body will not be sent.
     pub is_head: bool,
-    /// Who asks.
-    pub client: Option<SocketAddr>,
+    /// What the asker may see. Without it there is no request: who may not come in is refused
+    /// before.
+    pub access: Access,
+    /// Where the request came from.
+    pub client: Client,
+    /// The scheme and host that the client used.
+    pub visited: Visited,
+    /// The `Origin` header: the page that asks, if it is one.
+    pub origin: Option<String>,
 }
 
 /// Kept beside a request: Rocket runs the handler of GET for HEAD, and the request then says GET.
@@ -40,6 +49,14 @@ impl<'r> FromRequest<'r> for Asked {
     type Error = Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
+        let Admitted(access) = match request.guard::<Admitted>().await {
+            Outcome::Success(admitted) => admitted,
+            Outcome::Error((_, never)) => match never {},
+            Outcome::Forward(status) => return Outcome::Forward(status),
+        };
+        let Some(site) = request.rocket().state::<Site>() else {
+            return Outcome::Forward(Status::InternalServerError);
+        };
         let headers = request.headers();
         let has_token = |name: &str, token: &str| {
             headers
@@ -62,11 +79,12 @@ impl<'r> FromRequest<'r> for Asked {
                 key: headers.get_one("sec-websocket-key").map(str::to_owned),
                 version: headers.get_one("sec-websocket-version").map(str::to_owned),
                 protocols: headers.get("sec-websocket-protocol").collect::<Vec<_>>().join(","),
-                origin: headers.get_one("origin").map(str::to_owned),
-                host: request.host().map(ToString::to_string),
             },
             is_head: method.0 == Method::Head,
-            client: request.remote(),
+            access,
+            client: Client::of(request, &site.network),
+            visited: Visited::of(request, &site.network),
+            origin: headers.get_one("origin").map(str::to_owned),
         })
     }
 }

@@ -3,6 +3,7 @@
 use rocket::http::{ContentType, Status};
 use rocket::{State, get};
 
+use crate::http::access::Admitted;
 use crate::http::problem::Problem;
 use crate::http::site::Site;
 
@@ -23,6 +24,8 @@ pub fn readyz(site: &State<Site>) -> Result<(ContentType, String), Problem> {
     let reasons = (site.degraded.0)();
     let text = match reasons.as_slice() {
         [] => "ready\n".to_owned(),
+        // The reasons name folders, and nobody is asked here who they are.
+        _named if site.auth.policy().asks => "degraded\n".to_owned(),
         reasons => format!("degraded\n{}\n", reasons.join("\n")),
     };
     Ok((ContentType::Plain, text))
@@ -30,8 +33,12 @@ pub fn readyz(site: &State<Site>) -> Result<(ContentType, String), Problem> {
 
 /// The counters, for Prometheus.
 #[get("/metrics")]
-pub fn metrics(site: &State<Site>) -> Result<(ContentType, String), Problem> {
-    let n_sources = site.catalog.snapshot().sources.len();
+pub fn metrics(admitted: Admitted, site: &State<Site>) -> Result<(ContentType, String), Problem> {
+    if !admitted.0.may_read_metrics() {
+        let detail = "reading the metrics needs a rule or a token with `metrics = true`";
+        return Err(Problem::new(Status::Forbidden, detail));
+    }
+    let n_sources = site.shelf.n_sources();
     site.metrics.sources.set(n_sources.try_into().unwrap_or(i64::MAX));
     let text = site.metrics.render().map_err(|error| {
         tracing::error!(%error, "the metrics could not be written");

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 
 use crate::catalog::pattern::SourcePattern;
 use crate::cursor::{Cursor, hash32};
-use crate::follower::{EndReason, Follower, Roster, Wish};
+use crate::follower::{EndReason, Follower, Wish};
+use crate::http::access::Access;
 use crate::http::asked::Asked;
 use crate::http::negotiate::{self, Representation};
 use crate::http::older;
@@ -23,7 +24,7 @@ use crate::http::origin;
 use crate::http::page::Page;
 use crate::http::problem::Problem;
 use crate::http::query::{self, Query, Tail};
-use crate::http::site::{AdmissionGuard, Site};
+use crate::http::site::Site;
 use crate::http::socket::Socket;
 use crate::http::viewer::Viewer;
 use crate::ledger::Ledger;
@@ -79,7 +80,7 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
             Problem::new(Status::NotAcceptable, detail)
         })?,
     };
-    let wanted = Wanted::find(&name, site)?;
+    let wanted = Wanted::find(&name, &asked.access)?;
     let format = match representation {
         Representation::Viewer => return Ok(Answer::Page(Page::at_log(&name))),
         Representation::Stream(format) => format,
@@ -89,12 +90,12 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
     }
     let is_resume = query.from.is_some();
     let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
-    let wish = wanted.wish(query, Some(format), site)?;
+    let wish = wanted.wish(query, Some(format), site, &asked.access)?;
     if asked.is_head {
         return Ok(Answer::Stream { format, name, viewer: None, is_long: false });
     }
     let is_finite = !wish.follow;
-    let place = admit(site)?;
+    let place = site.admission.admit(&asked.client, asked.access.holder())?;
     let opened = Follower::open(wish, Arc::clone(&site.zone)).await;
     let mut follower = opened.map_err(|error| Problem::of_opening(&error))?;
     if format == Format::Sse && is_resume && is_finite && follower.has_nothing().await {
@@ -108,31 +109,28 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
     Ok(Answer::Stream { format, name, viewer: Some(Box::new(viewer)), is_long })
 }
 
-fn admit(site: &Site) -> Result<AdmissionGuard, Problem> {
-    site.admission.admit().ok_or_else(|| {
-        let detail = format!("all {} places for viewers are taken", site.admission.max_viewers());
-        Problem::new(Status::ServiceUnavailable, detail).retry_after(5)
-    })
-}
-
 /// Makes a WebSocket of the connection.
 async fn upgrade(asked: &Asked, name: &str, query: Query, site: &Site) -> Result<Answer, Problem> {
     let accepted = asked.handshake.accept()?;
-    let (origin, host) = (asked.handshake.origin.as_deref(), asked.handshake.host.as_deref());
-    origin::check(origin, host, &site.origins)?;
-    let wanted = Wanted::find(name, site)?;
+    origin::check(asked.origin.as_deref(), &asked.visited, &site.network)?;
+    let wanted = Wanted::find(name, &asked.access)?;
     if query.before.is_some() {
         let what = "is for plain HTTP; here the command `older` asks for it";
         return Err(Problem::parameter("before", what));
     }
     let filter = query.filter.clone();
-    let wish = wanted.wish(query, None, site)?;
-    let terms = wanted.terms(name, &wish, site);
-    let place = admit(site)?;
+    let wish = wanted.wish(query, None, site, &asked.access)?;
+    let terms = wanted.terms(name, &wish, site, &asked.access);
+    let place = site.admission.admit(&asked.client, asked.access.holder())?;
     let sources = wish.sources.clone();
     let opening = Follower::open(terms.wish(sources, filter.clone(), &[]), Arc::clone(&site.zone));
     let follower = opening.await.map_err(|error| Problem::of_opening(&error))?;
-    let ledger = Ledger::new("websocket", name.to_owned(), asked.client, Arc::clone(&site.metrics));
+    let ledger = Ledger::new(
+        "websocket",
+        name.to_owned(),
+        asked.client.to_string(),
+        Arc::clone(&site.metrics),
+    );
     let session = Session::new(terms, follower, filter, ledger);
     Ok(Answer::Socket(Box::new(Socket::new(accepted, session, place))))
 }
@@ -155,20 +153,19 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn find(name: &str, site: &Site) -> Result<Self, Problem> {
-        let snapshot = site.catalog.snapshot();
-        if let Some(source) = snapshot.get(name) {
+    fn find(name: &str, access: &Access) -> Result<Self, Problem> {
+        if let Some(source) = access.get(name) {
             return Ok(Wanted { sources: vec![source], pattern: None });
         }
         let pattern = SourcePattern::parse(name)
             .map_err(|error| Problem::new(Status::BadRequest, error.to_string()))?;
         if let Some(pattern) = pattern {
-            let sources = snapshot.matching(&pattern);
+            let sources = access.matching(&pattern);
             if !sources.is_empty() {
                 return Ok(Wanted { sources, pattern: Some(pattern) });
             }
         }
-        if let Some(left_out) = snapshot.left_out.iter().find(|left_out| left_out.name == name) {
+        if let Some(left_out) = access.left_out().iter().find(|left_out| left_out.name == name) {
             let status = match left_out.reason.is_permission() {
                 true => Status::Forbidden,
                 false => Status::NotFound,
@@ -176,11 +173,17 @@ impl Wanted {
             let detail = format!("`{name}` is left out: {}", left_out.reason);
             return Err(Problem::new(status, detail));
         }
-        Err(Problem::unknown_source(name, &snapshot.near(name, |_| true)))
+        Err(Problem::unknown_source(name, &access.near(name)))
     }
 
     /// `format`: none for a WebSocket.
-    fn wish(&self, query: Query, format: Option<Format>, site: &Site) -> Result<Wish, Problem> {
+    fn wish(
+        &self,
+        query: Query,
+        format: Option<Format>,
+        site: &Site,
+        access: &Access,
+    ) -> Result<Wish, Problem> {
         let is_raw = format == Some(Format::Raw);
         let now = Timestamp::now();
         let until = query.filter.until.map(|until| {
@@ -211,7 +214,8 @@ impl Wanted {
             until: until.filter(|_| follow).map(|left| Instant::now() + left + UNTIL_SLACK),
             done,
             heartbeat: query.heartbeat.unwrap_or(site.heartbeat),
-            roster: self.pattern.clone().map(|pattern| roster(pattern, site)),
+            roster: self.pattern.clone().map(|pattern| access.roster(pattern)),
+            rights: Some(access.rights()),
             cancel: site.closing.clone(),
         })
     }
@@ -234,11 +238,11 @@ impl Wanted {
     }
 
     /// What a WebSocket keeps through all its commands.
-    fn terms(&self, asked: &str, wish: &Wish, site: &Site) -> Terms {
-        let (pattern, own) = (self.pattern.clone(), site.clone());
-        let roster: Option<RosterMaker> = pattern
-            .map(|pattern| -> RosterMaker { Box::new(move || roster(pattern.clone(), &own)) });
-        let own = site.clone();
+    fn terms(&self, asked: &str, wish: &Wish, site: &Site, access: &Access) -> Terms {
+        let (pattern, own) = (self.pattern.clone(), access.clone());
+        let roster: Option<RosterMaker> =
+            pattern.map(|pattern| -> RosterMaker { Box::new(move || own.roster(pattern.clone())) });
+        let own = access.clone();
         Terms {
             asked: asked.to_owned(),
             is_glob: self.pattern.is_some(),
@@ -250,6 +254,7 @@ impl Wanted {
             zone: Arc::clone(&site.zone),
             cancel: site.closing.clone(),
             roster,
+            rights: Some(access.rights()),
             lookup: Box::new(move |name| one(name, &own)),
         }
     }
@@ -290,8 +295,8 @@ impl Wanted {
 }
 
 /// The one source of this name; the error is a sentence for its client.
-fn one(name: &str, site: &Site) -> Result<Arc<dyn Source>, String> {
-    let wanted = Wanted::find(name, site).map_err(|problem| problem.detail().to_owned())?;
+fn one(name: &str, access: &Access) -> Result<Arc<dyn Source>, String> {
+    let wanted = Wanted::find(name, access).map_err(|problem| problem.detail().to_owned())?;
     match (wanted.sources.into_iter().next(), wanted.pattern) {
         (Some(source), None) => Ok(source),
         (Some(_) | None, Some(_)) => {
@@ -299,12 +304,6 @@ fn one(name: &str, site: &Site) -> Result<Arc<dyn Source>, String> {
         }
         (None, None) => Err(format!("no source is named `{name}`")),
     }
-}
-
-fn roster(pattern: SourcePattern, site: &Site) -> Roster {
-    let catalog = Arc::clone(&site.catalog);
-    let changes = catalog.subscribe();
-    Roster { changes, list: Box::new(move || catalog.matching(&pattern)) }
 }
 
 impl<'r> Responder<'r, 'r> for Answer {

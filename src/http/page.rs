@@ -143,4 +143,4 @@ const ETAG_BYTES: usize = 12;
 
 /// `data:` is for the tab's icon, on which the page paints how many lines are new.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-    img-src 'self' data:; base-uri 'self'; form-action 'none'; frame-ancestors 'self'";
+    img-src 'self' data:; base-uri 'self'; form-action 'none'";

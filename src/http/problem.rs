@@ -16,14 +16,35 @@ pub struct Problem {
     parameter: Option<String>,
     retry_after: Option<u32>,
     near: Vec<String>,
+    asks_who: bool,
 }
 
 impl Problem {
     /// A problem; `detail` is one sentence without a full stop.
     #[must_use]
     pub fn new(status: Status, detail: impl Into<String>) -> Self {
-        let (parameter, retry_after, near) = Default::default();
-        Problem { status, detail: detail.into(), parameter, retry_after, near }
+        let (parameter, retry_after, near, asks_who) = Default::default();
+        Problem { status, detail: detail.into(), parameter, retry_after, near, asks_who }
+    }
+
+    /// Nobody comes in like that: the answer says how one does.
+    #[must_use]
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(Status::Unauthorized, detail);
+        problem.asks_who = true;
+        problem
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The sentence.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// A parameter that is wrong: what it is, and what was expected.
@@ -71,10 +92,10 @@ impl Problem {
         }
     }
 
-    /// The sentence that says what is wrong.
+    /// After how many seconds the client may come back, where it may.
     #[must_use]
-    pub fn detail(&self) -> &str {
-        &self.detail
+    pub fn seconds_to_wait(&self) -> Option<u32> {
+        self.retry_after
     }
 
     fn json(&self) -> String {
@@ -127,6 +148,15 @@ impl<'r> Responder<'r, 'static> for Problem {
         }
         if self.status == Status::UpgradeRequired {
             response.header(Header::new("Sec-WebSocket-Version", "13"));
+        }
+        if self.asks_who {
+            // A browser's script must not make it ask for a password with a window of its own.
+            if !request.headers().contains("sec-fetch-mode") {
+                let basic = "Basic realm=\"tailcast\", charset=\"UTF-8\"";
+                response.header_adjoin(Header::new("WWW-Authenticate", basic));
+            }
+            let bearer = "Bearer realm=\"tailcast\"";
+            response.header_adjoin(Header::new("WWW-Authenticate", bearer));
         }
         if self.status == Status::MethodNotAllowed {
             response.header(Header::new("Allow", "GET, HEAD"));

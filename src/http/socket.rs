@@ -11,8 +11,8 @@ use rocket::http::{Header, Status};
 use rocket::response::Response;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use crate::http::admission::AdmissionGuard;
 use crate::http::problem::{Problem, printable};
-use crate::http::site::AdmissionGuard;
 use crate::websocket::{PROTOCOL, Session};
 
 /// What a client says in its handshake.
@@ -24,10 +24,6 @@ pub struct Handshake {
     pub version: Option<String>,
     /// All `Sec-WebSocket-Protocol`, joined.
     pub protocols: String,
-    /// `Origin`.
-    pub origin: Option<String>,
-    /// `Host`.
-    pub host: Option<String>,
 }
 
 /// A handshake that was accepted.
@@ -123,7 +119,6 @@ mod tests {
             key: Some("dGhlIHNhbXBsZSBub25jZQ==".to_owned()),
             version: Some("13".to_owned()),
             protocols: protocols.to_owned(),
-            ..Handshake::default()
         }
     }
 

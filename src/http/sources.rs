@@ -13,12 +13,13 @@ use rocket::{State, get};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::catalog::Snapshot;
+use crate::http::access::Access;
+use crate::http::admission::AdmissionGuard;
 use crate::http::asked::Asked;
 use crate::http::negotiate::{self, Representation};
 use crate::http::page::Page;
 use crate::http::problem::Problem;
-use crate::http::site::{AdmissionGuard, Site};
+use crate::http::site::Site;
 use crate::source::{Source, Status as SourceStatus};
 use crate::wire::Format;
 use crate::wire::record::write_time;
@@ -38,45 +39,43 @@ pub enum List {
 
 /// The page; for curl one source a line.
 #[get("/")]
-pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
+pub async fn root(asked: Asked) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_root())),
-        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await?)),
+        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(&asked.access).await?)),
     }
 }
 
 /// One source a line with size and age; the page for browsers.
 #[get("/logs")]
-pub async fn list(asked: Asked, uri: &Origin<'_>, site: &State<Site>) -> Result<List, Problem> {
+pub async fn list(asked: Asked, uri: &Origin<'_>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_list(uri.path().as_str()))),
-        Some(Representation::Stream(Format::Ndjson)) => Ok(List::Json(json_list(site).await?)),
-        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(site).await?)),
+        Some(Representation::Stream(Format::Ndjson)) => {
+            Ok(List::Json(json_list(&asked.access).await?))
+        }
+        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(&asked.access).await?)),
     }
 }
 
 /// All sources with their segments, and what was left out with the reason.
 #[get("/api/sources")]
 pub async fn api(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
-    if asked.query.is_some_and(|query| !query.is_empty()) {
+    if asked.query.as_ref().is_some_and(|query| !query.is_empty()) {
         return Err(Problem::new(Status::BadRequest, "the list of sources takes no parameters"));
     }
     if negotiate::accepted(&asked.accept) != Some(Representation::Stream(Format::Sse)) {
-        return Ok(List::Json(json_list(site).await?));
+        return Ok(List::Json(json_list(&asked.access).await?));
     }
-    let Some(place) = site.admission.admit() else {
-        let detail = format!("all {} places for viewers are taken", site.admission.max_viewers());
-        return Err(Problem::new(Status::ServiceUnavailable, detail).retry_after(5));
-    };
-    Ok(List::Changes(Box::new(Changes::new(Site::clone(site), place))))
+    let place = site.admission.admit(&asked.client, asked.access.holder())?;
+    Ok(List::Changes(Box::new(Changes::new(Site::clone(site), asked.access, place))))
 }
 
 type Statuses = Vec<(Arc<dyn Source>, SourceStatus)>;
 
 /// How all sources stand now.
-async fn statuses(site: &Site) -> Result<(Arc<Snapshot<dyn Source>>, Statuses), Problem> {
-    let snapshot = site.catalog.snapshot();
-    let sources: Vec<_> = snapshot.sources.values().map(Arc::clone).collect();
+async fn statuses(access: &Access) -> Result<Statuses, Problem> {
+    let sources = access.sources();
     let look = move || {
         sources
             .into_iter()
@@ -86,17 +85,16 @@ async fn statuses(site: &Site) -> Result<(Arc<Snapshot<dyn Source>>, Statuses), 
             })
             .collect()
     };
-    let statuses = tokio::task::spawn_blocking(look).await.map_err(|error| {
+    tokio::task::spawn_blocking(look).await.map_err(|error| {
         tracing::error!(%error, "the list of sources could not be made");
         Problem::new(Status::ServiceUnavailable, "the list could not be made; try again")
             .retry_after(5)
-    })?;
-    Ok((snapshot, statuses))
+    })
 }
 
-async fn text_list(site: &Site) -> Result<String, Problem> {
-    let (snapshot, all) = statuses(site).await?;
-    let width = snapshot.sources.keys().map(|name| name.as_str().chars().count()).max();
+async fn text_list(access: &Access) -> Result<String, Problem> {
+    let all = statuses(access).await?;
+    let width = all.iter().map(|(source, _)| source.name().as_str().chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = String::new();
     for (source, found) in &all {
@@ -109,8 +107,8 @@ async fn text_list(site: &Site) -> Result<String, Problem> {
     Ok(text)
 }
 
-async fn json_list(site: &Site) -> Result<Value, Problem> {
-    let (snapshot, statuses) = statuses(site).await?;
+async fn json_list(access: &Access) -> Result<Value, Problem> {
+    let statuses = statuses(access).await?;
     let sources: Vec<Value> = statuses
         .iter()
         .map(|(source, status)| {
@@ -128,8 +126,8 @@ async fn json_list(site: &Site) -> Result<Value, Problem> {
             value
         })
         .collect();
-    let left_out = snapshot
-        .left_out
+    let left_out = access.left_out();
+    let left_out = left_out
         .iter()
         .map(|left_out| json!({"name": left_out.name, "reason": left_out.reason.to_string()}));
     Ok(json!({"sources": sources, "left_out": left_out.collect::<Vec<_>>()}))
@@ -157,6 +155,9 @@ fn time_value(time: Option<SystemTime>) -> Value {
 #[derive(Debug)]
 pub struct Changes {
     site: Site,
+    access: Access,
+    /// Grows when rights have changed.
+    rights: tokio::sync::watch::Receiver<u64>,
     versions: tokio::sync::watch::Receiver<u64>,
     /// What was told of each source, and when; none before the list.
     known: Option<BTreeMap<String, (Value, Instant)>>,
@@ -165,20 +166,25 @@ pub struct Changes {
 }
 
 impl Changes {
-    fn new(site: Site, place: AdmissionGuard) -> Self {
-        let versions = site.catalog.subscribe();
-        Changes { site, versions, known: None, last_word: Instant::now(), _place: place }
+    fn new(site: Site, access: Access, place: AdmissionGuard) -> Self {
+        let (versions, rights) = (access.changes(), site.auth.changes());
+        let last_word = Instant::now();
+        Changes { site, access, rights, versions, known: None, last_word, _place: place }
     }
 
-    /// The next events; none once the server closes.
+    /// The next events; none once the server closes or the asker may not come in any more.
     async fn next(&mut self) -> Option<String> {
         let mut events = String::new();
         while events.is_empty() {
+            if !self.access.is_valid() {
+                return None;
+            }
             if self.known.is_some() {
                 let second = tokio::time::sleep(CHANGE_PAUSE);
                 tokio::select! {
                     () = self.site.closing.cancelled() => return None,
                     changed = self.versions.changed() => changed.ok()?,
+                    changed = self.rights.changed() => changed.ok()?,
                     () = second => {}
                 }
             }
@@ -192,7 +198,7 @@ impl Changes {
     }
 
     async fn look(&mut self) -> Option<String> {
-        let (_, statuses) = statuses(&self.site).await.ok()?;
+        let statuses = statuses(&self.access).await.ok()?;
         let now = Instant::now();
         let current = statuses.iter().map(|(source, status)| {
             (source.name().as_str().to_owned(), (brief(source.as_ref(), status), now))

@@ -1,14 +1,15 @@
 //! Viewer: one client's stream, from its first byte to its last. It owns all that the client holds;
 //! when Rocket drops the stream, by whatever road, all of it is released.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::follower::{Delivery, EndReason, Follower};
-use crate::http::site::{AdmissionGuard, Site};
+use crate::http::admission::AdmissionGuard;
+use crate::http::host::Client;
+use crate::http::site::Site;
 use crate::ledger::Ledger;
 use crate::wire::{Encoder, Format};
 
@@ -41,9 +42,10 @@ impl Viewer {
         place: AdmissionGuard,
         format: Format,
         asked: String,
-        client: Option<SocketAddr>,
+        client: Client,
     ) -> Self {
-        let ledger = Ledger::new(format.as_str(), asked, client, Arc::clone(&site.metrics));
+        let ledger =
+            Ledger::new(format.as_str(), asked, client.to_string(), Arc::clone(&site.metrics));
         let (state, given) = (State::New, None);
         Viewer { follower, encoder, site, ledger, state, given, _place: place }
     }

@@ -37,6 +37,7 @@ impl Closing {
             EndReason::Eof => (CloseCode::Normal, "all was sent"),
             EndReason::Until => (CloseCode::Normal, "the time asked for has come"),
             EndReason::Shutdown => (CloseCode::Away, "the server stops"),
+            EndReason::Revoked => (CloseCode::Policy, "this may not be read any more"),
             EndReason::Limit => (CloseCode::Policy, "a limit of the server was met"),
             EndReason::Error => (CloseCode::Error, "the log could not be read to its end"),
         };

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::chunk::Place;
 use crate::filter::Filter;
 use crate::follower::wait;
-use crate::follower::{Delivery, EndReason, Follower};
+use crate::follower::{Delivery, EndReason, Follower, Rights};
 use crate::ledger::Ledger;
 use crate::source::{Older, OpenError, Source, SourceName, Start};
 use crate::websocket::closing::{Closing, Meaning, meaning};
@@ -30,6 +30,7 @@ use crate::wire::websocket::{self as messages, Batch};
 #[derive(Debug)]
 pub struct Session {
     terms: Terms,
+    rights: Option<Rights>,
     follower: Follower,
     filter: Filter,
     ledger: Ledger,
@@ -79,10 +80,11 @@ enum Outcome {
 impl Session {
     /// A session that begins with what `follower` brings.
     #[must_use]
-    pub fn new(terms: Terms, follower: Follower, filter: Filter, ledger: Ledger) -> Self {
+    pub fn new(mut terms: Terms, follower: Follower, filter: Filter, ledger: Ledger) -> Self {
         let sent = follower.places().cloned().collect();
         let next_beat = Instant::now() + terms.heartbeat;
         Session {
+            rights: terms.rights.take(),
             terms,
             follower,
             filter,
@@ -123,6 +125,7 @@ impl Session {
             let due = self.next_due(line);
             tokio::select! {
                 biased;
+                () = changed_rights(self.rights.as_mut()), if is_open => self.end_if_revoked(),
                 turn = std::future::poll_fn(|cx| line.poll_turn(cx, &mut self.outbox)) => {
                     match self.take_turn(turn) {
                         Heard::Fine => {}
@@ -218,6 +221,15 @@ impl Session {
         let last = self.end_record(reason, &self.sent);
         self.outbox.put_ahead(last);
         self.ending = Some(Closing::of_end(reason));
+    }
+
+    /// Ends the stream if one of its sources may not be read any more.
+    fn end_if_revoked(&mut self) {
+        let follower = &self.follower;
+        let may_read = self.rights.as_ref().is_none_or(|rights| rights.cover(follower));
+        if !may_read {
+            self.end(EndReason::Revoked);
+        }
     }
 
     fn end_record(&self, reason: EndReason, places: &[Place]) -> bytes::Bytes {
@@ -453,6 +465,9 @@ impl Session {
         if self.terms.stall_limit.is_some_and(is_stalled) {
             return Some(Closing::of_end(EndReason::Limit));
         }
+        if now >= self.next_beat && self.ending.is_none() {
+            self.end_if_revoked();
+        }
         if now >= self.next_beat {
             self.next_beat = now + self.terms.heartbeat;
             self.note_passed();
@@ -462,6 +477,14 @@ impl Session {
             self.outbox.put_beat(out.into());
         }
         None
+    }
+}
+
+/// Waits until rights may have changed; for ever where they cannot. Cancel-safe.
+async fn changed_rights(rights: Option<&mut Rights>) {
+    match rights {
+        Some(rights) => rights.changed().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cursor::{Cursor, hash32};
 use crate::filter::Filter;
-use crate::follower::{EndReason, Roster, Wish};
+use crate::follower::{EndReason, Rights, Roster, Wish};
 use crate::line::Zone;
 use crate::source::{Source, SourceName, Start};
 
@@ -35,6 +35,8 @@ pub struct Terms {
     pub cancel: CancellationToken,
     /// Sources that may appear later.
     pub roster: Option<RosterMaker>,
+    /// What the client may read, where that can change.
+    pub rights: Option<Rights>,
     /// Finds a source by its name; the error is for the client.
     pub lookup: Lookup,
 }
@@ -72,6 +74,8 @@ impl Terms {
             // Heartbeats are the session's own here.
             heartbeat: NEVER,
             roster,
+            // So are rights: a command has to heed them as well.
+            rights: None,
             cancel: self.cancel.clone(),
         }
     }

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::chunk::{Chunk, Encoded, LineRef, Place, Slot};
-use crate::cursor::check_of;
 use crate::filter::Selection;
 use crate::line::split::{Encoding, trim_line_end};
 use crate::line::{Facts, Zone};
@@ -204,9 +203,8 @@ impl Part {
             }
         };
         let Some(end) = self.chunk.line_ends().get(line) else { return self.chunk.end() };
-        let before = self.chunk.raw().get(..end.raw as usize).unwrap_or_default();
         let offset = self.chunk.start().offset + u64::from(end.raw);
-        Place { generation, offset, check: check_of(before) }
+        Place { generation, offset, check: self.chunk.check_after(end.raw as usize) }
     }
 }
 
@@ -396,8 +394,7 @@ fn pieces<'a>(chunk: &'a Chunk, line: &LineRef<'a>) -> impl Iterator<Item = Line
         }
         offset += if is_wide { wide_bytes(text) } else { text.len() } as u64;
         let before = usize::try_from(offset - chunk.start().offset).ok();
-        let before = before.and_then(|n_bytes| chunk.raw().get(..n_bytes)).unwrap_or_default();
-        let check = check_of(before);
+        let check = chunk.check_after(before.unwrap_or(0));
         Some(LineRef { text, end_offset: offset, check, partial: true, continues, ..line })
     })
 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cursor", &[]),
     ("line", &[]),
+    ("redact", &["line"]),
     ("when", &[]),
     ("chunk", &["cursor", "line"]),
     ("history", &["chunk"]),
@@ -19,8 +20,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("filter", &["chunk", "line"]),
     ("source", &["chunk", "cursor", "feed", "filter", "history"]),
     ("follower", &["chunk", "cursor", "feed", "filter", "history", "line", "source"]),
-    ("file", &["chunk", "cursor", "feed", "filter", "history", "line", "metrics", "source"]),
+    (
+        "file",
+        &["chunk", "cursor", "feed", "filter", "history", "line", "metrics", "redact", "source"],
+    ),
     ("catalog", &["config", "file", "source"]),
+    ("auth", &["catalog", "config"]),
     ("wire", &["chunk", "cursor", "filter", "follower", "history", "line", "source"]),
     ("ledger", &["filter", "follower", "history", "metrics"]),
     (
@@ -30,7 +35,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "auth",
             "catalog",
+            "config",
             "cursor",
             "filter",
             "follower",
@@ -43,8 +50,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "wire",
         ],
     ),
+    ("client", &["when"]),
     ("config", &["when"]),
-    ("cli", &["config"]),
+    ("cli", &["auth", "catalog", "client", "config", "when"]),
+    ("follow", &["cli", "client", "shutdown"]),
+    ("ls", &["cli", "client", "follow"]),
     ("demo", &[]),
     ("metrics", &[]),
     ("shutdown", &[]),
@@ -52,8 +62,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "catalog", "config", "feed", "file", "http", "line", "listener", "metrics", "shutdown",
-            "source",
+            "auth", "catalog", "config", "feed", "file", "http", "line", "listener", "metrics",
+            "redact", "shutdown", "source",
         ],
     ),
     ("check", &["config", "feed", "file", "line", "metrics", "server"]),

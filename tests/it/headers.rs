@@ -53,7 +53,7 @@ fn two_requests_go_over_one_connection() {
     log.number(1);
     let server = TestServer::serving(log.path());
     let mut socket = std::net::TcpStream::connect(server.address()).unwrap();
-    let request = "GET /logs/app.log?follow=false HTTP/1.1\r\nHost: x\r\n";
+    let request = "GET /logs/app.log?follow=false HTTP/1.1\r\nHost: localhost\r\n";
     socket
         .write_all(format!("{request}\r\n{request}Connection: close\r\n\r\n").as_bytes())
         .unwrap();

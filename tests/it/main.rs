@@ -20,26 +20,44 @@
 )]
 
 mod architecture;
+mod auth_basic;
+mod auth_certificate;
+mod auth_header;
+mod auth_login;
+mod auth_socket;
 mod backpressure;
 mod catalog;
 mod cli;
+mod client_connection;
+mod client_fallback;
+mod client_kills;
+mod client_library;
+mod client_stack;
+
 mod errors;
 mod faults;
+mod follow_command;
+mod follow_output;
 mod follow_text;
 mod foreign;
 mod formats;
 mod headers;
+mod host;
+mod house;
 mod limits;
 mod lists;
 mod process;
 mod query;
+mod redaction;
 mod release;
 mod resume;
 mod resume_rotated;
 mod rotation;
+mod rules;
 mod scene;
 mod several;
 mod shutdown;
+mod slow_senders;
 mod steady_writer;
 mod support;
 mod truncation;

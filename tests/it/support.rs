@@ -3,7 +3,10 @@
 
 mod answer;
 mod connection;
+mod follow_process;
 mod log_folder;
+mod odd_server;
+mod proxy;
 mod request;
 mod socket;
 mod test_server;
@@ -13,7 +16,10 @@ use std::time::{Duration, Instant};
 
 pub use self::answer::Answer;
 pub use self::connection::Connection;
+pub use self::follow_process::{Finished, FollowProcess, ls};
 pub use self::log_folder::{LogFile, LogFolder, numbered};
+pub use self::odd_server::{OddServer, answer};
+pub use self::proxy::{Identity, Mode, Proxy};
 pub use self::request::Request;
 pub use self::socket::Socket;
 pub use self::test_server::{Options, TestServer, run};

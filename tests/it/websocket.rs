@@ -153,7 +153,8 @@ fn a_glob_is_followed_and_newcomers_join() {
 #[test]
 fn lines_of_any_length_and_content_pass_in_bounded_messages() {
     let (_folder, mut log) = LogFolder::with_log("app.log");
-    let long = "x\u{1}".repeat(5 << 20);
+    // Control characters take six bytes of JSON each: one whole piece of them fits no message.
+    let long = "x".repeat(10 << 20) + &"\u{1}".repeat(300 << 10);
     log.line(&long);
     log.write(b"not \xff\xfe text\n");
     log.line("tab\t, quote\", back\\slash, \u{2028}, nul\0, esc\u{1b}[31m");
@@ -173,8 +174,11 @@ fn lines_of_any_length_and_content_pass_in_bounded_messages() {
     assert_eq!(lines[1], "not \u{fffd}\u{fffd} text");
     assert_eq!(lines[2], "tab\t, quote\", back\\slash, \u{2028}, nul\0, esc\u{1b}[31m");
     // A place between two pieces of a record that had to be cut is a place like any other.
-    let cursor = socket.lines[1]["cursor"].as_str().unwrap().to_owned();
-    let n_before: usize = socket.lines[..2].iter().map(|r| r["line"].as_str().unwrap().len()).sum();
+    let n_pieces = socket.lines.len() - 5;
+    let cursor = socket.lines[n_pieces - 1]["cursor"].as_str().unwrap().to_owned();
+    let text = |record: &Value| record["line"].as_str().unwrap().to_owned();
+    let n_before: usize = socket.lines[..n_pieces].iter().map(|record| text(record).len()).sum();
+    assert!(n_before > 10 << 20, "a place among the control characters");
     let mut rest = Socket::open(&server, &format!("/logs/app.log?from={cursor}&follow=false"));
     rest.wait_for_close();
     let end = rest.lines.iter().position(|record| record.get("partial").is_none()).unwrap();

@@ -20,7 +20,10 @@ fn an_unknown_key_is_named_with_what_was_meant() {
         (
             with_source("zebra = 1"),
             "`default.tailcast.zebra` is unknown; expected one of `heartbeat`, `max_viewers`, \
-             `linger`, `stall_limit`, `hosts`, `insecure`, `source`",
+             `linger`, `stall_limit`, `hosts`, `insecure`, `authentication`, `users_file`, \
+             `tokens_file`, `session_lifetime`, `trusted_proxies`, `forwarded`, `origins`, \
+             `frame_ancestors`, `max_viewers_per_address`, `max_viewers_per_user`, \
+             `max_connections_per_second`, `header_login`, `rule`, `redact`, `source`",
         ),
         (with_source("port = 1"), "`default.tailcast.port` is unknown; it belongs in `[default]`"),
         (

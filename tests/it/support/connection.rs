@@ -49,6 +49,9 @@ impl Connection {
         if let Some(bytes) = request.receive_buffer_bytes() {
             socket.set_recv_buffer_size(bytes).unwrap();
         }
+        if let Some(own) = request.own_address() {
+            socket.bind(&SocketAddr::new(own, 0).into()).unwrap();
+        }
         socket.connect(&address.into()).unwrap();
         let mut socket = TcpStream::from(socket);
         socket.set_nodelay(true).unwrap();

@@ -1,12 +1,14 @@
 //! Request: what a client sends, byte for byte.
 
-/// One request, without a body.
+/// One request.
 #[derive(Clone, Debug)]
 pub struct Request {
     method: String,
     path: String,
     headers: Vec<(String, String)>,
+    body: String,
     receive_buffer: Option<usize>,
+    bound_to: Option<std::net::IpAddr>,
 }
 
 impl Request {
@@ -21,7 +23,9 @@ impl Request {
             method: method.to_owned(),
             path: path.to_owned(),
             headers: Vec::new(),
+            body: String::new(),
             receive_buffer: None,
+            bound_to: None,
         }
     }
 
@@ -46,10 +50,30 @@ impl Request {
         Self::get(path).accept("application/x-ndjson")
     }
 
+    /// Sends the fields of a form, each `name=value`, encoded already.
+    pub fn form(path: &str, fields: &[&str]) -> Self {
+        let mut request = Self::new("POST", path);
+        request.body = fields.join("&");
+        let length = request.body.len().to_string();
+        request
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("Content-Length", &length)
+    }
+
     /// How much the kernel may take in for the client (about), so that it is soon full.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
         self
+    }
+
+    /// From which address the client connects.
+    pub fn bound_to(mut self, address: &str) -> Self {
+        self.bound_to = address.parse().ok();
+        self
+    }
+
+    pub(super) fn own_address(&self) -> Option<std::net::IpAddr> {
+        self.bound_to
     }
 
     pub(super) fn receive_buffer_bytes(&self) -> Option<usize> {
@@ -66,6 +90,7 @@ impl Request {
             text.push_str(&format!("{name}: {value}\r\n"));
         }
         text.push_str("\r\n");
+        text.push_str(&self.body);
         text.into_bytes()
     }
 }

@@ -277,7 +277,7 @@ fn collect(stderr: ChildStderr) -> Arc<Mutex<String>> {
 
 fn address_in(log: &str) -> Option<SocketAddr> {
     let line = log.lines().find(|line| line.starts_with("tailcast: serving "))?;
-    line.split_once("http://")?.1.strip_suffix('/')?.parse().ok()
+    line.split_once("://")?.1.strip_suffix('/')?.parse().ok()
 }
 
 /// A copy of a program where every user can reach it; the folder of the build may be below one that

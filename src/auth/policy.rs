@@ -1,0 +1,197 @@
+//! Policy: who may come in and what each may read, as it stands in the files at one moment.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::store::StoreError;
+use crate::auth::tokens::Token;
+use crate::auth::users::User;
+use crate::auth::{Visitor, Way, Who, tokens, users};
+use crate::catalog::pattern::SourcePattern;
+use crate::config::{AccessConfig, HeaderLogin, RuleSpec};
+
+/// Everything that decides about a request or a viewer.
+#[derive(Debug)]
+pub struct Policy {
+    /// Nobody comes in unasked.
+    pub asks: bool,
+    /// Users whom a proxy names.
+    pub header_login: Option<HeaderLogin>,
+    /// How long a login in a browser holds.
+    pub session_lifetime: Duration,
+    has_certificates: bool,
+    users: HashMap<String, User>,
+    tokens: HashMap<String, (Token, Vec<Glob>)>,
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    spec: RuleSpec,
+    sources: Vec<Glob>,
+}
+
+/// A glob of source names, or one of them.
+#[derive(Debug)]
+enum Glob {
+    Name(String),
+    Pattern(SourcePattern),
+}
+
+/// Why the policy cannot be known.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// A file of users or tokens.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A glob of a rule or token.
+    #[error("{of} may read `{glob}`, which is not a glob of sources: {problem}")]
+    Glob {
+        /// Whose.
+        of: String,
+        /// The text.
+        glob: String,
+        /// What the parser says.
+        problem: String,
+    },
+}
+
+impl Policy {
+    /// Reads the files that `config` names.
+    pub fn load(config: &AccessConfig) -> Result<Self, PolicyError> {
+        let users = users::list(&config.users_file)?;
+        let users = users.into_iter().map(|user| (user.name.clone(), user)).collect();
+        let mut by_id = HashMap::new();
+        for token in tokens::list(&config.tokens_file)? {
+            let globs = globs(&token.sources, || format!("the token {}", token.id))?;
+            by_id.insert(token.id.clone(), (token, globs));
+        }
+        let rules = config.rules.iter().enumerate().map(|(place, spec)| {
+            let sources = globs(&spec.sources, || format!("rule {}", place + 1))?;
+            Ok(Rule { spec: spec.clone(), sources })
+        });
+        Ok(Policy {
+            asks: config.asks(),
+            header_login: config.header_login.clone(),
+            session_lifetime: config.session_lifetime,
+            has_certificates: config.has_certificates,
+            users,
+            tokens: by_id,
+            rules: rules.collect::<Result<_, PolicyError>>()?,
+        })
+    }
+
+    /// The hash of a user's password.
+    #[must_use]
+    pub fn hash_of(&self, name: &str) -> Option<Arc<str>> {
+        self.users.get(name).map(|user| Arc::clone(&user.hash))
+    }
+
+    /// A token by its id.
+    #[must_use]
+    pub fn token(&self, id: &str) -> Option<&Token> {
+        self.tokens.get(id).map(|(token, _)| token)
+    }
+
+    /// Whether there are users who log in with a password.
+    #[must_use]
+    pub fn has_users(&self) -> bool {
+        !self.users.is_empty()
+    }
+
+    /// Whether what let somebody in still would.
+    #[must_use]
+    pub fn admits(&self, who: &Who) -> bool {
+        match who {
+            Who::Anyone => !self.asks,
+            Who::Token { id, hash, name: _ } => {
+                self.token(id).is_some_and(|token| token.hash == **hash && !token.has_expired())
+            }
+            Who::User(Visitor { name, way }) => match way {
+                Way::Password { hash } | Way::Session { print: _, hash } => {
+                    self.users.get(&**name).is_some_and(|user| user.hash == *hash)
+                }
+                Way::Header { .. } => self.header_login.is_some(),
+                Way::Certificate => self.has_certificates,
+            },
+        }
+    }
+
+    /// Whether somebody may read a source.
+    #[must_use]
+    pub fn may_read(&self, who: &Who, source: &str) -> bool {
+        if !self.admits(who) {
+            return false;
+        }
+        let reaches = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(source));
+        let by_rule = || self.rules_of(who).any(|rule| reaches(&rule.sources));
+        match who {
+            Who::Anyone => true,
+            Who::User(_) => self.rules.is_empty() || by_rule(),
+            Who::Token { id, .. } => {
+                self.tokens.get(id).is_some_and(|(_, globs)| reaches(globs)) || by_rule()
+            }
+        }
+    }
+
+    /// Whether somebody may read how the server is.
+    #[must_use]
+    pub fn may_read_metrics(&self, who: &Who) -> bool {
+        if !self.admits(who) {
+            return false;
+        }
+        let by_rule = || self.rules_of(who).any(|rule| rule.spec.metrics);
+        match who {
+            Who::Anyone => true,
+            Who::User(_) => self.rules.is_empty() || by_rule(),
+            Who::Token { id, .. } => self.token(id).is_some_and(|token| token.metrics) || by_rule(),
+        }
+    }
+
+    fn rules_of<'a>(&'a self, who: &'a Who) -> impl Iterator<Item = &'a Rule> {
+        self.rules.iter().filter(move |rule| match who {
+            Who::Anyone => false,
+            Who::Token { id: _, name, hash: _ } => {
+                !name.is_empty() && rule.spec.tokens.iter().any(|token| token == name)
+            }
+            Who::User(visitor) => {
+                let is_named = |name: &String| name == "*" || name.as_str() == &*visitor.name;
+                let groups = self.groups_of(visitor);
+                rule.spec.users.iter().any(is_named)
+                    || rule.spec.groups.iter().any(|group| groups.contains(group))
+            }
+        })
+    }
+
+    /// A user's groups: as they stand in the file now, or as the proxy told them.
+    fn groups_of<'a>(&'a self, visitor: &'a Visitor) -> &'a [String] {
+        match &visitor.way {
+            Way::Header { groups } => groups,
+            Way::Password { .. } | Way::Session { .. } | Way::Certificate => {
+                self.users.get(&*visitor.name).map_or(&[], |user| user.groups.as_slice())
+            }
+        }
+    }
+}
+
+fn globs(texts: &[String], of: impl Fn() -> String) -> Result<Vec<Glob>, PolicyError> {
+    let parse = |text: &String| match SourcePattern::parse(text) {
+        Ok(Some(pattern)) => Ok(Glob::Pattern(pattern)),
+        Ok(None) => Ok(Glob::Name(text.clone())),
+        Err(error) => {
+            let (glob, problem) = (text.clone(), error.to_string());
+            Err(PolicyError::Glob { of: of(), glob, problem })
+        }
+    };
+    texts.iter().map(parse).collect()
+}
+
+impl Glob {
+    fn matches(&self, source: &str) -> bool {
+        match self {
+            Self::Name(name) => name == source,
+            Self::Pattern(pattern) => pattern.matches(source),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What is masked in the lines, as it was configured.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::error::{ConfigError, TAILCAST_TABLE};
+use super::layers::Layers;
+use super::raw::RawRedact;
+
+/// Masks what a pattern matches.
+#[derive(Debug, Clone)]
+pub struct RedactSpec {
+    /// A glob of source names; none: all.
+    pub sources: Option<String>,
+    /// What is masked: its groups, or all of a match where it has none.
+    pub pattern: Regex,
+}
+
+/// Checks every pattern.
+pub(super) fn checked(layers: &Layers, raw: &[RawRedact]) -> Result<Vec<RedactSpec>, ConfigError> {
+    let mut specs = Vec::with_capacity(raw.len());
+    for (place, redact) in raw.iter().enumerate() {
+        let place = place.to_string();
+        let key = |key| [TAILCAST_TABLE, "redact", place.as_str(), key];
+        if redact.sources.as_ref().is_some_and(|glob| globset::Glob::new(glob).is_err()) {
+            return Err(layers.wrong(&key("sources")));
+        }
+        if redact.pattern.is_empty() || redact.pattern.len() > MAX_PATTERN_BYTES {
+            return Err(layers.wrong(&key("pattern")));
+        }
+        let compiled = RegexBuilder::new(&redact.pattern).size_limit(MAX_COMPILED_BYTES).build();
+        let pattern = compiled.map_err(|error| {
+            // The parser draws the place into several lines; its last one says what is wrong.
+            let told = error.to_string();
+            let problem = told.lines().last().unwrap_or_default().to_owned();
+            layers.wrong_unless(&key("pattern"), &format!("a regular expression ({problem})"))
+        })?;
+        specs.push(RedactSpec { sources: redact.sources.clone(), pattern });
+    }
+    Ok(specs)
+}
+
+const MAX_PATTERN_BYTES: usize = 4096;
+const MAX_COMPILED_BYTES: usize = 1 << 20;

@@ -1,0 +1,204 @@
+//! The gate: what every request has to pass before a route sees it, and what every answer carries.
+//! It is closed by rewriting the request, so that no route can forget it.
+
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::uri::Origin;
+use rocket::http::{Header, Method, Status};
+use rocket::request::Request;
+use rocket::{Data, Response, State, get};
+
+use crate::http::asked::OriginalMethod;
+use crate::http::host::{self, Client};
+use crate::http::problem::{Problem, printable};
+use crate::http::site::Site;
+
+/// Refuses what must not come in, and dresses every answer.
+#[derive(Debug, Default)]
+pub struct Gate;
+
+/// Why a request was refused at the gate.
+struct Refused(Option<Problem>);
+
+#[rocket::async_trait]
+impl Fairing for Gate {
+    fn info(&self) -> Info {
+        Info { name: "gate", kind: Kind::Request | Kind::Response }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _data: &mut Data<'_>) {
+        let method = request.method();
+        request.local_cache(|| OriginalMethod(method));
+        let Some(site) = request.rocket().state::<Site>() else { return };
+        let Err(problem) = pass(request, site) else { return };
+        request.local_cache(|| Refused(Some(problem)));
+        // A HEAD stays one: its answer has no body.
+        if method != Method::Head {
+            request.set_method(Method::Get);
+        }
+        request.set_uri(Origin::path_only(REFUSED));
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let Some(site) = request.rocket().state::<Site>() else { return };
+        for (name, value) in ON_EVERYTHING {
+            if !response.headers().contains(name) {
+                response.set_header(Header::new(name, value));
+            }
+        }
+        let policy = response.headers().get_one("Content-Security-Policy");
+        let policy = policy.unwrap_or("default-src 'none'; base-uri 'none'; form-action 'none'");
+        let ancestors = site.network.frame_ancestors.join(" ");
+        let ancestors = if ancestors.is_empty() { "'none'".to_owned() } else { ancestors };
+        let policy = format!("{policy}; frame-ancestors {ancestors}");
+        response.set_header(Header::new("Content-Security-Policy", policy));
+        share(request, response, site);
+    }
+}
+
+/// Lets listed sites of other origins read from a browser.
+fn share(request: &Request<'_>, response: &mut Response<'_>, site: &Site) {
+    if site.network.origins.is_empty() {
+        return;
+    }
+    response.adjoin_header(Header::new("Vary", "Origin"));
+    let origin = request.headers().get_one("origin");
+    if let Some(origin) = origin.filter(|origin| host::is_listed_origin(origin, &site.network)) {
+        response.set_header(Header::new("Access-Control-Allow-Origin", origin.to_owned()));
+        response.set_header(Header::new("Access-Control-Allow-Credentials", "true"));
+    }
+}
+
+/// A browser's question whether a page of another origin may ask.
+#[rocket::options("/<_..>")]
+pub fn preflight(origin: FromOrigin, site: &State<Site>) -> Result<(Status, Allowed), Problem> {
+    if origin.0.is_some_and(|origin| host::is_listed_origin(&origin, &site.network)) {
+        return Ok((Status::NoContent, Allowed));
+    }
+    let detail = "OPTIONS is not allowed here; expected GET or HEAD, or the origin of a site that \
+                  is listed in `origins`";
+    Err(Problem::new(Status::MethodNotAllowed, detail))
+}
+
+/// The `Origin` header.
+#[derive(Debug)]
+pub struct FromOrigin(Option<String>);
+
+#[rocket::async_trait]
+impl<'r> rocket::request::FromRequest<'r> for FromOrigin {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, Self::Error> {
+        let origin = request.headers().get_one("origin").map(str::to_owned);
+        rocket::request::Outcome::Success(FromOrigin(origin))
+    }
+}
+
+/// What a listed site may send.
+#[derive(Debug)]
+pub struct Allowed;
+
+impl<'r> rocket::response::Responder<'r, 'static> for Allowed {
+    fn respond_to(self, _request: &'r Request<'_>) -> rocket::response::Result<'static> {
+        Response::build()
+            .header(Header::new("Access-Control-Allow-Methods", "GET, HEAD"))
+            .header(Header::new("Access-Control-Allow-Headers", "Authorization, Last-Event-ID"))
+            .header(Header::new("Access-Control-Max-Age", "600"))
+            .ok()
+    }
+}
+
+/// Tells why a request was refused. Asked for by itself, it is as unknown as any other path.
+#[must_use]
+#[get("/.refused")]
+pub fn refused(reason: RefusedReason) -> Problem {
+    reason.0
+}
+
+/// Why this request was refused.
+#[derive(Debug)]
+pub struct RefusedReason(Problem);
+
+#[rocket::async_trait]
+impl<'r> rocket::request::FromRequest<'r> for RefusedReason {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, Self::Error> {
+        match &request.local_cache(|| Refused(None)).0 {
+            Some(problem) => rocket::request::Outcome::Success(RefusedReason(problem.clone())),
+            None => rocket::request::Outcome::Forward(Status::NotFound),
+        }
+    }
+}
+
+/// Everything that is asked of a request before anything else.
+fn pass(request: &Request<'_>, site: &Site) -> Result<(), Problem> {
+    let client = Client::of(request, &site.network);
+    let is_new = client.peer.is_some_and(|peer| site.connections.note_request(peer));
+    if (is_new || client.is_behind_proxy)
+        && let Some(address) = client.limited_address()
+        && !site.connection_rate.take(address)
+    {
+        let limit = site.network.max_connections_per_second;
+        let detail = format!("more than {limit} connections a second from this address");
+        return Err(Problem::new(Status::TooManyRequests, detail).retry_after(1));
+    }
+    refuse_size(request)?;
+    let is_probe = PROBES.contains(&request.uri().path().as_str());
+    if is_probe { Ok(()) } else { refuse_host(request, site) }
+}
+
+fn refuse_size(request: &Request<'_>) -> Result<(), Problem> {
+    let uri = request.uri();
+    let url_bytes = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
+    if url_bytes > MAX_URL_BYTES {
+        let detail = format!("a URL of {url_bytes} bytes; expected at most {MAX_URL_BYTES}");
+        return Err(Problem::new(Status::UriTooLong, detail));
+    }
+    let header_bytes: usize =
+        request.headers().iter().map(|header| header.name.len() + header.value.len() + 4).sum();
+    if header_bytes > MAX_HEADER_BYTES {
+        let detail =
+            format!("headers of {header_bytes} bytes; expected at most {MAX_HEADER_BYTES}");
+        return Err(Problem::new(Status::RequestHeaderFieldsTooLarge, detail));
+    }
+    Ok(())
+}
+
+/// SECURITY: a page of somebody else's can have its own name lead to us (DNS rebinding), and would
+/// then read the logs as one of ours. Where nobody is asked who they are, the name has to be known.
+fn refuse_host(request: &Request<'_>, site: &Site) -> Result<(), Problem> {
+    let mut hosts = request.headers().get("host");
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        let detail = "expected exactly one `Host` header";
+        return Err(Problem::new(Status::BadRequest, detail));
+    };
+    let Some(name) = host::host_name(host) else {
+        let detail = format!("`{}` is no host; expected a name or address", printable(host));
+        return Err(Problem::new(Status::BadRequest, detail));
+    };
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let is_known = name == "localhost"
+        || name.parse::<std::net::IpAddr>().is_ok()
+        || site.hosts.contains(&name)
+        || site.auth.policy().asks;
+    if is_known {
+        return Ok(());
+    }
+    let detail = format!(
+        "this server does not know itself as `{}`; if it is meant to be reached by that name, add \
+         it to `hosts = [\"{name}\"]` in its configuration",
+        printable(&name)
+    );
+    Err(Problem::new(Status::MisdirectedRequest, detail))
+}
+
+const ON_EVERYTHING: [(&str, &str); 3] = [
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+];
+
+const REFUSED: &str = "/.refused";
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
+const MAX_URL_BYTES: usize = 8 * 1024;
+const MAX_HEADER_BYTES: usize = 32 * 1024;

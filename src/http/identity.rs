@@ -1,0 +1,132 @@
+//! Identity: who sends a request. Each way of showing it is taken apart here, and nothing of a
+//! secret goes further than `auth`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rocket::http::Status;
+use rocket::mtls::Certificate;
+use rocket::outcome::Outcome;
+use rocket::request::Request;
+
+use crate::auth::{Refusal, Visitor, Way, Who};
+use crate::http::host::{Client, holds};
+use crate::http::problem::Problem;
+use crate::http::site::Site;
+
+/// The cookie of a login in a browser.
+pub const SESSION_COOKIE: &str = "tailcast_session";
+
+/// Who sends `request`; a problem if nobody who may.
+pub async fn identify(request: &Request<'_>, site: &Site, client: &Client) -> Result<Who, Problem> {
+    let policy = site.auth.policy();
+    if !policy.asks {
+        return Ok(Who::Anyone);
+    }
+    let mut shown = request.headers().get("authorization");
+    if let Some(credentials) = shown.next() {
+        if shown.next().is_some() {
+            let detail = "there are two `Authorization` headers; expected one";
+            return Err(Problem::new(Status::BadRequest, detail));
+        }
+        return by_credentials(credentials, site, client).await;
+    }
+    if let Some(visitor) = by_header(request, site, client)? {
+        return Ok(Who::User(visitor));
+    }
+    if let Some(who) = session_secret(request).and_then(|secret| site.auth.session(secret)) {
+        return Ok(who);
+    }
+    if let Some(visitor) = by_certificate(request).await {
+        return Ok(Who::User(visitor));
+    }
+    Err(Problem::unauthorized("this server has to know who asks"))
+}
+
+/// The secret of a login, if the browser sends one.
+pub fn session_secret<'r>(request: &'r Request<'_>) -> Option<&'r str> {
+    let cookies = request.headers().get("cookie").flat_map(|cookies| cookies.split(';'));
+    let pairs = cookies.filter_map(|cookie| cookie.trim().split_once('='));
+    pairs.filter(|(name, _)| *name == SESSION_COOKIE).map(|(_, secret)| secret).next()
+}
+
+async fn by_credentials(shown: &str, site: &Site, client: &Client) -> Result<Who, Problem> {
+    let (scheme, credentials) = shown.trim().split_once(' ').unwrap_or((shown.trim(), ""));
+    let (address, credentials) = (client.limited_address(), credentials.trim());
+    let who = match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => site.auth.check_token(credentials, address),
+        "basic" => {
+            let decoded = STANDARD.decode(credentials).ok().and_then(|b| String::from_utf8(b).ok());
+            let Some((name, password)) = decoded.as_deref().and_then(|text| text.split_once(':'))
+            else {
+                return Err(Problem::unauthorized("the `Authorization` header makes no sense"));
+            };
+            site.auth.check_password(name, password, address).await.map(Who::User)
+        }
+        _other => {
+            let detail = "the `Authorization` header is of another kind; expected Basic or Bearer";
+            return Err(Problem::unauthorized(detail));
+        }
+    };
+    who.map_err(|refusal| {
+        tracing::info!(%client, %refusal, "nobody was let in");
+        of_refusal(&refusal)
+    })
+}
+
+/// What a refusal is to a client.
+#[must_use]
+pub fn of_refusal(refusal: &Refusal) -> Problem {
+    match refusal {
+        Refusal::Wrong => Problem::unauthorized("the name, password or token is not right"),
+        Refusal::TooOften(left) => {
+            let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            let detail = format!("too many failed attempts; try again in {seconds} s");
+            Problem::new(Status::TooManyRequests, detail).retry_after(seconds)
+        }
+        Refusal::Busy => {
+            Problem::new(Status::ServiceUnavailable, "too many logins at once").retry_after(2)
+        }
+        Refusal::Failed => {
+            Problem::new(Status::ServiceUnavailable, "the login could not be checked; try again")
+                .retry_after(5)
+        }
+    }
+}
+
+/// SECURITY: a header says who comes only on a connection from a listed proxy; from anybody else
+/// it is as good as none.
+fn by_header(
+    request: &Request<'_>,
+    site: &Site,
+    client: &Client,
+) -> Result<Option<Visitor>, Problem> {
+    let policy = site.auth.policy();
+    let Some(login) = &policy.header_login else { return Ok(None) };
+    let is_believed =
+        client.peer.is_some_and(|peer| login.from.iter().any(|network| holds(network, peer.ip())));
+    if !is_believed {
+        return Ok(None);
+    }
+    let mut names = request.headers().get(&login.user);
+    let Some(name) = names.next().map(str::trim).filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    // A proxy that adds its header beside the client's instead of in its place.
+    if names.next().is_some() {
+        let detail = format!("there are two `{}` headers; expected the proxy's alone", login.user);
+        return Err(Problem::new(Status::BadRequest, detail));
+    }
+    let groups = request.headers().get(&login.groups).flat_map(|value| value.split(','));
+    let groups = groups.map(str::trim).filter(|group| !group.is_empty()).map(str::to_owned);
+    let way = Way::Header { groups: groups.collect() };
+    Ok(Some(Visitor { name: name.into(), way }))
+}
+
+/// The subject's common name of a certificate that our authority has signed.
+async fn by_certificate(request: &Request<'_>) -> Option<Visitor> {
+    let Outcome::Success(certificate) = request.guard::<Certificate<'_>>().await else {
+        return None;
+    };
+    let name = certificate.subject().common_name()?.trim();
+    (!name.is_empty()).then(|| Visitor { name: name.into(), way: Way::Certificate })
+}

@@ -1,0 +1,253 @@
+//! Redact: masks what rules say must not be shown, in the bytes as they come from a file, before
+//! anybody filters or encodes them. A mask is as long as what it hides, so that every place in the
+//! log stays what it was.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use regex::bytes::Regex;
+
+use crate::line::split::Encoding;
+
+/// How much of a line is looked at before and after a piece of it: a secret of up to this length is
+/// masked also where a long line is cut.
+pub const CONTEXT_BYTES: usize = 4096;
+
+/// Masks the secrets of one source.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    patterns: Arc<[Regex]>,
+}
+
+impl Redactor {
+    /// Masks what any of these patterns matches: their groups, or all where one has none.
+    #[must_use]
+    pub fn new(patterns: Vec<Regex>) -> Self {
+        Redactor { patterns: patterns.into() }
+    }
+
+    /// Whether there is nothing to mask.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// `bytes` with masks, or none if they hold no secret. `before` is how their first line begins,
+    /// `after` how their last one goes on.
+    #[must_use]
+    pub fn mask(
+        &self,
+        encoding: Encoding,
+        before: &[u8],
+        bytes: &[u8],
+        after: &[u8],
+    ) -> Option<Vec<u8>> {
+        if self.is_empty() {
+            return None;
+        }
+        let joined;
+        let all = if before.is_empty() && after.is_empty() {
+            bytes
+        } else {
+            joined = [before, bytes, after].concat();
+            &joined
+        };
+        let own = before.len()..before.len() + bytes.len();
+        let mut masked = None;
+        let mut from = 0;
+        let mut line_ends = Vec::new();
+        encoding.for_each_line_end(all, |end| line_ends.push(end));
+        line_ends.push(all.len());
+        for end in line_ends {
+            let line = all.get(from..end).unwrap_or_default();
+            self.for_each_secret(encoding, line, |secret| {
+                let start = (from + secret.start).max(own.start);
+                let end = (from + secret.end).min(own.end);
+                if start < end {
+                    let masked = masked.get_or_insert_with(|| bytes.to_vec());
+                    hide(masked, start - own.start..end - own.start, encoding);
+                }
+            });
+            from = end;
+        }
+        masked
+    }
+
+    /// Calls for each stretch of a line that is to be hidden, in bytes from its start.
+    fn for_each_secret(
+        &self,
+        encoding: Encoding,
+        line: &[u8],
+        mut found: impl FnMut(Range<usize>),
+    ) {
+        match encoding {
+            Encoding::Utf8 => match std::str::from_utf8(line) {
+                Ok(_text) => self.search(line, found),
+                Err(_odd) => self.search(&plain(line), |at| found(whole_characters(line, at))),
+            },
+            Encoding::Utf16Le | Encoding::Utf16Be => {
+                let (text, places) = decoded(line, encoding);
+                let place = |at: usize| {
+                    let character = places.partition_point(|(offset, _)| *offset < at);
+                    places.get(character).map_or(line.len(), |(_, place)| *place)
+                };
+                self.search(text.as_bytes(), |at| found(place(at.start)..place(at.end)));
+            }
+        }
+    }
+
+    fn search(&self, text: &[u8], mut found: impl FnMut(Range<usize>)) {
+        for pattern in self.patterns.iter().filter(|pattern| pattern.is_match(text)) {
+            for captures in pattern.captures_iter(text) {
+                let mut groups = captures.iter();
+                let whole = groups.next().flatten();
+                let mut has_group = false;
+                for group in groups.flatten() {
+                    has_group = true;
+                    found(group.range());
+                }
+                if let Some(whole) = whole.filter(|_| !has_group) {
+                    found(whole.range());
+                }
+            }
+        }
+    }
+}
+
+/// Puts a mask over a stretch. Line ends are left alone: no rule makes one line of two.
+fn hide(bytes: &mut [u8], stretch: Range<usize>, encoding: Encoding) {
+    let Some(stretch) = bytes.get_mut(stretch) else { return };
+    match encoding {
+        Encoding::Utf8 => {
+            let hidden = stretch.iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r'));
+            hidden.for_each(|byte| *byte = MASK);
+        }
+        Encoding::Utf16Le => fill(stretch, [MASK, 0]),
+        Encoding::Utf16Be => fill(stretch, [0, MASK]),
+    }
+}
+
+fn fill(stretch: &mut [u8], mask: [u8; 2]) {
+    for unit in stretch.chunks_exact_mut(2) {
+        let is_line_end =
+            unit.iter().any(|byte| matches!(byte, b'\n' | b'\r')) && unit.contains(&0);
+        if !is_line_end {
+            unit.copy_from_slice(&mask);
+        }
+    }
+}
+
+/// The line with a plain character in place of each byte that is no text, so that it does not end a
+/// secret.
+fn plain(line: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(line.len());
+    for part in line.utf8_chunks() {
+        plain.extend_from_slice(part.valid().as_bytes());
+        plain.resize(plain.len() + part.invalid().len(), b'?');
+    }
+    plain
+}
+
+/// A stretch with all of the characters that it touches: a pattern may match single bytes.
+fn whole_characters(line: &[u8], stretch: Range<usize>) -> Range<usize> {
+    let is_inside = |at: usize| line.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let (mut start, mut end) = (stretch.start, stretch.end);
+    while start > 0 && is_inside(start) {
+        start -= 1;
+    }
+    while is_inside(end) {
+        end += 1;
+    }
+    start..end
+}
+
+/// A line of UTF-16 as text, and for each character its place in the text and in the line.
+fn decoded(line: &[u8], encoding: Encoding) -> (String, Vec<(usize, usize)>) {
+    let units = line.chunks_exact(2).map(|unit| {
+        let unit = [unit.first().copied().unwrap_or(0), unit.get(1).copied().unwrap_or(0)];
+        if encoding == Encoding::Utf16Be {
+            u16::from_be_bytes(unit)
+        } else {
+            u16::from_le_bytes(unit)
+        }
+    });
+    let (mut text, mut places, mut at) = (String::new(), Vec::new(), 0);
+    for character in char::decode_utf16(units) {
+        let character = character.unwrap_or('?');
+        places.push((text.len(), at));
+        text.push(character);
+        at += 2 * character.len_utf16();
+    }
+    (text, places)
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redactor({} patterns)", self.patterns.len())
+    }
+}
+
+const MASK: u8 = b'*';
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor(patterns: &[&str]) -> Redactor {
+        Redactor::new(patterns.iter().map(|pattern| Regex::new(pattern).unwrap()).collect())
+    }
+
+    #[track_caller]
+    fn check(pattern: &str, line: &[u8], expected: &[u8]) {
+        let masked = redactor(&[pattern]).mask(Encoding::Utf8, b"", line, b"");
+        let masked = masked.unwrap_or_else(|| line.to_vec());
+        assert_eq!(masked.escape_ascii().to_string(), expected.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn groups_are_masked_or_all_of_a_match() {
+        check(r"password=(\S+)", b"a password=x1 b\n", b"a password=** b\n");
+        check(r"password=\S+", b"a password=x1 b\n", b"a *********** b\n");
+        check(r"k=(\d+)|t=(\d+)", b"k=12 t=345\n", b"k=** t=***\n");
+        check(r"(?i)token", b"TOKEN\ntoken\n", b"*****\n*****\n");
+        check(r"^a", b"a\nba\na\n", b"*\nba\n*\n");
+        check(r"x*", b"axxb\n", b"a**b\n");
+        check(r"a\sb", b"a\nb\n", b"a\nb\n");
+        check(r"(?s)p=(.*)", b"p=1\r\nq\r\n", b"p=*\r\nq\r\n");
+    }
+
+    #[test]
+    fn characters_stay_whole_and_odd_bytes_end_no_secret() {
+        check(r"p=(\S+)", "p=äöü ä\n".as_bytes(), "p=****** ä\n".as_bytes());
+        check(r"p=(\S+)", b"p=ab\xffcd e\n", b"p=***** e\n");
+        check(r"p=(\S+)", b"p=\xc3\xa4\xff e\xff\n", b"p=*** e\xff\n");
+    }
+
+    #[test]
+    fn a_secret_is_masked_across_the_cut_on_both_sides() {
+        let redactor = redactor(&[r#""pw":"([^"]*)""#]);
+        let line = b"{\"pw\":\"secret\"}\n";
+        for cut in 0..line.len() {
+            let (one, two) = line.split_at(cut);
+            let hide = |before: &[u8], bytes: &[u8], after: &[u8]| {
+                let masked = redactor.mask(Encoding::Utf8, before, bytes, after);
+                masked.unwrap_or_else(|| bytes.to_vec())
+            };
+            let joined = [hide(b"", one, two), hide(one, two, b"")].concat();
+            assert_eq!(joined, b"{\"pw\":\"******\"}\n", "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn utf_16_is_masked_unit_by_unit() {
+        for (encoding, to_bytes) in [
+            (Encoding::Utf16Le, u16::to_le_bytes as fn(u16) -> [u8; 2]),
+            (Encoding::Utf16Be, u16::to_be_bytes),
+        ] {
+            let bytes = |text: &str| text.encode_utf16().flat_map(to_bytes).collect::<Vec<u8>>();
+            let masked = redactor(&[r"p=(\S+)"]).mask(encoding, b"", &bytes("ä p=s€𝄞 x\nq\n"), b"");
+            assert_eq!(masked.unwrap(), bytes("ä p=**** x\nq\n"));
+        }
+    }
+}
