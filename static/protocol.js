@@ -5,10 +5,10 @@
 export class Refusal extends Error {
 	constructor(/** @type {string} */ detail, status = 0, retryAfter = 0) {
 		super(detail);
-		Object.assign(this, { status, retryAfter });
+		this.status = status;
+		/** In seconds. */
+		this.retryAfter = retryAfter;
 	}
-	status = 0;
-	/** In seconds. */ retryAfter = 0;
 }
 
 /** The root of all URLs, whatever a proxy puts before it. */
@@ -25,12 +25,6 @@ export function logUrl(name, query = {}) {
 export const isGlob = (name) => /[*?[{]/.test(name);
 /** @param {string[]} names */
 export const globOf = (names) => `{${names.map((name) => name.replace(/[*?[\]{},]/g, "[$&]")).join(",")}}`;
-
-/** The names that `globOf` has joined; none for another pattern. @param {string} glob */
-export function namesOf(glob) {
-	const names = glob.slice(1, -1).split(/,(?!\])/).map((name) => name.replace(/\[(.)\]/gs, "$1"));
-	return globOf(names) === glob ? names : null;
-}
 
 /** The records of an answer, as many at a time as have come. @param {URL} url @param {AbortSignal} [signal] @param {() => unknown} [ready] waited for before each read: who does not read slows the server */
 export async function* readRecords(url, signal, ready) {

@@ -1,6 +1,6 @@
 // @ts-check
 // The page: its panes, and what the tools around them do to them.
-import { $ } from "./list/dom.js";
+import { $, element } from "./list/dom.js";
 import { LogView } from "./list/log-view.js";
 import { ofLevel, ofPattern } from "./model/finder.js";
 import { Marks } from "./model/marks.js";
@@ -15,6 +15,8 @@ import { plural } from "./text/format.js";
 import { toRegExp } from "./text/pattern.js";
 
 const TOAST_MS = 4000;
+/** Relative times grow. */
+const AGES_MS = 10_000;
 const isOn = (id) => $(id).ariaPressed === "true";
 const turn = (id, isOn) => ($(id).ariaPressed = String(isOn));
 
@@ -39,8 +41,8 @@ class Page {
 			known: () => this.#openLatest(),
 		});
 		this.palette = new Palette(() => this.sources.all.keys(), (name, how) => this.open(name, how));
-		this.#readUrl();
 		this.#bindTools();
+		this.#readUrl();
 		announce(() => this.pane?.model);
 		listenToKeys((action) => this.actions[action]?.());
 		addEventListener("popstate", () => this.#readUrl());
@@ -48,10 +50,8 @@ class Page {
 			for (const { model } of this.panes) if (model.isFollowing && !document.hidden) model.unread = 0;
 			this.stateChanged();
 		});
-		setInterval(() => {
-			this.stateChanged();
-			if (this.look.time === "relative") for (const pane of this.panes) pane.refreshTimes();
-		}, 1000);
+		setInterval(() => this.stateChanged(), 1000);
+		setInterval(() => this.look.time === "relative" && this.#showLook(), AGES_MS);
 	}
 
 	// The URL: what is shown stands in the path and query, how it looks in the fragment.
@@ -112,7 +112,7 @@ class Page {
 
 	#panesChanged() {
 		$("panes").classList.toggle("split", this.panes.length > 1);
-		$("name").textContent = this.panes.map((pane) => pane.sources.join(" + ") || pane.name).join(" | ");
+		$("name").textContent = this.panes.map(({ name }) => name.replace(/^\{|\}$/g, "")).join(" | ");
 		writeUrl({}, { panes: this.panes.slice(1).map((pane) => pane.name).join("|") });
 		this.sources.render();
 		this.stateChanged();
@@ -138,11 +138,10 @@ class Page {
 	}
 
 	#showLook() {
-		const { theme, isWrapped, time, isLarge } = this.settings;
+		const { theme, isWrapped, time } = this.settings;
 		const html = document.documentElement;
 		html.dataset.theme = theme;
 		html.classList.toggle("wrap", isWrapped);
-		html.classList.toggle("large", isLarge);
 		turn("wrap", isWrapped);
 		Object.assign(this.look, { isWrapped, time, highlight: toRegExp(this.highlighted || this.filter.grep) });
 		for (const pane of this.panes) pane.refresh();
@@ -305,7 +304,6 @@ class Page {
 			$("more").showModal();
 		},
 		saveText: () => downloadText(asText(this.#loaded), this.#fileName("txt")),
-		saveNdjson: () => downloadText(asNdjson(this.#loaded), this.#fileName("ndjson")),
 		saveFiltered: () => this.#save({ ...this.filter, format: "text", tail: "all", follow: "false" }, "txt"),
 		saveSource: () => this.#save({ format: "raw" }, "log"),
 		clearView: () => this.pane?.model.clear(),
@@ -345,6 +343,7 @@ class Page {
 			if (button) this.actions[button.dataset.act ?? ""]?.();
 			else if (/** @type {Element} */ (target).closest("main")) this.#drawer(false);
 		});
+		$("levels").append(...["", "debug", "info", "warn", "error", "fatal"].map((value) => Object.assign(element("button", "", value || "all"), { value })));
 		$("levels").addEventListener("click", ({ target: { value } }) => {
 			if (value !== undefined) void this.setFilter({ level: value === this.filter.level ? "" : value });
 		});

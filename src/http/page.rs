@@ -95,7 +95,7 @@ pub struct Asset {
 #[get("/static/<file..>")]
 pub fn asset(file: PathBuf) -> Result<Asset, Problem> {
     let none = || Problem::new(Status::NotFound, "the page has no such file");
-    let name = file.to_str().filter(|name| *name != INDEX).ok_or_else(none)?;
+    let name = file.to_str().filter(|name| !name.ends_with(".html")).ok_or_else(none)?;
     if !Files::iter().any(|known| known == name) {
         return Err(none());
     }

@@ -2,9 +2,9 @@
 // <tailcast-log>: one pane. It shows a model, follows its end, and knows which line is selected.
 import { findBeyond, findHere } from "../model/finder.js";
 import { LogModel } from "../model/log-model.js";
-import { globOf, isGlob, namesOf } from "../protocol.js";
+import { globOf, isGlob } from "../protocol.js";
 import { firstAfter } from "../stream/pages.js";
-import { formatTime, plural } from "../text/format.js";
+import { plural } from "../text/format.js";
 import { printable } from "../text/visible.js";
 import { element } from "./dom.js";
 import { buildRow } from "./row.js";
@@ -12,7 +12,6 @@ import { HEAD_PX, VirtualList } from "./virtual-list.js";
 
 /** A target that does not come is let go of. */
 const TARGET_MS = 3000;
-const HUES = [210, 30, 140, 280, 0, 180, 55, 320, 100, 245];
 let isSeen = false;
 
 /** @implements {Delegate} */
@@ -127,14 +126,13 @@ export class LogView extends HTMLElement {
 	#renderEnds(nBelow) {
 		const { isAtBegin, isCleared, isLoadingOlder, olderError, store, unread, isBehind, isFollowing } = this.model;
 		let head = isAtBegin ? (store.lines.length ? "the beginning" : "no lines yet") : "show earlier lines";
-		if (isCleared) head = "cleared: show earlier lines";
+		if (isCleared) head = "show earlier lines";
 		else if (isLoadingOlder) head = "loading earlier lines…";
 		else if (olderError) head = `earlier lines could not be read (${olderError}): try again`;
 		else if (!store.places.size) head = "";
 		this.head.disabled = !head || isLoadingOlder || (isAtBegin && !isCleared);
 		const badge = unread ? `↓ ${plural(unread, `${isBehind ? "or more " : ""}new line`)}` : "↓ to the end";
-		if (this.head.textContent !== head) this.head.textContent = head;
-		if (this.badge.textContent !== badge) this.badge.textContent = badge;
+		for (const [button, text] of /** @type {const} */ ([[this.head, head], [this.badge, badge]])) if (button.textContent !== text) button.textContent = text;
 		this.badge.hidden = isFollowing || !(nBelow > 0 || isBehind || unread);
 	}
 
@@ -145,15 +143,9 @@ export class LogView extends HTMLElement {
 		this.schedule();
 	}
 
-	/** The relative times have grown. */
-	refreshTimes() {
-		for (const cell of this.box.querySelectorAll("time")) {
-			if (cell.dataset.at) cell.textContent = formatTime(Number(cell.dataset.at), this.host.look.time, Date.now());
-		}
-	}
-
+	/** Neighbours in the order of their coming are far apart on the wheel. */
 	#hue = (source) => {
-		if (!this.#hues.has(source)) this.#hues.set(source, HUES[this.#hues.size % HUES.length]);
+		if (!this.#hues.has(source)) this.#hues.set(source, (210 + this.#hues.size * 137) % 360);
 		return this.#hues.get(source);
 	};
 
@@ -194,7 +186,6 @@ export class LogView extends HTMLElement {
 		const heads = this.model.store.lines.filter((line) => line.nFollowers);
 		const isFolded = heads.some((head) => !head.isFolded);
 		for (const head of heads) this.#change(head, { isFolded });
-		this.host.say(`${plural(heads.length, "stack trace")} ${isFolded ? "folded" : "unfolded"}`);
 	}
 
 	/** Opens what the selected line holds, or folds what belongs to it. */
@@ -311,7 +302,7 @@ export class LogView extends HTMLElement {
 
 	/** The sources it shows, as far as they are known by name. */
 	get sources() {
-		return isGlob(this.name) ? (namesOf(this.name) ?? [...this.model.store.places.keys()]) : [this.name];
+		return isGlob(this.name) ? [...this.model.store.places.keys()] : [this.name];
 	}
 
 	/** Its name with one more source, or one less. @param {string} source */

@@ -1,6 +1,5 @@
 // @ts-check
 // Row: a line as an element.
-import { MAX_LINE_CHARS } from "../model/line.js";
 import { decorate } from "../text/decorate.js";
 import { brief } from "../text/fields.js";
 import { formatTime, plural, size } from "../text/format.js";
@@ -19,8 +18,8 @@ export function buildRow(line, look, isMerged, hue) {
 	const row = element("div", line.head ? "row follower" : "row");
 	if (level) row.dataset.level = level;
 	const isMarked = look.marks.has(line);
-	const gutter = element("span", "gutter", button("mark", "", isMarked ? "Take the mark away (m)" : "Mark this line (m)", isMarked, "aria-pressed"));
-	if (fields) gutter.append(button("toggle", isOpen ? "▾" : "▸", "Show the fields (Enter)", isOpen));
+	const gutter = element("span", "gutter", button("mark", "", "Mark (m)", isMarked, "aria-pressed"));
+	if (fields) gutter.append(button("toggle", isOpen ? "▾" : "▸", "Fields (Enter)", isOpen));
 	row.append(gutter);
 	if (look.time !== "written") row.append(timeCell(at, look.time));
 	if (isMerged) {
@@ -29,8 +28,8 @@ export function buildRow(line, look, isMerged, hue) {
 		row.append(source);
 	}
 	row.append(element("span", "text", ...parts.map(partNode)));
-	if (nMore + line.nLost) row.append(button("more", nMore ? `show ${size(nMore)} more` : `${size(line.nLost)} over ${size(MAX_LINE_CHARS)}: download`, "Show the whole line (Enter)", isOpen));
-	if (nFollowers) row.append(button("fold", `${isFolded ? "▸" : "▾"} ${plural(nFollowers, "line")}`, "Fold, unfold (Enter)", !isFolded));
+	if (nMore + line.nLost) row.append(button("more", nMore ? `show ${size(nMore)} more` : `${size(line.nLost)} are left out`, "Whole line (Enter)", isOpen));
+	if (nFollowers) row.append(button("fold", `${isFolded ? "▸" : "▾"} ${plural(nFollowers, "line")}`, "Fold (Enter)", !isFolded));
 	if (isOpen && fields) row.append(fieldTree(fields));
 	return row;
 }
@@ -49,7 +48,6 @@ function timeCell(at, mode) {
 	if (!Number.isNaN(at)) {
 		cell.textContent = formatTime(at, mode, Date.now());
 		cell.title = new Date(at).toISOString();
-		cell.dataset.at = String(at);
 	}
 	return cell;
 }

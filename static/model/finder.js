@@ -3,8 +3,6 @@
 import { firstAfter, lastBefore } from "../stream/pages.js";
 import { Line } from "./line.js";
 
-const MAX_SOURCES = 16;
-
 /** @param {string[]} levels the least grave first @param {string} what @returns {Wanted} */
 export const ofLevel = (levels, what) => ({ what, test: ({ level }) => levels.includes(level ?? ""), query: { level: levels[0] } });
 
@@ -23,7 +21,7 @@ export function findHere(lines, from, direction, wanted) {
 export async function findBeyond(model, direction, wanted, signal) {
 	const accept = (record) => wanted.test(new Line(record));
 	const query = { ...model.filter, ...wanted.query };
-	const found = await Promise.all([...model.store.places].slice(0, MAX_SOURCES).map(([source, { first, last }]) => {
+	const found = await Promise.all([...model.store.places].map(([source, { first, last }]) => {
 		if (direction < 0) return first ? lastBefore(source, first, query, signal, accept) : null;
 		return last ? firstAfter(source, { ...query, from: last }, signal, accept) : null;
 	}));

@@ -1,7 +1,7 @@
 // @ts-check
 // Palette: to a source by a few letters of its name.
 import { $, element } from "../list/dom.js";
-import { fuzzyFind } from "../text/fuzzy.js";
+import { fuzzyFind } from "./fuzzy.js";
 
 const MAX_SHOWN = 50;
 /** @type {Record<string, number>} */
@@ -24,7 +24,6 @@ export class Palette {
 		this.find = () => {
 			const found = fuzzyFind(input.value, names(), MAX_SHOWN);
 			list.replaceChildren(...found.map((name, i) => Object.assign(element("div", "option", name), { role: "option", id: `option-${i}` })));
-			$("palette-none").hidden = found.length > 0;
 			select(0);
 		};
 		const choose = (option, { altKey, ctrlKey, shiftKey }) => {

@@ -7,7 +7,7 @@ export const fragment = () => new URLSearchParams(location.hash.slice(1));
 
 /** @returns {Settings} */
 export function readSettings() {
-	/** @type {any} */ const settings = { theme: "system", isWrapped: false, time: "local", isLarge: false };
+	/** @type {any} */ const settings = { theme: "system", isWrapped: false, time: "local" };
 	try {
 		Object.assign(settings, JSON.parse(localStorage.getItem(KEY) ?? "{}"));
 	} catch { /* Kept from us, or not ours: the defaults. */ }

@@ -42,7 +42,7 @@ export class Sources {
 				this.all = new Map(sources.map((source) => [source.name, source]));
 				this.host.known();
 			},
-			added: (source) => this.all.set(source.name, { ...source, isNew: true, at: Date.now() }),
+			added: (source) => this.all.set(source.name, { ...source, at: Date.now() }),
 			removed: ({ name }) => this.all.delete(name),
 			changed: (source) => Object.assign(this.all.get(source.name) ?? {}, source, { at: Date.now() }),
 		};
@@ -117,11 +117,11 @@ export class Sources {
 }
 
 /** @param {SourceStatus} source @param {boolean} isShown */
-function sourceRow({ name, size: bytes, modified, at = 0, isNew }, isShown) {
+function sourceRow({ name, size: bytes, modified, at = 0 }, isShown) {
 	const now = Date.now();
 	const age = modified ? span(Math.max(0, now - Date.parse(modified))) : "empty";
 	const link = element("a", "", element("i"), element("span", "name", printable(name.slice(folderOf(name).length))), element("small", "", `${size(bytes)} · ${age}`));
-	const row = element("div", `source-row ${now - at < ACTIVE_MS ? "active" : ""} ${isNew ? "new" : ""}`, link);
+	const row = element("div", now - at < ACTIVE_MS ? "source-row active" : "source-row", link);
 	Object.assign(link, { href: logUrl(name).href, title: name, ariaCurrent: isShown ? "page" : null });
 	Object.assign(link.dataset, { key: `open${name}`, how: "open" });
 	for (const [how, sign, words] of [["split", "◫", "Show beside"], ["merge", "+", "Merge by time"]]) {

@@ -13,15 +13,15 @@ const ANNOUNCE_MS = 10_000;
 export function statusOf({ connection, heartbeat, heartbeatAt, news, isFollowing, lastLineAt }) {
 	const { kind, reason, retryAt } = connection.state;
 	const now = Date.now();
-	if (kind === "connecting") return [reason ? `reconnecting: ${reason}` : "connecting…", "warn"];
+	if (kind === "connecting") return ["connecting…", "warn"];
 	if (kind === "waiting") return [`reconnecting in ${Math.max(1, Math.ceil((retryAt - now) / 1000))} s: ${reason}`, "warn"];
 	if (kind === "ended") return [`ended: ${ENDS[reason] ?? reason}`, "bad"];
 	if (news && now - news.at < NEWS_MS) return [news.text, news.isBad ? "warn" : "good"];
 	const { behind = 0, modified } = (heartbeatAt > lastLineAt && heartbeat) || {};
 	if (behind > BEHIND_BYTES) return [`behind by ${size(behind)}`, "warn"];
 	if (!isFollowing) return ["paused", "calm"];
-	const quiet = now - Math.max(lastLineAt && heartbeatAt < lastLineAt ? lastLineAt : 0, Date.parse(modified ?? "") || 0);
-	return heartbeatAt > lastLineAt && modified && quiet > QUIET_MS ? [`quiet for ${span(quiet)}`, "calm"] : ["live", "good"];
+	const quiet = now - Date.parse(modified ?? "");
+	return quiet > QUIET_MS ? [`quiet for ${span(quiet)}`, "calm"] : ["live", "good"];
 }
 
 /** @param {LogModel | undefined} model @param {number} unread @param {string} name */

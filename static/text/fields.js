@@ -30,8 +30,7 @@ export function parseLogfmt(text) {
 	const pairs = [...text.matchAll(PAIR)];
 	const end = pairs.at(-1);
 	if (!end || pairs.length < 2 || end.index + end[0].length < text.length) return null;
-	const unescape = (_, char) => ({ n: "\n", t: "\t" })[char] ?? char;
-	return pairs.map(([, key, quoted, bare]) => [key, quoted?.replace(/\\(.)/g, unescape) ?? bare]);
+	return pairs.map(([, key, quoted, bare]) => [key, quoted?.replace(/\\(["\\])/g, "$1") ?? bare]);
 }
 
 /** The message of a line and its other fields, without the time; none where it is plain text. @param {string} text @returns {Fields | null} */

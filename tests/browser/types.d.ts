@@ -45,9 +45,8 @@ interface SourceStatus {
 	name: string;
 	size: number;
 	modified: string | null;
-	/** When it was last seen changing, and whether it came while the page was open. */
+	/** When it was last seen changing. */
 	at?: number;
-	isNew?: boolean;
 }
 
 // A stream and who looks at it.
@@ -168,5 +167,4 @@ interface Settings {
 	theme: "system" | "light" | "dark";
 	isWrapped: boolean;
 	time: "local" | "utc" | "relative" | "written";
-	isLarge: boolean;
 }
