@@ -8,14 +8,16 @@ pub mod user;
 use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use crate::cli::connect::{ConnectArgs, ConnectArgsError};
 pub use crate::cli::follow::FollowArgs;
 use crate::cli::token::TokenCommand;
 use crate::cli::user::UserCommand;
 use crate::config::Overrides;
+use crate::when::parse_span;
 
 /// Takes the arguments of the process, program name first, apart.
 ///
@@ -26,7 +28,14 @@ where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
 {
-    Cli::try_parse_from(arguments).map(|cli| cli.command.unwrap_or(Command::Serve(cli.serve)))
+    // Of the flags that `check` has from others, these mean nothing without a URL.
+    let command = Cli::command().mut_subcommand("check", |check| {
+        CONNECT_FLAGS
+            .iter()
+            .fold(check, |check, flag| check.mut_arg(flag, |argument| argument.requires("url")))
+    });
+    let cli = Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)?;
+    Ok(cli.command.unwrap_or(Command::Serve(cli.serve)))
 }
 
 /// Follow log files in a browser, with curl, or over a WebSocket.
@@ -53,7 +62,11 @@ pub enum Command {
     #[command(after_long_help = EXAMPLES)]
     Serve(ServeArgs),
     /// Explain the configuration: each value, and where it was said.
-    Check(ServeArgs),
+    ///
+    /// With --url, measure a server from outside instead: whether lines arrive at once and WebSockets
+    /// come through, and which line of the proxy's configuration to change where not.
+    #[command(after_long_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
     /// Add, list and remove those who log in with a password.
     #[command(subcommand)]
     User(UserCommand),
@@ -92,6 +105,23 @@ pub struct ServeArgs {
     pub insecure: bool,
 }
 
+/// What `check` takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct CheckArgs {
+    /// Measure the server whose front page is here, through whatever proxy is before it.
+    #[arg(long, value_name = "URL", conflicts_with_all = SERVE_FLAGS)]
+    pub url: Option<String>,
+    /// With --url: also see whether a quiet stream stays open for as long (such as 2m).
+    #[arg(long, value_name = "SPAN", value_parser = parse_span, requires = "url")]
+    pub hold: Option<Duration>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap takes a doc here for the command's own")]
+    pub connect: ConnectArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap takes a doc here for the command's own")]
+    pub serve: ServeArgs,
+}
+
 /// What `ls` takes.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct LsArgs {
@@ -126,6 +156,17 @@ Examples:
 Then:
   curl http://127.0.0.1:8000/logs/access.log
   curl 'http://127.0.0.1:8000/logs/access.log?tail=100&level=error'";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  tailcast check                         the sources in Rocket.toml
+  tailcast check /var/log/nginx
+  tailcast check --url https://logs.example.org/
+  tailcast check --url https://example.org/ops/logs/ --ca own.pem --hold 2m";
+
+/// The flags of `serve`, which say nothing about a server elsewhere.
+const SERVE_FLAGS: [&str; 6] = ["paths", "port", "address", "config", "demo", "insecure"];
+const CONNECT_FLAGS: [&str; 3] = ["headers", "token_file", "ca"];
 
 const LS_EXAMPLES: &str = "\
 Examples:

@@ -12,8 +12,10 @@
 //! * [`wire`], [`ledger`], [`websocket`], [`http`]: bytes in each format; what a viewer got; full
 //!   duplex; the routes.
 //! * [`client`]: the other end, from anywhere.
-//! * [`config`], [`cli`], [`follow`], [`ls`], [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]:
-//!   what a process needs besides.
+//! * [`config`], [`cli`], [`follow`], [`ls`], [`outside`]: what is typed and configured; the commands
+//!   that ask a server.
+//! * [`demo`], [`metrics`], [`shutdown`], [`listener`], [`server`], [`check`]: what a process needs
+//!   besides.
 
 pub mod auth;
 pub mod catalog;
@@ -36,6 +38,7 @@ pub mod line;
 pub mod listener;
 pub mod ls;
 pub mod metrics;
+pub mod outside;
 pub mod redact;
 pub mod server;
 pub mod shutdown;

@@ -5,11 +5,12 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use tailcast::cli::{self, Command, FollowArgs, LsArgs, ServeArgs};
+use tailcast::cli::{self, CheckArgs, Command, FollowArgs, LsArgs, ServeArgs};
 use tailcast::config::{Config, ConfigError, Overrides};
 use tailcast::demo::Demo;
 use tailcast::follow::{self, StartError};
 use tailcast::ls::{self, LsError};
+use tailcast::outside::{self, OutsideError};
 use tailcast::{check, server};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             let usage = error.downcast_ref::<ConfigError>().map(ConfigError::exit_code);
             let usage = usage.or(error.downcast_ref().map(StartError::exit_code));
             let usage = usage.or(error.downcast_ref().map(LsError::exit_code));
+            let usage = usage.or(error.downcast_ref().map(OutsideError::exit_code));
             ExitCode::from(usage.unwrap_or(1))
         }
     }
@@ -71,8 +73,13 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(args: ServeArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&Overrides::from(args))?;
+fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
+    if let Some(url) = &args.url {
+        let report = client_runtime()?.block_on(outside::run(url, &args))?;
+        print(&report.to_string())?;
+        return Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let config = Config::load(&Overrides::from(args.serve))?;
     print(&check::report(&config)?)
 }
 

@@ -36,7 +36,7 @@ fn serve_is_what_happens_without_a_command() {
 fn check_takes_what_serve_takes() {
     let line = "tailcast check --address ::1 --config c.toml --insecure a";
     let Command::Check(args) = parsed(line) else { panic!("{line}") };
-    let overrides = Overrides::from(args);
+    let overrides = Overrides::from(args.serve);
     let expected = Overrides {
         config_file: Some("c.toml".into()),
         address: Some("::1".parse().unwrap()),

@@ -84,6 +84,13 @@ impl Target {
         Self::parse(url).map(|target| target.to_list())
     }
 
+    /// The URL of a server's front page, below whatever path a proxy puts before it.
+    pub fn front(url: &str) -> Result<Self, UrlError> {
+        let target = Self::parse(url)?;
+        let path = target.path.trim_end_matches('/').to_owned();
+        Ok(Target { path, pairs: Vec::new(), ..target })
+    }
+
     /// The list of sources of the server that the URL is on.
     #[must_use]
     pub fn to_list(&self) -> Self {

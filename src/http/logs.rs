@@ -335,6 +335,9 @@ impl<'r> Responder<'r, 'r> for Answer {
                 for (header, value) in STREAM_HEADERS {
                     response.set_header(Header::new(header, value));
                 }
+                if request.headers().contains("accept-encoding") {
+                    response.set_header(Header::new("Content-Encoding", "identity"));
+                }
                 if format == Format::Raw {
                     response.set_header(Header::new("Content-Disposition", disposition(&name)));
                 }
@@ -402,7 +405,9 @@ fn disposition(name: &str) -> String {
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
 }
 
-/// What every proxy needs on a stream.
+/// What every proxy needs on a stream. To those who could take it packed it is also said to be
+/// encoded as it is: nginx, and Caddy before 2.7, pack it in spite of `no-transform`, and Caddy then
+/// keeps it.
 const STREAM_HEADERS: [(&str, &str); 3] = [
     ("Cache-Control", "no-store, no-transform"),
     ("X-Accel-Buffering", "no"),

@@ -55,6 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["auth", "catalog", "client", "config", "when"]),
     ("follow", &["cli", "client", "shutdown"]),
     ("ls", &["cli", "client", "follow"]),
+    ("outside", &["cli", "client"]),
     ("demo", &[]),
     ("metrics", &[]),
     ("shutdown", &[]),

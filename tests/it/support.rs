@@ -4,11 +4,14 @@
 mod answer;
 mod connection;
 mod follow_process;
+mod gunzip;
 mod log_folder;
 mod odd_server;
+mod pipe;
 mod proxy;
 mod request;
 mod socket;
+mod stalling_disk;
 mod test_server;
 mod viewer;
 
@@ -19,9 +22,11 @@ pub use self::connection::Connection;
 pub use self::follow_process::{Finished, FollowProcess, ls};
 pub use self::log_folder::{LogFile, LogFolder, numbered};
 pub use self::odd_server::{OddServer, answer};
+pub use self::pipe::{Pipe, Tls};
 pub use self::proxy::{Identity, Mode, Proxy};
 pub use self::request::Request;
 pub use self::socket::Socket;
+pub use self::stalling_disk::StallingDisk;
 pub use self::test_server::{Options, TestServer, run};
 pub use self::viewer::{Line, Viewer};
 

@@ -1,17 +1,17 @@
 //! Connection: HTTP/1.1 over one socket: the head, then the body with its chunks taken off.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 
-use super::{DEADLINE, Request};
+use super::{DEADLINE, Pipe, Request};
 
 /// One request under way and its answer as far as it has come.
 #[derive(Debug)]
 pub struct Connection {
-    socket: TcpStream,
+    pipe: Pipe,
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
@@ -45,28 +45,24 @@ impl Connection {
     /// Sends the request and waits for the answer's head.
     #[track_caller]
     pub fn open(address: SocketAddr, request: &Request) -> Self {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
-        if let Some(bytes) = request.receive_buffer_bytes() {
-            socket.set_recv_buffer_size(bytes).unwrap();
-        }
-        if let Some(own) = request.own_address() {
-            socket.bind(&SocketAddr::new(own, 0).into()).unwrap();
-        }
-        socket.connect(&address.into()).unwrap();
-        let mut socket = TcpStream::from(socket);
-        socket.set_nodelay(true).unwrap();
-        socket.set_read_timeout(Some(LOOK)).unwrap();
-        socket.write_all(&request.to_bytes(&address.to_string())).unwrap();
+        Self::attempt(address, request).unwrap()
+    }
+
+    /// As [`Connection::open`]; that there is nobody, or no answer, is an error.
+    pub fn attempt(address: SocketAddr, request: &Request) -> io::Result<Self> {
+        let mut pipe = Pipe::open(address, request, LOOK)?;
+        pipe.write_all(&request.to_bytes(&address.to_string()))?;
+        pipe.flush()?;
         let mut connection = Connection {
-            socket,
+            pipe,
             status: 0,
             headers: Vec::new(),
             pending: Vec::new(),
             framing: Framing::UntilClose,
             end: None,
         };
-        connection.read_head(request.is_head());
-        connection
+        connection.read_head(request.is_head())?;
+        Ok(connection)
     }
 
     /// A header's value.
@@ -87,23 +83,28 @@ impl Connection {
 
     /// Closes the connection with a reset rather than a farewell.
     pub fn reset(self) {
-        SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).unwrap();
+        SockRef::from(self.socket()).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// The client's end.
     pub fn socket(&self) -> &TcpStream {
-        &self.socket
+        self.pipe.socket()
     }
 
-    #[track_caller]
-    fn read_head(&mut self, is_head: bool) {
+    fn read_head(&mut self, is_head: bool) -> io::Result<()> {
         let begun = Instant::now();
         let head_bytes = loop {
             if let Some(at) = find(&self.pending, b"\r\n\r\n") {
                 break at + 4;
             }
-            assert!(self.end.is_none(), "closed before an answer: {:?}", self.pending);
-            assert!(begun.elapsed() < DEADLINE, "no answer within {DEADLINE:?}");
+            if self.end.is_some() {
+                let text = format!("closed before an answer: {:?}", self.pending);
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
+            }
+            if begun.elapsed() > DEADLINE {
+                let text = format!("no answer within {DEADLINE:?}: {:?}", self.pending);
+                return Err(io::Error::new(ErrorKind::TimedOut, text));
+            }
             self.receive();
         };
         let head: Vec<u8> = self.pending.drain(..head_bytes).collect();
@@ -126,12 +127,13 @@ impl Connection {
         if matches!(self.framing, Framing::Length(0)) {
             self.end = Some(End::Complete);
         }
+        Ok(())
     }
 
     /// Waits for a moment for bytes.
     fn receive(&mut self) {
         let mut buffer = vec![0; 64 * 1024];
-        match self.socket.read(&mut buffer) {
+        match self.pipe.read(&mut buffer) {
             Ok(0) => self.end = Some(End::Cut),
             Ok(n_bytes) => self.pending.extend_from_slice(&buffer[..n_bytes]),
             Err(error) if is_timeout(error.kind()) => {}

@@ -1,5 +1,13 @@
 //! Request: what a client sends, byte for byte.
 
+use std::net::SocketAddr;
+
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::Request as Handshake;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+
+use super::Tls;
+
 /// One request.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -8,6 +16,7 @@ pub struct Request {
     headers: Vec<(String, String)>,
     body: String,
     receive_buffer: Option<usize>,
+    tls: Option<Tls>,
     bound_to: Option<std::net::IpAddr>,
 }
 
@@ -25,6 +34,7 @@ impl Request {
             headers: Vec::new(),
             body: String::new(),
             receive_buffer: None,
+            tls: None,
             bound_to: None,
         }
     }
@@ -66,6 +76,22 @@ impl Request {
         self
     }
 
+    /// Asks over TLS.
+    pub fn over(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Asks for the same below this path.
+    pub fn below(mut self, prefix: &str) -> Self {
+        self.path.insert_str(0, prefix);
+        self
+    }
+
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
     /// From which address the client connects.
     pub fn bound_to(mut self, address: &str) -> Self {
         self.bound_to = address.parse().ok();
@@ -84,8 +110,23 @@ impl Request {
         self.method == "HEAD"
     }
 
+    /// The same as a WebSocket handshake.
+    pub(super) fn to_handshake(&self, address: SocketAddr) -> Handshake {
+        let url = format!("ws://{address}{}", self.path);
+        let mut handshake = url.into_client_request().expect("a path");
+        for (name, value) in &self.headers {
+            let name: HeaderName = name.parse().expect("a header's name");
+            let value = HeaderValue::from_str(value).expect("a header's value");
+            handshake.headers_mut().insert(name, value);
+        }
+        handshake
+    }
+
     pub(super) fn to_bytes(&self, host: &str) -> Vec<u8> {
-        let mut text = format!("{} {} HTTP/1.1\r\nHost: {host}\r\n", self.method, self.path);
+        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            text.push_str(&format!("Host: {host}\r\n"));
+        }
         for (name, value) in &self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
         }

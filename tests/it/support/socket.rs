@@ -1,21 +1,19 @@
 //! Socket: a WebSocket client that folds what comes into lines, records and answers.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Response;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
 
-use super::{DEADLINE, TestServer};
+use super::{DEADLINE, Pipe, Request, TestServer};
 
 /// A client's connection. Dropping it closes the TCP connection without a word.
 #[derive(Debug)]
 pub struct Socket {
-    client: WebSocket<TcpStream>,
+    client: WebSocket<Pipe>,
     pub response: Response,
     /// The records of lines, in order.
     pub lines: Vec<Value>,
@@ -46,15 +44,17 @@ impl Socket {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Box<Error>> {
-        let stream = TcpStream::connect(server.address()).expect("the server listens");
-        stream.set_read_timeout(Some(POLL)).expect("a timeout is set");
-        let url = format!("ws://{}{path}", server.address());
-        let mut request = url.into_client_request().map_err(Box::new)?;
-        for (name, value) in headers {
-            let value = HeaderValue::from_str(value).expect("a header's value");
-            request.headers_mut().insert(*name, value);
-        }
-        let mut attempt = client(request, stream);
+        let request = headers
+            .iter()
+            .fold(Request::get(path), |request, (name, value)| request.header(name, value));
+        Self::attempt(server.address(), &request)
+    }
+
+    /// Sends the request as a handshake.
+    pub fn attempt(address: SocketAddr, request: &Request) -> Result<Self, Box<Error>> {
+        let pipe = Pipe::open(address, request, POLL);
+        let pipe = pipe.map_err(|error| Box::new(Error::Io(error)))?;
+        let mut attempt = client(request.to_handshake(address), pipe);
         let (socket, response) = loop {
             match attempt {
                 Ok(done) => break done,
@@ -198,7 +198,7 @@ impl Socket {
 
     /// The TCP connection, for what no library would send.
     pub fn stream(&mut self) -> &mut TcpStream {
-        self.client.get_mut()
+        self.client.get_mut().socket_mut()
     }
 
     fn summary(&self) -> String {

@@ -31,6 +31,7 @@ pub struct Options {
     variables: Vec<(String, String)>,
     config: Option<String>,
     user: Option<u32>,
+    groups: Vec<u32>,
     launcher: Vec<String>,
 }
 
@@ -65,6 +66,12 @@ impl Options {
         self
     }
 
+    /// Lets the user be in these groups beside its own.
+    pub fn groups(mut self, ids: &[u32]) -> Self {
+        self.groups = ids.to_vec();
+        self
+    }
+
     /// Has it started by another program, whose own arguments come first.
     pub fn through(mut self, launcher: &[&str]) -> Self {
         self.launcher = launcher.iter().map(|word| (*word).to_owned()).collect();
@@ -88,7 +95,9 @@ impl Options {
                 command.args([
                     format!("--reuid={id}"),
                     format!("--regid={id}"),
-                    "--clear-groups".to_owned(),
+                    self.groups_argument(),
+                    "--no-new-privs".to_owned(),
+                    "--bounding-set=-all".to_owned(),
                 ]);
                 command.arg(reachable(program));
                 command
@@ -109,6 +118,14 @@ impl Options {
             command.arg("--config").arg(path);
         }
         command
+    }
+
+    fn groups_argument(&self) -> String {
+        let ids: Vec<String> = self.groups.iter().map(ToString::to_string).collect();
+        match ids.as_slice() {
+            [] => "--clear-groups".to_owned(),
+            ids => format!("--groups={}", ids.join(",")),
+        }
     }
 
     /// Starts the server and waits for it to serve.
@@ -210,6 +227,12 @@ impl TestServer {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// Whether it has ended but for threads that the system does not let go of.
+    pub fn is_zombie(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        stat.rsplit_once(") ").is_some_and(|(_, after)| after.starts_with('Z'))
     }
 
     /// Asks it to end (`SIGTERM`) and waits for it.

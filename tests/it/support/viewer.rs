@@ -1,11 +1,13 @@
 //! Viewer: a client that follows a stream and folds it into lines and events.
 
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::connection::{Connection, End, find};
+use super::gunzip::Gunzip;
 use super::{DEADLINE, Request};
 
 /// A client of one stream. What has come is in its fields; [`Viewer::wait_for`] lets more come.
@@ -14,6 +16,8 @@ use super::{DEADLINE, Request};
 pub struct Viewer {
     connection: Connection,
     format: Format,
+    /// Unpacks what a proxy has packed.
+    gunzip: Option<Gunzip>,
     /// What has come and is no whole line or block yet.
     pending: Vec<u8>,
     pub status: u16,
@@ -65,7 +69,12 @@ impl Viewer {
     /// Sends the request and waits for the answer's head.
     #[track_caller]
     pub fn open(address: SocketAddr, request: &Request) -> Self {
-        let connection = Connection::open(address, request);
+        Self::attempt(address, request).unwrap()
+    }
+
+    /// As [`Viewer::open`]; that there is nobody, or no answer, is an error.
+    pub fn attempt(address: SocketAddr, request: &Request) -> io::Result<Self> {
+        let connection = Connection::attempt(address, request)?;
         let content_type = connection.header("content-type").unwrap_or_default();
         let format = match content_type.split(';').next().unwrap_or_default() {
             "text/plain" => Format::Text,
@@ -73,17 +82,19 @@ impl Viewer {
             "text/event-stream" => Format::Sse,
             _ => Format::Bytes,
         };
-        Viewer {
+        let is_packed = connection.header("content-encoding") == Some("gzip");
+        Ok(Viewer {
             status: connection.status,
             connection,
             format,
+            gunzip: is_packed.then(Gunzip::default),
             pending: Vec::new(),
             lines: Vec::new(),
             events: Vec::new(),
             blocks: Vec::new(),
             body: Vec::new(),
             last_id: None,
-        }
+        })
     }
 
     /// Reads until the condition holds for what has come.
@@ -184,7 +195,10 @@ impl Viewer {
     /// Takes what has come, waiting a moment if there is nothing. Nothing is read between calls:
     /// a viewer that is left alone has stopped reading.
     pub fn read(&mut self) {
-        let bytes = self.connection.read();
+        let mut bytes = self.connection.read();
+        if let Some(gunzip) = &mut self.gunzip {
+            bytes = gunzip.unpack(&bytes);
+        }
         if self.format == Format::Bytes {
             self.body.extend(bytes);
             return;
