@@ -298,8 +298,6 @@ class Page {
 		},
 		levels: () => $("levels").firstElementChild.focus(),
 		more: () => {
-			$("chosen").textContent = plural(this.#chosen.length, "chosen line");
-			$("loaded").textContent = plural(this.#loaded.length, "line");
 			for (const select of $("settings").querySelectorAll("select")) select.value = String(this.settings[select.name]);
 			$("more").showModal();
 		},
@@ -307,7 +305,8 @@ class Page {
 		saveFiltered: () => this.#save({ ...this.filter, format: "text", tail: "all", follow: "false" }, "txt"),
 		saveSource: () => this.#save({ format: "raw" }, "log"),
 		clearView: () => this.pane?.model.clear(),
-		retry: () => this.pane?.model.connection.retry(),
+		// Who has to log in again is sent there.
+		retry: () => (this.pane?.model.connection.state.kind === "ended" ? location.reload() : this.pane?.model.connection.retry()),
 		help: () => $("help").showModal(),
 	};
 

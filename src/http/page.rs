@@ -60,7 +60,8 @@ fn module_links() -> String {
     let is_deep = |file: &Cow<'_, str>| DEEP_FOLDERS.iter().any(|folder| file.starts_with(folder));
     let mut modules: Vec<_> = Files::iter().filter(is_deep).collect();
     modules.sort_unstable();
-    let link = |file: &Cow<'_, str>| format!("<link rel=\"modulepreload\" href=\"static/{file}\">\n");
+    let link =
+        |file: &Cow<'_, str>| format!("<link rel=\"modulepreload\" href=\"static/{file}\">\n");
     modules.iter().map(link).collect()
 }
 

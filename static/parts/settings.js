@@ -10,7 +10,7 @@ export function readSettings() {
 	/** @type {any} */ const settings = { theme: "system", isWrapped: false, time: "local" };
 	try {
 		Object.assign(settings, JSON.parse(localStorage.getItem(KEY) ?? "{}"));
-	} catch { /* Kept from us, or not ours: the defaults. */ }
+	} catch { /** Kept from us, or not ours: the defaults. */ }
 	const { wrap, theme } = Object.fromEntries(fragment());
 	if (wrap) settings.isWrapped = wrap === "true";
 	if (["light", "dark"].includes(theme)) settings.theme = theme;
@@ -21,7 +21,7 @@ export function readSettings() {
 export function keepSettings(settings) {
 	try {
 		localStorage.setItem(KEY, JSON.stringify(settings));
-	} catch { /* Then they last as long as the page. */ }
+	} catch { /** Then they last as long as the page. */ }
 }
 
 /** Changes the URL in place; empty values go. @param {Record<string, string>} query @param {Record<string, string>} hash */

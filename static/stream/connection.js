@@ -78,7 +78,7 @@ export class Connection {
 
 	/** Tries at once, if it waits. */
 	retry() {
-		if (this.state.kind === "waiting" || this.state.kind === "ended") void this.#connect();
+		if (this.state.kind === "waiting") void this.#connect();
 	}
 
 	#url = () => logUrl(this.name, { heartbeat: `${HEARTBEAT_MS / 1000}s`, ...this.client.query() });

@@ -20,7 +20,8 @@ function parseObject(text) {
 	try {
 		return JSON.parse(text);
 	} catch {
-		return null; // It only looked like JSON, and is text.
+		// It only looked like JSON, and is text.
+		return null;
 	}
 }
 

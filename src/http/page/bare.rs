@@ -34,7 +34,8 @@ pub(super) fn without_comments(text: &str) -> String {
 /// A style sheet without the spaces that only people need. It holds where a colon with a space after
 /// it ends a property's name, and no text has such pairs.
 pub(super) fn without_spaces(css: &str) -> String {
-    let pairs = [(": ", ":"), ("; ", ";"), (", ", ","), (" {", "{"), ("{ ", "{"), (" }", "}"), (";}", "}")];
+    let pairs =
+        [(": ", ":"), ("; ", ";"), (", ", ","), (" {", "{"), ("{ ", "{"), (" }", "}"), (";}", "}")];
     let css = without_comments(css).replace('\n', " ");
     pairs.iter().fold(css, |css, (spaced, bare)| css.replace(spaced, bare))
 }
@@ -73,7 +74,8 @@ mod tests {
 
     #[test]
     fn a_style_sheet_loses_its_spaces() {
-        let css = "a { color: red; b + &:hover { margin: 0 1px; } }\n/** x */\n.c, .d { x: y(1, 2) }\n";
+        let css =
+            "a { color: red; b + &:hover { margin: 0 1px; } }\n/** x */\n.c, .d { x: y(1, 2) }\n";
         let expected = "a{color:red;b + &:hover{margin:0 1px}} .c,.d{x:y(1,2)} ";
         assert_eq!(without_spaces(css), expected);
     }
