@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::get;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
@@ -96,14 +98,13 @@ pub struct Asset {
 #[get("/static/<file..>")]
 pub fn asset(file: PathBuf) -> Result<Asset, Problem> {
     let none = || Problem::new(Status::NotFound, "the page has no such file");
-    let name = file.to_str().filter(|name| !name.ends_with(".html")).ok_or_else(none)?;
-    if !Files::iter().any(|known| known == name) {
+    let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let name = file.to_str().ok_or_else(none)?;
+    if extension.eq_ignore_ascii_case("html") || !Files::iter().any(|known| known == name) {
         return Err(none());
     }
     let found = Files::get(name).ok_or_else(none)?;
-    let hash = found.metadata.sha256_hash();
-    let etag = hash.iter().take(ETAG_BYTES).map(|byte| format!("{byte:02x}")).collect::<String>();
-    let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let etag = URL_SAFE_NO_PAD.encode(found.metadata.sha256_hash());
     let content_type = ContentType::from_extension(extension).unwrap_or(ContentType::Binary);
     let text = String::from_utf8_lossy(&found.data);
     let body = match extension {
@@ -138,9 +139,6 @@ const INDEX: &str = "index.html";
 
 /// Their modules are imported by others than `viewer.js`.
 const DEEP_FOLDERS: [&str; 3] = ["model/", "stream/", "text/"];
-
-/// Of the file's SHA-256.
-const ETAG_BYTES: usize = 12;
 
 /// `data:` is for the tab's icon, on which the page paints how many lines are new.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
