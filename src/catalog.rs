@@ -10,22 +10,25 @@ pub mod left_out;
 mod naming;
 mod near;
 pub mod pattern;
+mod reach;
 mod roots;
 mod siblings;
 mod snapshot;
 mod walk;
 pub mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Instant;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch as version;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::discovery::{Discovery, Found, FoundSource};
 use crate::catalog::pattern::SourcePattern;
+use crate::catalog::reach::Reach;
 use crate::catalog::watch::{DirectoryWatch, WatchSet};
 use crate::config::SourceSpec;
 use crate::file::location::Location;
@@ -84,12 +87,17 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
 
     /// Looks at the disk now, and publishes what changed; it blocks.
     pub fn rescan(&self) {
-        let mut scanner = self.scanner.lock().unwrap_or_else(PoisonError::into_inner);
+        self.look(&BTreeSet::new());
+    }
+
+    /// Looks everywhere but at the places that do not answer: what is there stays as it was.
+    fn look(&self, silent: &BTreeSet<PathBuf>) {
+        let mut scanner = self.scanner();
         let Scanner { discovery, served, watch_set } = &mut *scanner;
         let is_served = |name: &SourceName, path: &std::path::Path| {
             served.get(name).is_some_and(|location| location.path == path)
         };
-        let mut found = discovery.scan(is_served);
+        let mut found = discovery.scan_but(silent, is_served);
         let before = self.snapshot();
         let mut after = Snapshot::default();
         let mut locations = BTreeMap::new();
@@ -105,20 +113,32 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         after.left_out.sort();
         after.left_out.dedup();
         *served = locations;
-        *watch_set = WatchSet::from(found);
+        if silent.is_empty() {
+            *watch_set = WatchSet::from(found);
+        }
         self.publish(&before, after);
     }
 
     async fn stay_current(self: Arc<Self>) {
-        let mut watch = DirectoryWatch::new();
+        let (mut watch, reach) = (DirectoryWatch::new(), Reach::default());
+        let places = self.scanner().discovery.places();
         loop {
-            watch.follow(self.watch_set()).await;
-            *self.degraded.write().unwrap_or_else(PoisonError::into_inner) = watch.degraded();
-            watch.changed().await;
+            let silent = reach.silent(places.clone()).await;
+            // Even to stop watching a place that does not answer would wait for it.
+            if silent.is_empty() {
+                watch.follow(self.watch_set()).await;
+            }
+            self.set_degraded(&watch, silent.len());
+            if silent.is_empty() {
+                watch.changed().await;
+            } else if tokio::time::timeout(SILENT_PAUSE, watch.changed()).await.is_err() {
+                tracing::debug!(places = silent.len(), "some places do not answer");
+            }
+            let silent = reach.silent(places.clone()).await;
             let catalog = Arc::clone(&self);
             let look = move || {
                 let began = Instant::now();
-                catalog.rescan();
+                catalog.look(&silent);
                 began.elapsed()
             };
             match tokio::task::spawn_blocking(look).await {
@@ -129,6 +149,14 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
                 }
             }
         }
+    }
+
+    fn set_degraded(&self, watch: &DirectoryWatch, n_silent: usize) {
+        let mut reasons = watch.degraded();
+        if n_silent > 0 {
+            reasons.push(format!("{n_silent} of the configured places do not answer"));
+        }
+        *self.degraded.write().unwrap_or_else(PoisonError::into_inner) = reasons;
     }
 
     /// Carries over what was not found but is in use, or not known to be gone.
@@ -143,7 +171,10 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         for (name, location) in served {
             let Some(object) = before.sources.get(name) else { continue };
             let is_missing = !after.sources.contains_key(name);
-            if is_missing && (found.is_unread(&location.path) || (self.keep)(object)) {
+            // A name does not go to another file because its own could not be looked at.
+            let is_unread =
+                locations.get(name) != Some(location) && found.is_unread(&location.path);
+            if is_unread || is_missing && (self.keep)(object) {
                 after.sources.insert(name.clone(), Arc::clone(object));
                 locations.insert(name.clone(), location.clone());
             }
@@ -159,7 +190,11 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
     }
 
     fn watch_set(&self) -> WatchSet {
-        self.scanner.lock().unwrap_or_else(PoisonError::into_inner).watch_set.clone()
+        self.scanner().watch_set.clone()
+    }
+
+    fn scanner(&self) -> MutexGuard<'_, Scanner> {
+        self.scanner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -202,7 +237,10 @@ impl<S: ?Sized> fmt::Debug for Catalog<S> {
 }
 
 /// Counts as the duration of a look that did not end.
-const AFTER_FAILURE: std::time::Duration = std::time::Duration::from_secs(1);
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// Between looks while a place does not answer.
+const SILENT_PAUSE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

@@ -7,9 +7,11 @@ pub mod files;
 pub mod folders;
 pub mod gzip;
 pub mod gzip_indexes;
+mod likeness;
 pub mod lineage;
 pub mod location;
 pub mod older;
+pub mod reserve;
 pub mod rotation;
 pub mod seek;
 pub mod segment;
@@ -23,14 +25,15 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::chunk::Place;
-use crate::cursor::{Cursor, check_of, hash32};
+use crate::cursor::Cursor;
 use crate::feed::{FeedContext, FeedGuard, FeedSlot, LiveEnd};
 use crate::file::files::{Files, SharedFiles};
+use crate::file::likeness::Likeness;
 use crate::file::lineage::Sibling;
 use crate::file::location::Location;
 use crate::file::older::OlderSeek;
 use crate::file::seek::TailSeek;
-use crate::file::segment::{Segment, told_head};
+use crate::file::segment::Segment;
 use crate::file::segment_reader::SegmentReader;
 use crate::file::tail_reader::{Pace, TailReader};
 use crate::file::watch_hub::{WatchGuard, WatchHub};
@@ -83,6 +86,14 @@ struct Found {
     segment: Arc<Segment>,
     offset: u64,
     gap_bytes: Option<u64>,
+    /// What lies before this place, from the start on, belongs to it, too.
+    head: u64,
+}
+
+impl Found {
+    fn at(segment: Arc<Segment>, offset: u64) -> Self {
+        Found { segment, offset, gap_bytes: None, head: 0 }
+    }
 }
 
 impl FileSource {
@@ -107,7 +118,7 @@ impl FileSource {
         let found = match start {
             Start::Oldest => self.oldest()?,
             Start::At(place) => match self.files.segment_of(place) {
-                Some(segment) => Some(Found { segment, offset: place.offset, gap_bytes: None }),
+                Some(segment) => Some(Found::at(segment, place.offset)),
                 None => self.oldest()?,
             },
             Start::Since => match filter.since {
@@ -117,11 +128,7 @@ impl FileSource {
             Start::Tail(n_lines) => Some(self.tail(*n_lines, filter, end)?),
             Start::After(cursor) => return self.after(cursor),
         };
-        Ok(Some(found.unwrap_or_else(|| Found {
-            segment: self.files.absent(),
-            offset: 0,
-            gap_bytes: None,
-        })))
+        Ok(Some(found.unwrap_or_else(|| Found::at(self.files.absent(), 0))))
     }
 
     fn oldest(&self) -> io::Result<Option<Found>> {
@@ -129,7 +136,7 @@ impl FileSource {
         oldest
             .map(|sibling| {
                 let segment = self.files.open(&sibling)?;
-                Ok(Found { segment, offset: 0, gap_bytes: None })
+                Ok(Found::at(segment, 0))
             })
             .transpose()
     }
@@ -184,8 +191,8 @@ impl FileSource {
         }
         let (segment, size) = first;
         let size = if size == u64::MAX { segment.size_and_change()?.0 } else { size };
-        let offset = seek::since(&segment, since, size, &self.context.zone)?;
-        Ok(Found { segment, offset, gap_bytes: None })
+        let start = seek::since(&segment, since, size, &self.context.zone)?;
+        Ok(Found { head: start.head, ..Found::at(segment, start.offset) })
     }
 
     fn tail(&self, n_lines: u64, filter: &Filter, end: &Found) -> io::Result<Found> {
@@ -210,7 +217,7 @@ impl FileSource {
                 offset = seek.in_segment(&segment, lower_in(&segment), size)?;
             }
         }
-        Ok(Found { segment, offset, gap_bytes: None })
+        Ok(Found::at(segment, offset))
     }
 
     /// The place of a cursor, wherever its file is now. None: it is another source's.
@@ -227,7 +234,7 @@ impl FileSource {
                 Err(error) if lineage::is_absence(&error) => continue,
                 Err(error) => return Err(error),
             };
-            match likeness(cursor, &segment)? {
+            match Likeness::of(cursor, &segment)? {
                 Likeness::Sure => {
                     best = Some(segment);
                     break;
@@ -241,7 +248,7 @@ impl FileSource {
             }
         }
         if let Some(segment) = best.or(alike) {
-            return Ok(Some(Found { segment, offset: cursor.offset, gap_bytes: None }));
+            return Ok(Some(Found::at(segment, cursor.offset)));
         }
         if !own_cursor {
             return Ok(None);
@@ -252,7 +259,7 @@ impl FileSource {
             Some(next) => self.files.open(next)?,
             None => self.files.absent(),
         };
-        Ok(Some(Found { segment, offset: 0, gap_bytes: Some(0) }))
+        Ok(Some(Found { gap_bytes: Some(0), ..Found::at(segment, 0) }))
     }
 
     /// The place of a cursor of an empty file, or of none: that file, or an earlier one that was
@@ -266,17 +273,17 @@ impl FileSource {
             Some(first) => self.files.open(first)?,
             None => self.files.absent(),
         };
-        Ok(Found { segment, offset: 0, gap_bytes: None })
+        Ok(Found::at(segment, 0))
     }
 
     /// Where what was written so far ends, an unterminated line included.
     fn written_end(&self) -> io::Result<Found> {
         let Some(sibling) = self.files.youngest()? else {
-            return Ok(Found { segment: self.files.absent(), offset: 0, gap_bytes: None });
+            return Ok(Found::at(self.files.absent(), 0));
         };
         let segment = self.files.open(&sibling)?;
         let offset = if segment.is_archive() { u64::MAX } else { segment.size_and_change()?.0 };
-        Ok(Found { segment, offset, gap_bytes: None })
+        Ok(Found::at(segment, offset))
     }
 
     fn open_at(
@@ -287,73 +294,27 @@ impl FileSource {
     ) -> io::Result<Option<Opened>> {
         let ring_end = end.and_then(|place| {
             let segment = self.files.segment_of(place)?;
-            Some(Found { segment, offset: place.offset, gap_bytes: None })
+            Some(Found::at(segment, place.offset))
         });
         let end = match ring_end {
             Some(end) => end,
             None => self.written_end()?,
         };
         let Some(found) = self.find(start, filter, &end)? else { return Ok(None) };
-        let before = match filter.looks_at_facts() {
+        let before = match filter.looks_at_facts() && found.head == 0 {
             true => seek::lines_before(&found.segment, found.offset)?,
             false => Vec::new(),
         };
         let files = Arc::clone(&self.files);
-        let history = TailReader::new(files, found.segment, found.offset, Pace::Backlog)?;
+        let begin = if found.head > 0 { 0 } else { found.offset };
+        let mut history = TailReader::new(files, found.segment, begin, Pace::Backlog)?;
+        if found.head > 0 {
+            history.leap(found.head, found.offset);
+        }
         let generation = end.segment;
         let end = Place { generation, offset: end.offset, check: 0 };
         Ok(Some(Opened { history: Box::new(history), gap_bytes: found.gap_bytes, before, end }))
     }
-}
-
-/// How far a segment is what a cursor names.
-enum Likeness {
-    Sure,
-    Likely,
-    None,
-}
-
-fn likeness(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Likeness> {
-    let key = &cursor.generation;
-    let head = segment.head();
-    let is_file = segment.id_hash() == key.file;
-    let told = head.get(..usize::from(key.head_bytes));
-    let told = told.filter(|told| told_head(told, segment.redactor()).len() == told.len());
-    let is_head = told.is_some_and(|head| hash32(head) == key.head);
-    let is_known = is_head && key.head_bytes > 0;
-    // A hole punched into what was read leaves zeros in the file's place.
-    let is_hole = is_file && is_zero(head.get(..usize::from(key.head_bytes)).unwrap_or(b"?"));
-    if !(is_head && is_file || is_hole || is_known) {
-        return Ok(Likeness::None);
-    }
-    if segment.is_archive() {
-        return Ok(if is_known { Likeness::Likely } else { Likeness::None });
-    }
-    if segment.size_and_change()?.0 < cursor.offset {
-        return Ok(Likeness::None);
-    }
-    let from = cursor.offset.saturating_sub(crate::cursor::CHECK_BYTES as u64);
-    let before = segment.read_range(from, cursor.offset)?;
-    let is_checked = cursor.check == 0
-        || !may_be_checked(segment, cursor.offset)?
-        || before.is_empty()
-        || check_of(&before) == cursor.check
-        || is_hole && is_zero(&before);
-    Ok(match (is_checked, is_file && is_head) {
-        (false, true | false) => Likeness::None,
-        (true, true) => Likeness::Sure,
-        (true, false) => Likeness::Likely,
-    })
-}
-
-/// SECURITY: where something is masked, a place inside a line is believed without a look at the
-/// bytes before it: the answer would tell whether a letter of a secret was guessed.
-fn may_be_checked(segment: &Segment, offset: u64) -> io::Result<bool> {
-    Ok(segment.redactor().is_empty() || seek::last_line_end(segment, offset)? == offset)
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
 }
 
 impl Source for FileSource {

@@ -20,6 +20,7 @@ pub mod query;
 pub mod site;
 pub mod socket;
 pub mod sources;
+pub mod statuses;
 pub mod viewer;
 
 use rocket::figment::Figment;

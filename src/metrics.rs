@@ -24,6 +24,8 @@ pub struct Metrics {
     pub watches: IntGauge,
     /// Watched files for which no event source could be had, so that they are polled.
     pub polled: IntGauge,
+    /// Live ends whose disk has not answered for some seconds.
+    pub stalled: IntGauge,
     /// Sources in the catalog.
     pub sources: IntGauge,
     /// Lines handed to viewers.
@@ -40,6 +42,8 @@ pub struct Metrics {
     pub bytes_read: IntCounter,
     /// Failed reads, watches and other things that were tried again.
     pub faults: IntCounter,
+    /// Panics, wherever they were.
+    pub panics: IntCounter,
 }
 
 impl Metrics {
@@ -53,6 +57,8 @@ impl Metrics {
             watches: make.gauge("tailcast_watches", "Files watched for the live ends.")?,
             polled: make
                 .gauge("tailcast_polled", "Files polled because they cannot be watched.")?,
+            stalled: make
+                .gauge("tailcast_stalled", "Live ends that wait for a disk that is silent.")?,
             sources: make.gauge("tailcast_sources", "Sources in the catalog.")?,
             lines_sent: make.counter("tailcast_lines_sent_total", "Lines handed to viewers.")?,
             bytes_sent: make.counter("tailcast_bytes_sent_total", "Bytes handed to viewers.")?,
@@ -65,6 +71,7 @@ impl Metrics {
             rotations: make.counter("tailcast_rotations_total", "Rotations seen.")?,
             bytes_read: make.counter("tailcast_bytes_read_total", "Bytes read from logs.")?,
             faults: make.counter("tailcast_faults_total", "What failed and was tried again.")?,
+            panics: make.counter("tailcast_panics_total", "Tasks that were ended by a panic.")?,
             registry: Registry::clone(&registry),
         };
         for format in FORMATS {
@@ -75,6 +82,16 @@ impl Metrics {
         }
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         Ok(metrics)
+    }
+
+    /// Counts each panic of this process from now on, and logs it as a line like all others. A
+    /// panic ends the task or the read that it is in, and nothing else.
+    pub fn count_panics(&self) {
+        let panics = self.panics.clone();
+        std::panic::set_hook(Box::new(move |panic| {
+            panics.inc();
+            tracing::error!("{panic}");
+        }));
     }
 
     /// The counters in Prometheus' text format, version 0.0.4.

@@ -179,6 +179,7 @@ impl Parts {
             Err(error) => tracing::warn!(%error, "the limit of descriptors stays as it is"),
         }
         let metrics = Arc::new(Metrics::new().map_err(|error| start_error(&error))?);
+        metrics.count_panics();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let hub = WatchHub::new(Arc::clone(&metrics));
         // On a thread of its own: looking at a file on a stalled disk holds up the hints only.
@@ -207,7 +208,7 @@ impl Parts {
         tasks.spawn(Arc::clone(&auth).run(hangups, read_config(config), stop.clone()));
         let connections = Arc::<Connections>::default();
         let site = Site {
-            degraded: degraded_check(Arc::clone(&catalog), Arc::clone(&hub)),
+            degraded: degraded_check(&catalog, &hub, &metrics),
             shelf: Shelf::new(catalog),
             auth,
             hosts: Arc::new(config.hosts.clone()),
@@ -226,6 +227,7 @@ impl Parts {
             heartbeat: config.heartbeat,
             stall_limit: config.stall_limit,
             closing: CancellationToken::new(),
+            statuses: Arc::default(),
         };
         Ok(Parts { site, hub, tasks, stop })
     }
@@ -294,12 +296,21 @@ fn read_config(config: &Config) -> ReadConfig {
     })
 }
 
-fn degraded_check(catalog: Arc<Catalog<dyn Source>>, hub: Arc<WatchHub>) -> DegradedCheck {
+fn degraded_check(
+    catalog: &Arc<Catalog<dyn Source>>,
+    hub: &Arc<WatchHub>,
+    metrics: &Arc<Metrics>,
+) -> DegradedCheck {
+    let (catalog, hub, metrics) = (Arc::clone(catalog), Arc::clone(hub), Arc::clone(metrics));
     DegradedCheck(Arc::new(move || {
         let mut reasons = catalog.degraded();
         match hub.n_polled() {
             0 => {}
             n_polled => reasons.push(format!("{n_polled} files cannot be watched and are polled")),
+        }
+        match metrics.stalled.get() {
+            0 => {}
+            n_stalled => reasons.push(format!("{n_stalled} logs wait for a disk that is silent")),
         }
         reasons
     }))

@@ -42,9 +42,23 @@ impl Discovery {
         Self { roots, broken, configured, inspection, entry_limit: ENTRY_LIMIT }
     }
 
+    /// The places that a look goes to.
+    pub(super) fn places(&self) -> BTreeSet<PathBuf> {
+        self.roots.iter().map(|root| root.place().to_path_buf()).collect()
+    }
+
     /// Looks at the disk; it blocks. A source for which `is_served` (its name, its active file) is
     /// true is not judged again: it is found for as long as a file of it is there.
     pub fn scan(&mut self, is_served: impl Fn(&SourceName, &Path) -> bool) -> Found {
+        self.scan_but(&BTreeSet::new(), is_served)
+    }
+
+    /// The same without the roots whose place does not answer; what is there counts as not read.
+    pub(super) fn scan_but(
+        &mut self,
+        silent: &BTreeSet<PathBuf>,
+        is_served: impl Fn(&SourceName, &Path) -> bool,
+    ) -> Found {
         let mut scan = Scan {
             roots: &self.roots,
             configured: &self.configured,
@@ -56,7 +70,13 @@ impl Discovery {
             found: Found { left_out: self.broken.clone(), ..Found::default() },
         };
         for root in &self.roots {
-            if root.is_file() { scan.file(root) } else { scan.directory(root) }
+            if silent.contains(root.place()) {
+                scan.found.unread.push(root.path.clone());
+            } else if root.is_file() {
+                scan.file(root);
+            } else {
+                scan.directory(root);
+            }
         }
         let (mut found, is_cut) = (scan.found, scan.budget.is_overdrawn());
         if is_cut {

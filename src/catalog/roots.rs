@@ -68,6 +68,12 @@ impl Root {
         matches!(self.kind, RootKind::File)
     }
 
+    /// The directory that is looked into: the root itself, or that of a single file.
+    pub(super) fn place(&self) -> &Path {
+        let parent = if self.is_file() { self.path.parent() } else { None };
+        parent.unwrap_or(&self.path)
+    }
+
     /// The folder that rotated siblings of logs in `directory` are moved to.
     pub(super) fn olddir_of(&self, directory: &Path) -> Option<PathBuf> {
         Some(normalised(&directory.join(self.olddir.as_ref()?)))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use crate::feed::ring::{Item, Ring};
@@ -43,6 +44,24 @@ impl Drop for CloseOnDrop {
     }
 }
 
+/// Counts a live end as stalled.
+struct StalledGuard {
+    metrics: Arc<Metrics>,
+}
+
+impl StalledGuard {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        metrics.stalled.inc();
+        StalledGuard { metrics }
+    }
+}
+
+impl Drop for StalledGuard {
+    fn drop(&mut self) {
+        self.metrics.stalled.dec();
+    }
+}
+
 impl FeedTask {
     pub(super) async fn run(mut self) {
         let _close = CloseOnDrop {
@@ -52,9 +71,8 @@ impl FeedTask {
         let Some(mut reader) = self.open().await else { return };
         loop {
             self.end.hints.mark_unchanged();
-            let Ok((back, round)) =
-                self.context.tasks.spawn_blocking(move || read_round(reader)).await
-            else {
+            let reading = self.context.tasks.spawn_blocking(move || read_round(reader));
+            let Ok((back, round)) = self.outlast(reading).await else {
                 self.context.metrics.faults.inc();
                 tracing::error!("a read panicked; its viewers begin anew");
                 return;
@@ -69,11 +87,22 @@ impl FeedTask {
         }
     }
 
+    /// Waits for a blocking call. One that takes very long is told: a disk may have stalled.
+    async fn outlast<T>(&self, mut call: JoinHandle<T>) -> Result<T, JoinError> {
+        if let Ok(done) = tokio::time::timeout(STALLED, &mut call).await {
+            return done;
+        }
+        let _stalled = StalledGuard::new(Arc::clone(&self.context.metrics));
+        tracing::warn!("a read has not come back for {STALLED:?}: its disk does not answer");
+        call.await
+    }
+
     /// Opens the source, again and again until it can be opened or nobody waits for it.
     async fn open(&mut self) -> Option<Box<dyn History>> {
         loop {
             let open = Arc::clone(&self.end.open);
-            match self.context.tasks.spawn_blocking(move || open()).await {
+            let opening = self.context.tasks.spawn_blocking(move || open());
+            match self.outlast(opening).await {
                 Ok(Ok(reader)) => {
                     *lock(&self.feed.ring) = Some(Ring::new(reader.place()));
                     *lock(&self.feed.progress) = reader.progress();
@@ -84,7 +113,11 @@ impl FeedTask {
                     self.context.metrics.faults.inc();
                     tracing::warn!(%error, "a source cannot be read; trying again");
                 }
-                Err(_panicked) => return None,
+                Err(panicked) => {
+                    self.context.metrics.faults.inc();
+                    tracing::error!(%panicked, "the opening of a source panicked");
+                    return None;
+                }
             }
             if !self.wait(SAFETY_TICK).await {
                 return None;
@@ -218,6 +251,9 @@ const POLL_TICK: Duration = Duration::from_millis(250);
 
 /// After this time an item is dropped from the ring; who still wants it reads the file.
 const KEEP_IN_RING: Duration = Duration::from_secs(2);
+
+/// A read that takes longer is told.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// What a round may carry at most.
 const ROUND_BYTES: usize = 1 << 20;

@@ -7,6 +7,8 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+
 use crate::file::gzip::{GzipIndex, GzipReader};
 use crate::file::rotation::Compression;
 
@@ -20,6 +22,13 @@ enum Unpacker {
     Other {
         stream: Box<dyn Read + Send>,
         /// How many unpacked bytes were read.
+        offset: u64,
+    },
+    /// What was there could be read up to here. A decoder must not be asked again: some then take
+    /// up anywhere, or never return.
+    Failed {
+        kind: io::ErrorKind,
+        text: String,
         offset: u64,
     },
 }
@@ -49,11 +58,13 @@ impl ArchiveReader {
     pub fn offset(&self) -> u64 {
         match &self.unpacker {
             Unpacker::Gzip(reader) => reader.offset(),
-            Unpacker::Other { stream: _, offset } => *offset,
+            Unpacker::Other { stream: _, offset }
+            | Unpacker::Failed { kind: _, text: _, offset } => *offset,
         }
     }
 
-    /// Fills `buffer`, or as much of it as there is left.
+    /// Fills `buffer`, or as much of it as there is left. What was unpacked before an error is
+    /// handed out first; the error is then told at each call.
     pub fn read_full(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut n_read = 0;
         while let Some(rest) = buffer.get_mut(n_read..).filter(|rest| !rest.is_empty()) {
@@ -61,7 +72,11 @@ impl ArchiveReader {
                 Ok(0) => break,
                 Ok(n_bytes) => n_read += n_bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let (kind, text, offset) = (error.kind(), error.to_string(), self.offset());
+                    self.unpacker = Unpacker::Failed { kind, text, offset };
+                    return if n_read > 0 { Ok(n_read) } else { Err(error) };
+                }
             }
         }
         Ok(n_read)
@@ -69,6 +84,7 @@ impl ArchiveReader {
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.unpacker {
+            Unpacker::Failed { kind, text, offset: _ } => Err(io::Error::new(*kind, text.clone())),
             Unpacker::Gzip(reader) => reader.read(buffer),
             Unpacker::Other { stream, offset } => {
                 let n_read = stream.read(buffer)?;
@@ -121,9 +137,11 @@ struct ZstdFrames<R: io::BufRead> {
 
 enum ZstdState<R: io::BufRead> {
     Between(R),
-    Frame(Box<ruzstd::decoding::StreamingDecoder<R, ruzstd::decoding::FrameDecoder>>),
+    Frame(Box<ZstdFrame<R>>),
     Ended,
 }
+
+type ZstdFrame<R> = StreamingDecoder<io::Chain<io::Cursor<[u8; 4]>, R>, FrameDecoder>;
 
 impl<R: io::BufRead> ZstdFrames<R> {
     fn new(packed: R) -> Self {
@@ -140,9 +158,7 @@ impl<R: io::BufRead> Read for ZstdFrames<R> {
                     if packed.fill_buf()?.is_empty() {
                         return Ok(0);
                     }
-                    let frame = ruzstd::decoding::StreamingDecoder::new(packed)
-                        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-                    self.state = ZstdState::Frame(Box::new(frame));
+                    self.state = begin_frame(packed)?;
                 }
                 ZstdState::Frame(mut frame) => {
                     let n_bytes = frame.read(buffer)?;
@@ -150,11 +166,30 @@ impl<R: io::BufRead> Read for ZstdFrames<R> {
                         self.state = ZstdState::Frame(frame);
                         return Ok(n_bytes);
                     }
-                    self.state = ZstdState::Between(frame.into_inner());
+                    self.state = ZstdState::Between(frame.into_inner().into_inner().1);
                 }
             }
         }
     }
+}
+
+/// Begins a frame, or skips one that holds no content, as pzstd and the seekable format write them
+/// (RFC 8878, section 3.1.2).
+fn begin_frame<R: io::BufRead>(mut packed: R) -> io::Result<ZstdState<R>> {
+    let mut magic = [0; 4];
+    packed.read_exact(&mut magic)?;
+    if (0x184d_2a50..=0x184d_2a5f).contains(&u32::from_le_bytes(magic)) {
+        let mut length = [0; 4];
+        packed.read_exact(&mut length)?;
+        let length = u64::from(u32::from_le_bytes(length));
+        if io::copy(&mut packed.by_ref().take(length), &mut io::sink())? < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        return Ok(ZstdState::Between(packed));
+    }
+    let frame = StreamingDecoder::new(io::Cursor::new(magic).chain(packed))
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(ZstdState::Frame(Box::new(frame)))
 }
 
 const SKIP_BYTES: usize = 64 * 1024;
@@ -162,3 +197,71 @@ const PACKED_BYTES: usize = 64 * 1024;
 
 /// An xz file may ask for any amount of memory; it gets this.
 const XZ_MEMORY_KIB: u32 = 128 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+
+    use super::ArchiveReader;
+    use crate::file::gzip::GzipIndex;
+    use crate::file::rotation::Compression;
+
+    fn packed_by(program: &str, text: &[u8]) -> Vec<u8> {
+        let mut packer = Command::new(program)
+            .args(["-q", "-c"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        packer.stdin.take().unwrap().write_all(text).unwrap();
+        packer.wait_with_output().unwrap().stdout
+    }
+
+    fn reader(packed: &[u8], compression: Compression) -> ArchiveReader {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(packed).unwrap();
+        ArchiveReader::open(file, compression, &Arc::new(GzipIndex::default()), 0)
+    }
+
+    #[test]
+    fn what_stands_before_the_damage_is_handed_out_and_the_damage_is_told_again() {
+        let text = "a line of a log\n".repeat(200_000);
+        for (program, compression) in [
+            ("gzip", Compression::Gzip),
+            ("zstd", Compression::Zstd),
+            ("bzip2", Compression::Bzip2),
+            ("xz", Compression::Xz),
+        ] {
+            let packed = packed_by(program, text.as_bytes());
+            let mut reader = reader(&packed[..packed.len() * 3 / 4], compression);
+            let (mut all, mut buffer) = (Vec::new(), vec![0; 1000]);
+            let error = loop {
+                match reader.read_full(&mut buffer) {
+                    Ok(n_bytes) => {
+                        assert!(n_bytes > 0, "{program}: a cut file has no end");
+                        all.extend_from_slice(&buffer[..n_bytes]);
+                    }
+                    Err(error) => break error,
+                }
+            };
+            assert!(text.as_bytes().starts_with(&all), "{program}");
+            assert!(all.len() > 1000, "{program} {}", all.len());
+            let again = reader.read_full(&mut buffer).unwrap_err();
+            assert_eq!(again.to_string(), error.to_string());
+        }
+    }
+
+    #[test]
+    fn zstd_frames_without_content_are_skipped() {
+        let mut packed = b"\x50\x2a\x4d\x18\x04\0\0\0abcd".to_vec();
+        packed.extend(packed_by("zstd", b"one\n"));
+        packed.extend(b"\x5f\x2a\x4d\x18\0\0\0\0");
+        packed.extend(packed_by("zstd", b"two\n"));
+        let mut buffer = [0; 20];
+        let mut reader = reader(&packed, Compression::Zstd);
+        assert_eq!(reader.read_full(&mut buffer).unwrap(), 8);
+        assert_eq!(&buffer[..8], b"one\ntwo\n");
+    }
+}

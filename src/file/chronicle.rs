@@ -23,6 +23,8 @@ struct Entry {
     modified: Option<SystemTime>,
     /// Of its content; of a file that was never seen unpacked, those on disk.
     bytes: u64,
+    /// It was left for the next one: what is written to now is another, even on the same inode.
+    is_ended: bool,
 }
 
 impl Entry {
@@ -30,11 +32,14 @@ impl Entry {
         let is_packed = sibling.compression != Compression::None;
         // A rotated file does not shrink: a smaller one on the same inode is another. The active
         // one may have been emptied.
-        let may_shrink = is_packed || sibling.is_active();
+        let is_own = match sibling.is_active() {
+            true => !self.is_ended,
+            false => is_packed || sibling.size >= self.bytes,
+        };
         let is_copy = self.modified.is_some()
             && self.modified == sibling.modified
             && (is_packed || self.bytes == sibling.size);
-        self.id == sibling.id && (may_shrink || sibling.size >= self.bytes) || is_copy
+        self.id == sibling.id && is_own || is_copy
     }
 }
 
@@ -43,11 +48,12 @@ impl Chronicle {
     pub fn note(&mut self, siblings: &[Sibling], is_open: impl Fn(FileId) -> bool) {
         let mut next = 0;
         for sibling in siblings {
-            let known = self.entries.iter().skip(next).position(|entry| entry.is(sibling));
-            let at = known.map_or(next, |skipped| next + skipped);
+            let known = (next..self.entries.len()).find(|at| self.is_at(*at, sibling));
+            let at = known.unwrap_or(next);
             if known.is_none() {
                 let (id, modified) = (sibling.id, sibling.modified);
-                self.entries.insert(at, Entry { id, modified, bytes: sibling.size });
+                self.entries
+                    .insert(at, Entry { id, modified, bytes: sibling.size, is_ended: false });
             } else if let Some(entry) = self.entries.get_mut(at) {
                 (entry.id, entry.modified) = (sibling.id, sibling.modified);
                 if sibling.compression == Compression::None {
@@ -56,32 +62,46 @@ impl Chronicle {
             }
             next = at + 1;
         }
-        let is_needed =
-            |entry: &Entry| is_open(entry.id) || siblings.iter().any(|sibling| entry.is(sibling));
-        while self.entries.len() > MAX_ENTRIES
-            || self.entries.front().is_some_and(|entry| !is_needed(entry))
-        {
+        while let Some(oldest) = self.entries.front() {
+            let is_needed = is_open(oldest.id) || !self.is_gone(0, siblings);
+            if is_needed && self.entries.len() <= MAX_ENTRIES {
+                break;
+            }
             self.entries.pop_front();
         }
+    }
+
+    /// Whether the entry at a place stands for a file that is there. An inode is given again once
+    /// its file is gone: the last entry has it.
+    fn is_at(&self, at: usize, sibling: &Sibling) -> bool {
+        let is_given_again = |entry: &Entry| {
+            entry.id == sibling.id
+                && self.entries.iter().skip(at + 1).any(|later| later.id == entry.id)
+        };
+        self.entries.get(at).is_some_and(|entry| entry.is(sibling) && !is_given_again(entry))
+    }
+
+    fn is_gone(&self, at: usize, siblings: &[Sibling]) -> bool {
+        !siblings.iter().any(|sibling| self.is_at(at, sibling))
     }
 
     /// Notes how large a file was when nobody wrote to it any more, and since when.
     pub fn note_end(&mut self, id: FileId, bytes: u64, modified: Option<SystemTime>) {
         if let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.id == id) {
-            (entry.bytes, entry.modified) = (bytes, modified);
+            (entry.bytes, entry.modified, entry.is_ended) = (bytes, modified, true);
         }
     }
 
     /// The bytes of the files between `from` and `to` that are not among `siblings` any more.
     #[must_use]
     pub fn gone_between(&self, from: FileId, to: FileId, siblings: &[Sibling]) -> u64 {
-        let is_gone = |entry: &&Entry| !siblings.iter().any(|sibling| entry.is(sibling));
         let from = self.entries.iter().position(|entry| entry.id == from);
         let to = self.entries.iter().rposition(|entry| entry.id == to);
         match (from, to) {
             (Some(from), Some(to)) if from < to => {
-                let between = self.entries.iter().take(to).skip(from + 1);
-                between.filter(is_gone).map(|entry| entry.bytes).sum()
+                let between = self.entries.iter().enumerate().take(to).skip(from + 1);
+                let gone = between.filter(|(at, _)| self.is_gone(*at, siblings));
+                gone.map(|(_, entry)| entry.bytes).sum()
             }
             (Some(_) | None, Some(_) | None) => 0,
         }
@@ -121,6 +141,32 @@ mod tests {
         assert_eq!(chronicle.gone_between(before[0].id, after[0].id, &after), 5);
         chronicle.note(&after, |_| false);
         assert_eq!(chronicle.entries.len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_got_the_inode_of_one_that_is_gone_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a.log.2"), "one").unwrap();
+        fs::write(path("a.log.1"), "three").unwrap();
+        fs::write(path("a.log"), "seven").unwrap();
+        let mut files = list(&path("a.log"));
+        let mut chronicle = Chronicle::default();
+        chronicle.note(&files, |_| true);
+        let (first, gone) = (files[0].id, files.remove(1));
+        chronicle.note_end(gone.id, gone.size, gone.modified);
+        chronicle.note_end(files[1].id, 5, files[1].modified);
+        // The next one, of the same size.
+        let mut next = files[1].clone();
+        (next.id, next.modified) = (gone.id, Some(SystemTime::now()));
+        files[1].age = gone.age;
+        files.push(next.clone());
+        chronicle.note(&files, |_| true);
+        assert_eq!(chronicle.gone_between(first, next.id, &files), 5);
+        // Also once it was rotated, and another one came.
+        files[2].age = gone.age;
+        chronicle.note(&files, |_| true);
+        assert_eq!(chronicle.gone_between(first, next.id, &files), 5);
     }
 
     fn list(path: &Path) -> Vec<Sibling> {

@@ -14,6 +14,7 @@ use crate::file::folders::Folders;
 use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::lineage::{self, Sibling};
 use crate::file::location::Location;
+use crate::file::reserve::Reserve;
 use crate::file::rotation::Compression;
 use crate::file::segment::{FileId, Segment};
 use crate::metrics::Metrics;
@@ -38,6 +39,7 @@ pub struct Files {
 pub struct SharedFiles {
     indexes: GzipIndexes,
     folders: Folders,
+    reserve: Reserve,
 }
 
 type HeadKey = (FileId, u64, Option<SystemTime>);
@@ -77,7 +79,8 @@ impl Files {
 
     /// All files, from old to young.
     pub fn list(&self) -> io::Result<Vec<Sibling>> {
-        let siblings = lineage::list(&self.location, &self.shared.folders, Duration::ZERO)?;
+        let list = || lineage::list(&self.location, &self.shared.folders, Duration::ZERO);
+        let siblings = self.shared.reserve.open(list)?;
         let open: Vec<FileId> = {
             let open = lock(&self.open);
             open.iter().filter_map(Weak::upgrade).filter_map(|segment| segment.id()).collect()
@@ -88,7 +91,9 @@ impl Files {
 
     /// Notes what a file is now that nobody writes to it any more.
     pub fn note_end(&self, segment: &Segment) {
-        if let (Some(id), Ok((size, modified))) = (segment.id(), segment.size_and_change()) {
+        // One that was emptied goes on under its own identity.
+        let id = segment.id().filter(|_| !segment.is_truncated());
+        if let (Some(id), Ok((size, modified))) = (id, segment.size_and_change()) {
             lock(&self.chronicle).note_end(id, size, modified);
         }
     }
@@ -126,14 +131,11 @@ impl Files {
     /// Opens a file, or shares it if it is open.
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
         let (path, compression) = (&sibling.path, sibling.compression);
-        let fresh = Segment::open(
-            path,
-            &self.location,
-            compression,
-            self.source,
-            &self.shared.indexes,
-            &self.redactor,
-        )?;
+        let SharedFiles { indexes, reserve, .. } = &*self.shared;
+        let redactor = &self.redactor;
+        let fresh = reserve.open(|| {
+            Segment::open(path, &self.location, compression, self.source, indexes, redactor)
+        })?;
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
         let shared = open

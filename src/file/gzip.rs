@@ -23,7 +23,20 @@ pub struct GzipReader {
     packed_offset: u64,
     /// How many unpacked bytes were handed out.
     offset: u64,
-    is_in_member: bool,
+    stage: Stage,
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A member's header, or the end.
+    Header,
+    /// Packed bytes.
+    Member,
+    /// A member's checksum and length.
+    Trailer,
+    /// Nothing: after the last member there may be padding.
+    End,
 }
 
 /// Places of one gzip file at which unpacking can begin.
@@ -51,11 +64,11 @@ impl GzipReader {
     #[must_use]
     pub fn open(file: File, index: Arc<GzipIndex>, offset: u64) -> Self {
         let point = index.last_before(offset);
-        let is_in_member = point.is_some();
+        let stage = if point.is_some() { Stage::Member } else { Stage::Header };
         let Point { offset, packed_offset, state } =
             point.unwrap_or_else(|| Point { offset: 0, packed_offset: 0, state: fresh_state() });
         let (packed, used) = (Vec::new(), 0);
-        GzipReader { file, index, state, packed, used, packed_offset, offset, is_in_member }
+        GzipReader { file, index, state, packed, used, packed_offset, offset, stage }
     }
 
     /// How many unpacked bytes lie before the next one.
@@ -67,8 +80,14 @@ impl GzipReader {
     /// Unpacks into `buffer`; 0 at the end.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while !buffer.is_empty() {
-            if !self.is_in_member && !self.begin_member()? {
-                return Ok(0);
+            match self.stage {
+                Stage::Header => self.begin_member()?,
+                Stage::Trailer => self.end_member()?,
+                Stage::Member => {}
+                Stage::End => return Ok(0),
+            }
+            if self.stage != Stage::Member {
+                continue;
             }
             self.fill()?;
             let rest = self.packed.get(self.used..).unwrap_or_default();
@@ -76,16 +95,20 @@ impl GzipReader {
             let done = inflate(&mut self.state, rest, buffer, MZFlush::None);
             self.used += done.bytes_consumed;
             self.offset += done.bytes_written as u64;
-            match done.status {
-                Ok(MZStatus::StreamEnd) => self.end_member()?,
-                Ok(MZStatus::Ok | MZStatus::NeedDict) | Err(MZError::Buf) => {}
-                Err(error) => return Err(damaged(&format!("{error:?}"))),
+            if done.status == Ok(MZStatus::StreamEnd) {
+                self.stage = Stage::Trailer;
             }
+            // What was unpacked before an error comes first; the error comes again.
             if done.bytes_written > 0 {
                 self.note_point();
                 return Ok(done.bytes_written);
             }
-            if is_end_of_file && self.is_in_member {
+            match done.status {
+                Ok(MZStatus::Ok | MZStatus::StreamEnd | MZStatus::NeedDict) | Err(MZError::Buf) => {
+                }
+                Err(error) => return Err(damaged(&format!("{error:?}"))),
+            }
+            if is_end_of_file && self.stage == Stage::Member {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
                     "the gzip file is cut off",
@@ -97,18 +120,22 @@ impl GzipReader {
 
     fn note_point(&mut self) {
         let packed_offset = self.packed_offset - (self.packed.len() - self.used) as u64;
-        if self.is_in_member && self.index.wants(self.offset) {
+        if self.stage == Stage::Member && self.index.wants(self.offset) {
             let state = self.state.clone();
             self.index.keep(Point { offset: self.offset, packed_offset, state });
         }
     }
 
-    /// Reads a member's header; false if there is no member any more.
-    fn begin_member(&mut self) -> io::Result<bool> {
-        let Some(first) = self.byte()? else { return Ok(false) };
+    /// Reads a member's header, if there is a member (any more).
+    fn begin_member(&mut self) -> io::Result<()> {
+        let is_first = self.packed_offset == 0;
+        let Some(first) = self.byte()? else {
+            self.stage = Stage::End;
+            return Ok(());
+        };
         if (first, self.byte()?, self.byte()?) != (0x1f, Some(0x8b), Some(8)) {
-            // After the last member there may be padding.
-            return if self.offset > 0 { Ok(false) } else { Err(damaged("no gzip header")) };
+            self.stage = Stage::End;
+            return if is_first { Err(damaged("no gzip header")) } else { Ok(()) };
         }
         let flags = self.byte()?.ok_or_else(|| damaged("cut header"))?;
         self.skip(6)?;
@@ -126,14 +153,15 @@ impl GzipReader {
             self.skip(2)?;
         }
         self.state = fresh_state();
-        self.is_in_member = true;
-        Ok(true)
+        self.stage = Stage::Member;
+        Ok(())
     }
 
     /// Skips a member's checksum and length.
     fn end_member(&mut self) -> io::Result<()> {
-        self.is_in_member = false;
-        self.skip(8)
+        self.skip(8)?;
+        self.stage = Stage::Header;
+        Ok(())
     }
 
     fn skip(&mut self, n_bytes: usize) -> io::Result<()> {

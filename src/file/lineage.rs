@@ -158,11 +158,21 @@ pub fn first_after(siblings: &[Sibling], change: Option<SystemTime>) -> Option<u
 pub fn first_written_after(siblings: &[Sibling], millis: u64, known: &[FileId]) -> Option<usize> {
     let is_new = |sibling: &Sibling| !known.is_empty() && !known.contains(&sibling.id);
     let is_later = |sibling: &Sibling| {
-        let written = sibling.modified.map_or(0, millis_of);
+        let written = latest_written(sibling);
         let is_younger = written > millis || written == millis && is_new(sibling);
         sibling.is_active() || sibling.size > 0 && is_younger
     };
     siblings.iter().position(is_later)
+}
+
+/// The latest time at which a file may have been written to, in milliseconds since 1970. Some packers
+/// (bzip2) keep the time of what they pack in whole seconds.
+fn latest_written(sibling: &Sibling) -> u64 {
+    let written = sibling.modified.map_or(0, millis_of);
+    let is_whole = sibling.modified.is_some_and(|time| {
+        time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.subsec_nanos() == 0)
+    });
+    if is_packed(sibling) && is_whole { written + 999 } else { written }
 }
 
 /// Whether the error says that there is no such file.

@@ -270,42 +270,65 @@ fn line_start(
     Ok(lower)
 }
 
+/// Where to begin for lines of a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinceStart {
+    /// The first place.
+    pub offset: u64,
+    /// What lies before it and passes all the same: the lines before any that tells a time.
+    pub head: u64,
+}
+
 /// A place before the first line that may be written at `since` or later, in nanoseconds since
 /// 1970. Lines that are out of order by little are still after it. A file that tells no times gives
 /// its start.
-pub fn since(segment: &Arc<Segment>, since: i64, end: u64, zone: &Zone) -> io::Result<u64> {
+pub fn since(segment: &Arc<Segment>, since: i64, end: u64, zone: &Zone) -> io::Result<SinceStart> {
     if segment.is_archive() || segment.id().is_none() {
-        return Ok(0);
+        return Ok(SinceStart { offset: 0, head: 0 });
     }
     let encoding = segment.encoding();
     let (mut before, mut after) = (0, end);
     while after - before > BISECT_BYTES {
         let middle = before + (after - before) / 2;
         match first_time(segment, encoding, middle, after, zone)? {
-            Some(time) if time < since => before = middle,
+            Some((_, time)) if time < since => before = middle,
             Some(_) | None => after = middle,
         }
     }
-    line_start(segment, encoding, before.saturating_sub(DISORDER_BYTES), end, 0)
+    let offset = line_start(segment, encoding, before.saturating_sub(DISORDER_BYTES), end, 0)?;
+    let head = match offset {
+        0 => 0,
+        _ => first_time(segment, encoding, 0, offset, zone)?.map_or(0, |(start, _)| start),
+    };
+    if head == 0 {
+        return Ok(SinceStart { offset, head });
+    }
+    // After the head nothing is known of the lines before; so it goes on at one that tells its time.
+    let timed = first_time(segment, encoding, offset, end, zone)?;
+    Ok(SinceStart { offset: timed.map_or(offset, |(start, _)| start), head })
 }
 
-/// The time that the first line after `from` tells that tells one.
+/// The first line after `from` that tells a time: where it begins, and the time.
 fn first_time(
     segment: &Arc<Segment>,
     encoding: Encoding,
     from: u64,
     end: u64,
     zone: &Zone,
-) -> io::Result<Option<i64>> {
+) -> io::Result<Option<(u64, i64)>> {
     let start = from / encoding.unit_bytes() as u64 * encoding.unit_bytes() as u64;
     let mut reader = SegmentReader::new(Arc::clone(segment), start)?;
     let limit = end.min(start + PROBE_BYTES);
-    let time_of = |line: LineRef<'_>| {
+    let time_of = |line: &LineRef<'_>| {
         if line.continues { None } else { facts(trim_line_end(line.text), zone).time }
     };
     while let Block::Chunk(chunk) = reader.next_block(FIRST_PROBE_BYTES, limit)? {
-        if let Some(time) = chunk.lines().find_map(time_of) {
-            return Ok(Some(time.unix_nanos()));
+        let mut line_start = chunk.start().offset;
+        for line in chunk.lines() {
+            if let Some(time) = time_of(&line) {
+                return Ok(Some((line_start, time.unix_nanos())));
+            }
+            line_start = line.end_offset;
         }
     }
     Ok(None)

@@ -17,6 +17,7 @@ use crate::redact::CONTEXT_BYTES;
 #[derive(Debug)]
 pub struct SegmentReader {
     segment: Arc<Segment>,
+    /// Of a packed segment; none after a failed read, then it is opened anew.
     archive: Option<ArchiveReader>,
     /// Everything before was handed out.
     offset: u64,
@@ -32,6 +33,8 @@ pub struct SegmentReader {
     begun: Vec<u8>,
     /// When something was last read.
     grown: Instant,
+    /// At the first of these line starts it goes on at the second.
+    leap: Option<(u64, u64)>,
 }
 
 /// What reading a block has brought.
@@ -49,13 +52,7 @@ impl SegmentReader {
     /// A reader that begins at `offset`.
     pub fn new(segment: Arc<Segment>, offset: u64) -> io::Result<Self> {
         let begun = line_before(&segment, offset)?;
-        let mut archive = segment.unpack(offset)?;
-        if let Some(archive) = archive.as_mut()
-            && !archive.skip_to(offset)?
-        {
-            let text = "the packed file is shorter than the place asked for";
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
-        }
+        let archive = unpack_at(&segment, offset)?;
         let lead = match archive {
             Some(_) => Vec::new(),
             None => lead_of(&segment, offset)?,
@@ -76,6 +73,7 @@ impl SegmentReader {
             is_mid_line,
             begun,
             grown,
+            leap: None,
         })
     }
 
@@ -116,16 +114,25 @@ impl SegmentReader {
         !self.pending.is_empty()
     }
 
+    /// Goes on at `to` once it has come to `from`; both are starts of lines, of a segment that is
+    /// not packed.
+    pub fn leap(&mut self, from: u64, to: u64) {
+        self.leap = Some((from, to));
+    }
+
     /// Reads the next block of at most `block_bytes` (more if a line is longer), not beyond
     /// `limit` (bytes from the segment's start).
     pub fn next_block(&mut self, block_bytes: usize, limit: u64) -> io::Result<Block> {
         loop {
+            if let Some((from, to)) = self.leap
+                && self.read_to() >= from
+            {
+                *self = SegmentReader::new(Arc::clone(&self.segment), to)?;
+            }
+            let limit = self.leap.map_or(limit, |(from, _)| limit.min(from));
             let wanted = self.wanted_bytes(block_bytes, limit)?;
             let mut fresh = vec![0; wanted];
-            let n_read = match self.archive.as_mut() {
-                Some(archive) => archive.read_full(&mut fresh)?,
-                None => self.segment.read_at(&mut fresh, self.read_to())?,
-            };
+            let n_read = self.read(&mut fresh)?;
             fresh.truncate(n_read);
             // Looked at after the read, so that nothing of another content is taken for ours.
             if self.segment.verify(self.read_to(), &self.lead, &fresh)? == Standing::Truncated {
@@ -184,17 +191,31 @@ impl SegmentReader {
         })
     }
 
+    fn read(&mut self, fresh: &mut [u8]) -> io::Result<usize> {
+        if self.archive.is_none() {
+            self.archive = unpack_at(&self.segment, self.read_to())?;
+        }
+        let Some(archive) = self.archive.as_mut() else {
+            return self.segment.read_at(fresh, self.read_to());
+        };
+        let read = archive.read_full(fresh);
+        if read.is_err() {
+            self.archive = None;
+        }
+        read
+    }
+
     fn wanted_bytes(&self, block_bytes: usize, limit: u64) -> io::Result<usize> {
         let allowed = limit.saturating_sub(self.read_to());
-        let there = match self.archive {
-            Some(_) => u64::MAX,
-            None => self.segment.size_and_change()?.0.saturating_sub(self.read_to()),
+        let there = match self.segment.is_archive() {
+            true => u64::MAX,
+            false => self.segment.size_and_change()?.0.saturating_sub(self.read_to()),
         };
         Ok(usize::try_from(allowed.min(there)).unwrap_or(usize::MAX).min(block_bytes))
     }
 
     fn keep_lead(&mut self, fresh: &[u8]) {
-        if self.archive.is_some() {
+        if self.segment.is_archive() {
             return;
         }
         let from = fresh.len().saturating_sub(LEAD_BYTES);
@@ -275,6 +296,18 @@ fn range(segment: &Segment, from: u64, to: u64) -> io::Result<Vec<u8>> {
     let n_read = if archive.skip_to(from)? { archive.read_full(&mut bytes)? } else { 0 };
     bytes.truncate(n_read);
     Ok(bytes)
+}
+
+/// Unpacks a packed segment from `offset`.
+fn unpack_at(segment: &Segment, offset: u64) -> io::Result<Option<ArchiveReader>> {
+    let mut archive = segment.unpack(offset)?;
+    if let Some(archive) = archive.as_mut()
+        && !archive.skip_to(offset)?
+    {
+        let text = "the packed file is shorter than the place asked for";
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+    }
+    Ok(archive)
 }
 
 /// The last bytes before `offset`; none where the file holds another content by now.

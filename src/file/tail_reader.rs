@@ -112,6 +112,11 @@ impl TailReader {
         Ok(reader)
     }
 
+    /// Goes on at the place `to` of this segment once it has come to the place `from`.
+    pub fn leap(&mut self, from: u64, to: u64) {
+        self.reader.leap(from, to);
+    }
+
     fn note_known(&mut self) -> io::Result<()> {
         if self.pace == Pace::Live {
             self.known = self.files.list()?.iter().map(|sibling| sibling.id).collect();

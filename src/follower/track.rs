@@ -218,6 +218,8 @@ impl Track {
             }
             Cause::Lost => {
                 tracing::error!(source = %self.name(), "a read has panicked");
+                // It will panic again: what cannot be read is told rather than tried for ever.
+                self.n_failures += u32::from(!self.is_ending);
                 self.retry(&mut out, |track| track.reopen(wait::PAUSE));
             }
         }
@@ -305,7 +307,8 @@ impl Track {
                 for item in items {
                     self.take_item(item, out);
                 }
-                if has_more {
+                // The word of a feed that has ended was its last.
+                if has_more || self.guard.as_ref().is_some_and(FeedGuard::is_closed) {
                     changes.mark_changed();
                 }
                 out.next.push(wait::changed(self.number, changes));

@@ -20,6 +20,7 @@ use crate::http::negotiate::{self, Representation};
 use crate::http::page::Page;
 use crate::http::problem::Problem;
 use crate::http::site::Site;
+use crate::http::statuses::Listed;
 use crate::source::{Source, Status as SourceStatus};
 use crate::wire::Format;
 use crate::wire::record::write_time;
@@ -39,22 +40,26 @@ pub enum List {
 
 /// The page; for curl one source a line.
 #[get("/")]
-pub async fn root(asked: Asked) -> Result<List, Problem> {
+pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_root())),
-        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(&asked.access).await?)),
+        Some(Representation::Stream(_)) | None => {
+            Ok(List::Text(text_list(&asked.access, site).await))
+        }
     }
 }
 
 /// One source a line with size and age; the page for browsers.
 #[get("/logs")]
-pub async fn list(asked: Asked, uri: &Origin<'_>) -> Result<List, Problem> {
+pub async fn list(asked: Asked, uri: &Origin<'_>, site: &State<Site>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_list(uri.path().as_str()))),
         Some(Representation::Stream(Format::Ndjson)) => {
-            Ok(List::Json(json_list(&asked.access).await?))
+            Ok(List::Json(json_list(&asked.access, site).await))
         }
-        Some(Representation::Stream(_)) | None => Ok(List::Text(text_list(&asked.access).await?)),
+        Some(Representation::Stream(_)) | None => {
+            Ok(List::Text(text_list(&asked.access, site).await))
+        }
     }
 }
 
@@ -65,35 +70,19 @@ pub async fn api(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
         return Err(Problem::new(Status::BadRequest, "the list of sources takes no parameters"));
     }
     if negotiate::accepted(&asked.accept) != Some(Representation::Stream(Format::Sse)) {
-        return Ok(List::Json(json_list(&asked.access).await?));
+        return Ok(List::Json(json_list(&asked.access, site).await));
     }
     let place = site.admission.admit(&asked.client, asked.access.holder())?;
     Ok(List::Changes(Box::new(Changes::new(Site::clone(site), asked.access, place))))
 }
 
-type Statuses = Vec<(Arc<dyn Source>, SourceStatus)>;
-
 /// How all sources stand now.
-async fn statuses(access: &Access) -> Result<Statuses, Problem> {
-    let sources = access.sources();
-    let look = move || {
-        sources
-            .into_iter()
-            .map(|source| {
-                let status = source.status();
-                (source, status)
-            })
-            .collect()
-    };
-    tokio::task::spawn_blocking(look).await.map_err(|error| {
-        tracing::error!(%error, "the list of sources could not be made");
-        Problem::new(Status::ServiceUnavailable, "the list could not be made; try again")
-            .retry_after(5)
-    })
+async fn statuses(access: &Access, site: &Site) -> Vec<Listed> {
+    Arc::clone(&site.statuses).of(access.sources()).await
 }
 
-async fn text_list(access: &Access) -> Result<String, Problem> {
-    let all = statuses(access).await?;
+async fn text_list(access: &Access, site: &Site) -> String {
+    let all = statuses(access, site).await;
     let width = all.iter().map(|(source, _)| source.name().as_str().chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = String::new();
@@ -104,11 +93,11 @@ async fn text_list(access: &Access) -> Result<String, Problem> {
         let age = modified.map_or_else(|| "-".to_owned(), age_text);
         text.push_str(&format!("{:width$}  {length:>9}  {age}\n", source.name().as_str()));
     }
-    Ok(text)
+    text
 }
 
-async fn json_list(access: &Access) -> Result<Value, Problem> {
-    let statuses = statuses(access).await?;
+async fn json_list(access: &Access, site: &Site) -> Value {
+    let statuses = statuses(access, site).await;
     let sources: Vec<Value> = statuses
         .iter()
         .map(|(source, status)| {
@@ -130,7 +119,7 @@ async fn json_list(access: &Access) -> Result<Value, Problem> {
     let left_out = left_out
         .iter()
         .map(|left_out| json!({"name": left_out.name, "reason": left_out.reason.to_string()}));
-    Ok(json!({"sources": sources, "left_out": left_out.collect::<Vec<_>>()}))
+    json!({"sources": sources, "left_out": left_out.collect::<Vec<_>>()})
 }
 
 /// `{"name","size","modified","viewers"}`.
@@ -188,7 +177,7 @@ impl Changes {
                     () = second => {}
                 }
             }
-            events = self.look().await?;
+            events = self.look().await;
             if events.is_empty() && self.last_word.elapsed() >= self.site.heartbeat {
                 events.push_str(": heartbeat\n\n");
             }
@@ -197,8 +186,8 @@ impl Changes {
         Some(events)
     }
 
-    async fn look(&mut self) -> Option<String> {
-        let statuses = statuses(&self.access).await.ok()?;
+    async fn look(&mut self) -> String {
+        let statuses = statuses(&self.access, &self.site).await;
         let now = Instant::now();
         let current = statuses.iter().map(|(source, status)| {
             (source.name().as_str().to_owned(), (brief(source.as_ref(), status), now))
@@ -226,7 +215,7 @@ impl Changes {
             say("sources", &json!({"sources": list}));
         }
         self.known = Some(current);
-        Some(events)
+        events
     }
 }
 

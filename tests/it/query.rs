@@ -256,3 +256,19 @@ impl Story {
         assert_eq!(answer.lines(), expected, "{query}");
     }
 }
+
+#[test]
+fn lines_before_any_time_pass_since_in_a_file_of_any_size() {
+    let folder = LogFolder::new();
+    let old =
+        |number: usize| format!("2026-01-01T10:00:{:02}Z old {number}\n\tat old\n", number % 60);
+    for n_old in [10, 20_000] {
+        let text: String = (0..n_old).map(old).collect();
+        let banner = "begun\n\nversion 1\n";
+        folder.write("app.log", format!("{banner}{text}2026-06-01T10:00:00Z new\n\tat new\n"));
+        let server = TestServer::serving(folder.join("app.log"));
+        let answer = server.get("/logs/app.log?since=2026-05-01&follow=false");
+        let expected = ["begun", "", "version 1", "2026-06-01T10:00:00Z new", "\tat new"];
+        assert_eq!(answer.lines(), expected, "{n_old} old lines");
+    }
+}

@@ -167,3 +167,32 @@ fn slow_viewer(server: &TestServer) -> Viewer {
 
 /// Lines a file: more than sockets hold.
 const BACKLOG: usize = 60_000;
+
+/// The cursor of an empty file knows nothing of what came into it but the time.
+#[test]
+fn a_viewer_of_an_empty_file_goes_on_after_it_was_filled_rotated_and_packed() {
+    for program in ["gzip", "bzip2", "xz"] {
+        let folder = LogFolder::new();
+        let path = folder.join("app.log");
+        // An older file that has been seen.
+        append(&path, &lines("old", 0..5));
+        shift(&path, 9);
+        gzip(&folder.join("app.log.1"));
+        pause(Duration::from_millis(20));
+        append(&path, "");
+        let server = TestServer::serving(&path);
+        let mut viewer = server.follow(Request::ndjson("/logs/app.log?tail=0"));
+        let cursor = viewer.wait_for_event("start").cursor().unwrap().to_owned();
+        drop(viewer);
+        pause(Duration::from_millis(20));
+        append(&path, &lines(TAG, 0..10));
+        shift(&path, 9);
+        run(program, &[folder.join("app.log.1").to_str().unwrap()]);
+        append(&path, &lines(TAG, 10..20));
+        let server = server.restart();
+        let mut viewer = server.follow(Request::ndjson(&format!("/logs/app.log?from={cursor}")));
+        viewer.wait_for_line(&line(TAG, 19));
+        assert_numbered(&viewer.texts(), TAG, 0..20);
+        assert_eq!(gap_bytes(&viewer), [0; 0]);
+    }
+}

@@ -11,6 +11,7 @@ mod pipe;
 mod proxy;
 mod request;
 mod socket;
+mod stalling_disk;
 mod test_server;
 mod viewer;
 
@@ -25,6 +26,7 @@ pub use self::pipe::{Pipe, Tls};
 pub use self::proxy::{Identity, Mode, Proxy};
 pub use self::request::Request;
 pub use self::socket::Socket;
+pub use self::stalling_disk::StallingDisk;
 pub use self::test_server::{Options, TestServer, run};
 pub use self::viewer::{Line, Viewer};
 

@@ -229,6 +229,12 @@ impl TestServer {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Whether it has ended but for threads that the system does not let go of.
+    pub fn is_zombie(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        stat.rsplit_once(") ").is_some_and(|(_, after)| after.starts_with('Z'))
+    }
+
     /// Asks it to end (`SIGTERM`) and waits for it.
     #[track_caller]
     pub fn terminate(&mut self) -> ExitStatus {
