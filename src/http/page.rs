@@ -3,10 +3,8 @@
 //! own depth back to the root, so that the page works under any path a proxy puts before it.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rocket::get;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
@@ -93,25 +91,28 @@ pub struct Asset {
     etag: String,
 }
 
-/// The page's scripts, style and icon. SECURITY: a name is looked up among the embedded ones; Rocket
-/// has refused what leads out of the folder.
+/// The page's scripts, style and icon. SECURITY: a name is only looked up among the page's own files.
 #[get("/static/<file..>")]
-pub fn asset(file: PathBuf) -> Result<Asset, Problem> {
-    let none = || Problem::new(Status::NotFound, "the page has no such file");
-    let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let name = file.to_str().ok_or_else(none)?;
-    if extension.eq_ignore_ascii_case("html") || !Files::iter().any(|known| known == name) {
-        return Err(none());
-    }
-    let found = Files::get(name).ok_or_else(none)?;
-    let etag = URL_SAFE_NO_PAD.encode(found.metadata.sha256_hash());
-    let content_type = ContentType::from_extension(extension).unwrap_or(ContentType::Binary);
+pub fn asset(file: Option<PathBuf>) -> Result<Asset, Problem> {
+    find(file.as_deref()).ok_or_else(|| {
+        Problem::new(Status::NotFound, "the page has no such file; its files are at /static/")
+    })
+}
+
+/// A file that the page loads; what the server fills in before it sends it is none.
+fn find(file: Option<&Path>) -> Option<Asset> {
+    let name = file?.to_str()?;
+    let found = Files::iter().find(|known| known == name).and_then(|known| Files::get(&known))?;
     let text = String::from_utf8_lossy(&found.data);
-    let body = match extension {
-        "css" => bare::without_spaces(&text),
-        _ => bare::without_comments(&text),
+    let (content_type, body) = match name.rsplit_once('.')?.1 {
+        "css" => (ContentType::CSS, bare::without_spaces(&text)),
+        "js" => (ContentType::JavaScript, bare::without_comments(&text)),
+        "svg" => (ContentType::SVG, text.into_owned()),
+        _ => return None,
     };
-    Ok(Asset { content_type, body, etag: format!("\"{etag}\"") })
+    let hash = found.metadata.sha256_hash();
+    let etag = u128::from_be_bytes(*hash.first_chunk()?);
+    Some(Asset { content_type, body, etag: format!("\"{etag:032x}\"") })
 }
 
 impl<'r> Responder<'r, 'static> for Asset {
