@@ -7,10 +7,10 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
-    clippy::format_collect,
     clippy::cast_possible_truncation,
-    clippy::unimplemented,
     clippy::doc_markdown,
+    clippy::format_collect,
+    clippy::unimplemented,
     reason = "a failed fixture is a failed test"
 )]
 

@@ -141,10 +141,11 @@ impl Files {
     /// Opens a file, or shares it if it is open.
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
         let (path, compression) = (&sibling.path, sibling.compression);
-        let SharedFiles { indexes, reserve, folders: _ } = &*self.shared;
-        let (location, source, redactor) = (&self.location, self.source, &self.redactor);
-        let fresh = reserve
-            .open(|| Segment::open(path, location, compression, source, indexes, redactor))?;
+        let SharedFiles { indexes, reserve, .. } = &*self.shared;
+        let redactor = &self.redactor;
+        let fresh = reserve.open(|| {
+            Segment::open(path, &self.location, compression, self.source, indexes, redactor)
+        })?;
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
         let shared = open

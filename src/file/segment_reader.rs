@@ -174,20 +174,6 @@ impl SegmentReader {
         Ok(())
     }
 
-    fn read(&mut self, fresh: &mut [u8]) -> io::Result<usize> {
-        if self.archive.is_none() {
-            self.archive = unpack_at(&self.segment, self.read_to())?;
-        }
-        let Some(archive) = self.archive.as_mut() else {
-            return self.segment.read_at(fresh, self.read_to());
-        };
-        let read = archive.read_full(fresh);
-        if read.is_err() {
-            self.archive = None;
-        }
-        read
-    }
-
     /// What a piece has to leave unsaid, as a secret could begin in it.
     fn context_bytes(&self) -> usize {
         if self.segment.redactor().is_empty() { 0 } else { CONTEXT_BYTES }
@@ -203,6 +189,20 @@ impl SegmentReader {
             tracing::warn!(%error, "what follows a piece of a line could not be read");
             Vec::new()
         })
+    }
+
+    fn read(&mut self, fresh: &mut [u8]) -> io::Result<usize> {
+        if self.archive.is_none() {
+            self.archive = unpack_at(&self.segment, self.read_to())?;
+        }
+        let Some(archive) = self.archive.as_mut() else {
+            return self.segment.read_at(fresh, self.read_to());
+        };
+        let read = archive.read_full(fresh);
+        if read.is_err() {
+            self.archive = None;
+        }
+        read
     }
 
     fn wanted_bytes(&self, block_bytes: usize, limit: u64) -> io::Result<usize> {
@@ -271,18 +271,6 @@ impl SegmentReader {
     }
 }
 
-/// Unpacks a packed segment from `offset`.
-fn unpack_at(segment: &Segment, offset: u64) -> io::Result<Option<ArchiveReader>> {
-    let mut archive = segment.unpack(offset)?;
-    if let Some(archive) = archive.as_mut()
-        && !archive.skip_to(offset)?
-    {
-        let text = "the packed file is shorter than the place asked for";
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
-    }
-    Ok(archive)
-}
-
 /// How the line at `offset` begins, as far as a secret could reach.
 fn line_before(segment: &Arc<Segment>, offset: u64) -> io::Result<Vec<u8>> {
     let from = offset.saturating_sub(CONTEXT_BYTES as u64);
@@ -308,6 +296,18 @@ fn range(segment: &Segment, from: u64, to: u64) -> io::Result<Vec<u8>> {
     let n_read = if archive.skip_to(from)? { archive.read_full(&mut bytes)? } else { 0 };
     bytes.truncate(n_read);
     Ok(bytes)
+}
+
+/// Unpacks a packed segment from `offset`.
+fn unpack_at(segment: &Segment, offset: u64) -> io::Result<Option<ArchiveReader>> {
+    let mut archive = segment.unpack(offset)?;
+    if let Some(archive) = archive.as_mut()
+        && !archive.skip_to(offset)?
+    {
+        let text = "the packed file is shorter than the place asked for";
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+    }
+    Ok(archive)
 }
 
 /// The last bytes before `offset`; none where the file holds another content by now.

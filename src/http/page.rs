@@ -1,13 +1,24 @@
-//! Page: the viewer for people. Its files are embedded in the binary; every URL in them is relative
-//! to a `<base>` that leads from the page's own depth back to the root, so that the page works under
-//! any path a proxy puts before it.
+//! Page: the viewer for people. What is in `static` is what runs, without its comments: embedded in
+//! the binary in release, read from the disk in debug. Every URL in it is relative to a `<base>` that leads from the page's
+//! own depth back to the root, so that the page works under any path a proxy puts before it.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use rocket::get;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
+use rust_embed::RustEmbed;
 
 use crate::http::problem::Problem;
+
+mod bare;
+
+/// The page's files.
+#[derive(RustEmbed)]
+#[folder = "static"]
+struct Files;
 
 /// The viewer's page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,15 +46,36 @@ impl Page {
     pub fn at_log(name: &str) -> Self {
         Page { base: "../".repeat(name.split('/').count()) }
     }
+
+    fn html(&self) -> Option<String> {
+        let index = Files::get(INDEX)?;
+        let text = bare::without_comments(&String::from_utf8_lossy(&index.data));
+        Some(text.replace("{{base}}", &self.base).replace("{{modules}}", &module_links()))
+    }
+}
+
+/// A link for each module that is not imported by the first one: the browser asks for all of them at
+/// once, not import by import.
+fn module_links() -> String {
+    let is_deep = |file: &Cow<'_, str>| DEEP_FOLDERS.iter().any(|folder| file.starts_with(folder));
+    let mut modules: Vec<_> = Files::iter().filter(is_deep).collect();
+    modules.sort_unstable();
+    let link =
+        |file: &Cow<'_, str>| format!("<link rel=\"modulepreload\" href=\"static/{file}\">\n");
+    modules.iter().map(link).collect()
 }
 
 impl<'r> Responder<'r, 'static> for Page {
-    fn respond_to(self, _request: &'r Request<'_>) -> response::Result<'static> {
-        let html = INDEX.replace("{{base}}", &self.base);
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let Some(html) = self.html() else {
+            let problem = Problem::new(Status::NotFound, "the page's files are not there");
+            return problem.respond_to(request);
+        };
         Response::build()
             .header(ContentType::HTML)
             .header(Header::new("Content-Security-Policy", POLICY))
             .header(Header::new("Cache-Control", "no-cache"))
+            .header(Header::new("Vary", "Accept"))
             .header(Header::new("X-Content-Type-Options", "nosniff"))
             .header(Header::new("Referrer-Policy", "same-origin"))
             .sized_body(html.len(), std::io::Cursor::new(html))
@@ -55,32 +87,60 @@ impl<'r> Responder<'r, 'static> for Page {
 #[derive(Clone, Debug)]
 pub struct Asset {
     content_type: ContentType,
-    body: &'static str,
+    body: String,
+    etag: String,
 }
 
-/// The page's script and style.
-#[get("/static/<file>")]
-pub fn asset(file: &str) -> Result<Asset, Problem> {
-    let (content_type, body) = match file {
-        "login.css" => (ContentType::CSS, include_str!("../../static/login.css")),
-        "viewer.js" => (ContentType::JavaScript, include_str!("../../static/viewer.js")),
-        "viewer.css" => (ContentType::CSS, include_str!("../../static/viewer.css")),
-        _ => return Err(Problem::new(Status::NotFound, "the page has no such file")),
+/// The page's scripts, style and icon. SECURITY: a name is only looked up among the page's own files.
+#[get("/static/<file..>")]
+pub fn asset(file: Option<PathBuf>) -> Result<Asset, Problem> {
+    find(file.as_deref()).ok_or_else(|| {
+        Problem::new(Status::NotFound, "the page has no such file; its files are at /static/")
+    })
+}
+
+/// A file that the page loads; what the server fills in before it sends it is none.
+fn find(file: Option<&Path>) -> Option<Asset> {
+    let name = file?.to_str()?;
+    let found = Files::iter().find(|known| known == name).and_then(|known| Files::get(&known))?;
+    let text = String::from_utf8_lossy(&found.data);
+    let (content_type, body) = match name.rsplit_once('.')?.1 {
+        "css" => (ContentType::CSS, bare::without_spaces(&text)),
+        "js" => (ContentType::JavaScript, bare::without_comments(&text)),
+        "svg" => (ContentType::SVG, text.into_owned()),
+        _ => return None,
     };
-    Ok(Asset { content_type, body })
+    let hash = found.metadata.sha256_hash();
+    let etag = u128::from_be_bytes(*hash.first_chunk()?);
+    Some(Asset { content_type, body, etag: format!("\"{etag:032x}\"") })
 }
 
 impl<'r> Responder<'r, 'static> for Asset {
-    fn respond_to(self, _request: &'r Request<'_>) -> response::Result<'static> {
-        Response::build()
-            .header(self.content_type)
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let known = request.headers().get("if-none-match").flat_map(|tags| tags.split(','));
+        let is_known = known
+            .map(|tag| tag.trim().trim_start_matches("W/"))
+            .any(|tag| tag == self.etag || tag == "*");
+        let mut response = Response::build();
+        response
             .header(Header::new("Cache-Control", "no-cache"))
-            .header(Header::new("X-Content-Type-Options", "nosniff"))
+            .header(Header::new("ETag", self.etag))
+            .header(Header::new("X-Content-Type-Options", "nosniff"));
+        if is_known {
+            return response.status(Status::NotModified).ok();
+        }
+        response
+            .header(self.content_type)
             .sized_body(self.body.len(), std::io::Cursor::new(self.body))
             .ok()
     }
 }
 
-const INDEX: &str = include_str!("../../static/index.html");
+const INDEX: &str = "index.html";
+
+/// Their modules are imported by others than `viewer.js`.
+const DEEP_FOLDERS: [&str; 3] = ["model/", "stream/", "text/"];
+
+/// `data:` is for the tab's icon, on which the page paints how many lines are new.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-    img-src 'self'; base-uri 'self'; form-action 'none'";
+    img-src 'self' data:; base-uri 'self'; form-action 'none'";

@@ -44,7 +44,7 @@ pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_root())),
         Some(Representation::Stream(_)) | None => {
-            Ok(List::Text(text_list(site, &asked.access).await))
+            Ok(List::Text(text_list(&asked.access, site).await))
         }
     }
 }
@@ -55,10 +55,10 @@ pub async fn list(asked: Asked, uri: &Origin<'_>, site: &State<Site>) -> Result<
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_list(uri.path().as_str()))),
         Some(Representation::Stream(Format::Ndjson)) => {
-            Ok(List::Json(json_list(site, &asked.access).await))
+            Ok(List::Json(json_list(&asked.access, site).await))
         }
         Some(Representation::Stream(_)) | None => {
-            Ok(List::Text(text_list(site, &asked.access).await))
+            Ok(List::Text(text_list(&asked.access, site).await))
         }
     }
 }
@@ -70,19 +70,19 @@ pub async fn api(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
         return Err(Problem::new(Status::BadRequest, "the list of sources takes no parameters"));
     }
     if negotiate::accepted(&asked.accept) != Some(Representation::Stream(Format::Sse)) {
-        return Ok(List::Json(json_list(site, &asked.access).await));
+        return Ok(List::Json(json_list(&asked.access, site).await));
     }
     let place = site.admission.admit(&asked.client, asked.access.holder())?;
     Ok(List::Changes(Box::new(Changes::new(Site::clone(site), asked.access, place))))
 }
 
 /// How all sources stand now.
-async fn statuses(site: &Site, access: &Access) -> Vec<Listed> {
+async fn statuses(access: &Access, site: &Site) -> Vec<Listed> {
     Arc::clone(&site.statuses).of(access.sources()).await
 }
 
-async fn text_list(site: &Site, access: &Access) -> String {
-    let all = statuses(site, access).await;
+async fn text_list(access: &Access, site: &Site) -> String {
+    let all = statuses(access, site).await;
     let width = all.iter().map(|(source, _)| source.name().as_str().chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = String::new();
@@ -96,8 +96,8 @@ async fn text_list(site: &Site, access: &Access) -> String {
     text
 }
 
-async fn json_list(site: &Site, access: &Access) -> Value {
-    let statuses = statuses(site, access).await;
+async fn json_list(access: &Access, site: &Site) -> Value {
+    let statuses = statuses(access, site).await;
     let sources: Vec<Value> = statuses
         .iter()
         .map(|(source, status)| {
@@ -187,7 +187,7 @@ impl Changes {
     }
 
     async fn look(&mut self) -> String {
-        let statuses = statuses(&self.site, &self.access).await;
+        let statuses = statuses(&self.access, &self.site).await;
         let now = Instant::now();
         let current = statuses.iter().map(|(source, status)| {
             (source.name().as_str().to_owned(), (brief(source.as_ref(), status), now))
