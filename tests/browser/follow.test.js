@@ -20,9 +20,15 @@ after(async () => {
 test("the first line is on the screen soon, and new ones follow", async (t) => {
 	const page = await openPage(`${server.url}logs/app.log`);
 	await untilLast(page, "line 300");
-	const [ms] = await page.evaluate(() => performance.getEntriesByName("tailcast:first-line").map((mark) => mark.startTime));
-	t.diagnostic(`first line after ${Math.round(ms)} ms`);
-	assert.ok(ms < 5000);
+	const spans = [];
+	for (let i = 0; i < 5; i++) {
+		await page.reload();
+		spans.push(await until("the first line is marked", () => page.evaluate(() => performance.getEntriesByName("tailcast:first-line")[0]?.startTime)));
+	}
+	t.diagnostic(`first line after ${spans.map(Math.round).join(", ")} ms`);
+	// The goal is 300 ms on a machine that does nothing else; here it must only not be far off.
+	assert.ok(Math.min(...spans) < 3000);
+	await untilLast(page, "line 300");
 	logs.append("app.log", "one more\n");
 	await untilLast(page, "one more");
 	assert.equal(await statusText(page), "live");

