@@ -51,11 +51,10 @@ fn a_naive_configuration_passes_the_upgrade_or_is_told_the_lines(program: Progra
             socket.wait_for_lines(1);
         }
         Program::Nginx | Program::Apache => {
-            let refusal = *socket.expect_err("the upgrade is lost");
-            let Error::Http(answer) = refusal else { panic!("{refusal}") };
+            let error = *socket.expect_err("the upgrade is lost");
+            let Error::Http(answer) = error else { panic!("{error}") };
             assert_eq!(answer.status(), 426);
-            let body = answer.body().clone().unwrap_or_default();
-            let text = String::from_utf8(body).unwrap();
+            let text = String::from_utf8(answer.body().clone().unwrap_or_default()).unwrap();
             assert!(text.contains("proxy_set_header Upgrade $http_upgrade"), "{text}");
         }
     }
