@@ -1,5 +1,6 @@
 // Following: live, paused, and through a server that dies.
 import assert from "node:assert/strict";
+import { renameSync, utimesSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { closeBrowser, Logs, modelOf, numbered, openPage, rowTexts, Server, statusText, until, untilLast } from "./support.js";
 
@@ -116,6 +117,40 @@ test("a server that is killed and comes back is told of, and no line is missed o
 	await untilLast(page, "and on");
 	const texts = await page.evaluate(() => document.querySelector("tailcast-log").model.store.lines.map((line) => line.text));
 	assert.deepEqual(texts.slice(-32), ["while paused 50", ...Array.from({ length: 30 }, (_, i) => `while away ${i + 1}`), "and on"]);
+	await page.context().close();
+});
+
+test("a page that waits for its next try comes back at once when the network does", async () => {
+	const page = await openPage(`${server.url}logs/app.log`);
+	await untilLast(page, "and on");
+	await server.kill();
+	const waits = () => page.evaluate(() => document.querySelector("tailcast-log").model.connection.state.retryAt - Date.now());
+	await until("it waits long", async () => (await waits()) > 4000, 90_000);
+	await server.start();
+	const begin = Date.now();
+	await page.evaluate(() => dispatchEvent(new Event("online")));
+	await until("it is there", async () => (await modelOf(page)).state === "open");
+	assert.ok(Date.now() - begin < 4000, "before its next try");
+	assert.equal((await modelOf(page)).label, "WebSocket");
+	await page.context().close();
+});
+
+test("rotations, truncations and quiet are told", async () => {
+	logs.write("turn.log", "one\n");
+	const page = await openPage(`${server.url}logs/turn.log`);
+	await untilLast(page, "one");
+	renameSync(logs.path("turn.log"), logs.path("turn.log.1"));
+	logs.write("turn.log", "two\n");
+	await untilLast(page, "two");
+	assert.equal(await page.locator(".row.note").count(), 1);
+	assert.match(await page.locator(".row.note").textContent(), /^rotated \(/);
+	logs.write("turn.log", "");
+	await until("the truncation is told", async () => (await page.locator(".row.note").count()) > 1);
+	logs.append("turn.log", "three\n");
+	await untilLast(page, "three");
+	const past = new Date(Date.now() - 5 * 60_000);
+	utimesSync(logs.path("turn.log"), past, past);
+	await until("it is quiet", async () => (await statusText(page)) === "quiet for 5 min");
 	await page.context().close();
 });
 
