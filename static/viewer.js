@@ -60,7 +60,7 @@ class Page {
 		const query = new URLSearchParams(location.search);
 		const { grep = "", exclude = "", level = "" } = Object.fromEntries(query);
 		const { highlight = "", marks = "", panes = "", line = "" } = Object.fromEntries(fragment());
-		Object.assign(this, { filter: { grep, exclude, level }, highlighted: highlight });
+		Object.assign(this, { filter: { grep, exclude, level }, highlighted: highlight, settings: readSettings() });
 		this.marks.set(marks.split(","));
 		const [, path = ""] = /^logs\/(.+)/.exec(location.pathname.slice(root.pathname.length)) ?? [];
 		for (const pane of this.panes.splice(0)) pane.remove();

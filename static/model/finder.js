@@ -4,7 +4,7 @@ import { firstAfter, lastBefore } from "../stream/pages.js";
 import { Line } from "./line.js";
 
 /** @param {string[]} levels the least grave first @param {string} what @returns {Wanted} */
-export const ofLevel = (levels, what) => ({ what, test: ({ level }) => levels.includes(level ?? ""), query: { level: levels[0] } });
+export const ofLevel = (levels, what) => ({ what, test: ({ level, head }) => !head && levels.includes(level ?? ""), query: { level: levels[0] } });
 
 /** @param {RegExp} pattern @param {string} grep @returns {Wanted} */
 export const ofPattern = (pattern, grep) => ({ what: "match", test: ({ note, text }) => note === undefined && text.search(pattern) >= 0, query: { grep } });

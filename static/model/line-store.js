@@ -174,7 +174,7 @@ export class LineStore {
 /** A line of a stack trace belongs to the line before it. @param {Line | undefined} before @param {Line} line @returns whether it does */
 function group(before, line) {
 	const isAlike = before && before.source === line.source && before.note === line.note;
-	if (!isAlike || line.note !== undefined || line.time || line.level || !isContinuation(line.text)) return false;
+	if (!isAlike || line.note !== undefined || line.time || !((before.head && !line.text) || isContinuation(line.text, !line.level))) return false;
 	if (line.head) line.head.nFollowers--;
 	line.head = before.head ?? before;
 	line.head.nFollowers++;

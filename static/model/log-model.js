@@ -15,7 +15,7 @@ const LEAST_BELOW = 3000;
 const LEAST_ABOVE = 400;
 const TAIL = { tail: "500" };
 /** @type {Record<string, string>} */
-export const ENDS = { eof: "no more lines", until: "the time asked for has passed", revoked: "no longer readable" };
+export const ENDS = { eof: "no more lines", until: "the time is over", revoked: "no longer readable" };
 
 /** @implements {Client} */
 export class LogModel {
@@ -110,6 +110,7 @@ export class LogModel {
 	/** @param {State} state */
 	stateChanged(state) {
 		this.#wasLost ||= state.kind === "waiting";
+		this.olderError = "";
 		this.delegate.stateChanged();
 	}
 

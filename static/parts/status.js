@@ -31,7 +31,7 @@ export function showStatus(model, unread, name) {
 	$("status").dataset.tone = tone;
 	const isFallback = model?.connection.label === "SSE";
 	$("way").textContent = isFallback ? "SSE" : "";
-	$("way").title = isFallback ? "the WebSocket was refused: over server-sent events" : "";
+	$("way").title = isFallback ? "WebSocket refused: over server-sent events" : "";
 	document.title = `${unread ? `(${unread}) ` : ""}${name ? `${name} · ` : ""}Tailcast`;
 	drawIcon(unread > 99 ? "99+" : String(unread || ""), tone);
 }

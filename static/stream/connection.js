@@ -22,6 +22,7 @@ export class Connection {
 	isPaused = false;
 	/** @type {Transport | null} */ #transport = null;
 	#isSocketRefused = false;
+	#hasWorked = false;
 	#epoch = 0;
 	#nFailures = 0;
 	#timer = 0;
@@ -99,7 +100,8 @@ export class Connection {
 			}
 			if (epoch !== this.#epoch) return;
 			await this.#open(new EventTransport(this.#sink(epoch)), url, epoch);
-			this.#isSocketRefused = true;
+			// One that worked before was not refused: the server was just starting.
+			this.#isSocketRefused = !this.#hasWorked;
 		} catch (error) {
 			if (epoch === this.#epoch) this.#failed(error, isAsked);
 		}
@@ -112,6 +114,7 @@ export class Connection {
 		if (epoch !== this.#epoch) return transport.close();
 		this.#lastWord = Date.now();
 		this.label = transport.label;
+		this.#hasWorked ||= transport.older !== null;
 		this.isPaused = false;
 		this.#setState("open");
 	}

@@ -15,8 +15,11 @@ const LINK = /\bhttps?:\/\/[^\s<>"'`⟨⟩]*[^\s<>"'`⟨⟩.,;:!?)\]}]/g;
 const CONTINUATION =
 	/^(?:\s+\S|Caused by: |Traceback \(most recent|During handling of|The above exception|goroutine \d+ \[|\[signal |stack backtrace:|note: run with|(?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable)\b|\w*(?:Exception|Error): |[})\]]+[;,]?\s*$)/;
 
-/** Whether a line that tells neither time nor level is of a stack trace. @param {string} text */
-export const isContinuation = (text) => CONTINUATION.test(text.slice(0, 400));
+/** Some tell a level by what they cite. */
+const FRAME = /^\s*(?:at |Caused by: |\.{3} \d|File ")/;
+
+/** Whether a line that tells no time is of a stack trace. @param {string} text @param {boolean} [isPlain] it tells no level either */
+export const isContinuation = (text, isPlain = true) => (isPlain ? CONTINUATION : FRAME).test(text.slice(0, 400));
 
 /**
  * @param {string} line

@@ -1,7 +1,8 @@
 // Following: live, paused, and through a server that dies.
 import assert from "node:assert/strict";
+import { renameSync, utimesSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { closeBrowser, Logs, modelOf, numbered, openPage, rowTexts, Server, statusText, until, untilLast } from "./support.js";
+import { closeBrowser, linesOf, Logs, modelOf, numbered, openPage, rowTexts, Server, statusText, until, untilLast } from "./support.js";
 
 const logs = new Logs();
 let server;
@@ -20,9 +21,15 @@ after(async () => {
 test("the first line is on the screen soon, and new ones follow", async (t) => {
 	const page = await openPage(`${server.url}logs/app.log`);
 	await untilLast(page, "line 300");
-	const [ms] = await page.evaluate(() => performance.getEntriesByName("tailcast:first-line").map((mark) => mark.startTime));
-	t.diagnostic(`first line after ${Math.round(ms)} ms`);
-	assert.ok(ms < 5000);
+	const spans = [];
+	for (let i = 0; i < 5; i++) {
+		await page.reload();
+		spans.push(await until("the first line is marked", () => page.evaluate(() => performance.getEntriesByName("tailcast:first-line")[0]?.startTime)));
+	}
+	t.diagnostic(`first line after ${spans.map(Math.round).join(", ")} ms`);
+	// The goal is 300 ms on a machine that does nothing else; here it must only not be far off.
+	assert.ok(Math.min(...spans) < 3000);
+	await untilLast(page, "line 300");
 	logs.append("app.log", "one more\n");
 	await untilLast(page, "one more");
 	assert.equal(await statusText(page), "live");
@@ -100,6 +107,7 @@ test("reaching the bottom by hand resumes", async () => {
 test("a server that is killed and comes back is told of, and no line is missed or doubled", async () => {
 	const page = await openPage(`${server.url}logs/app.log`);
 	await untilLast(page, "while paused 50");
+	const seen = await linesOf(page);
 	await server.kill();
 	await until("it says so", async () => /^reconnecting in \d+ s/.test(await statusText(page)));
 	logs.append("app.log", numbered(1, 30, (n) => `while away ${n}`));
@@ -108,8 +116,41 @@ test("a server that is killed and comes back is told of, and no line is missed o
 	await untilLast(page, "while away 30");
 	logs.append("app.log", "and on\n");
 	await untilLast(page, "and on");
-	const texts = await page.evaluate(() => document.querySelector("tailcast-log").model.store.lines.map((line) => line.text));
-	assert.deepEqual(texts.slice(-32), ["while paused 50", ...Array.from({ length: 30 }, (_, i) => `while away ${i + 1}`), "and on"]);
+	assert.deepEqual(await linesOf(page), [...seen, ...Array.from({ length: 30 }, (_, i) => `while away ${i + 1}`), "and on"]);
+	await page.context().close();
+});
+
+test("a page that waits for its next try comes back at once when the network does", async () => {
+	const page = await openPage(`${server.url}logs/app.log`);
+	await untilLast(page, "and on");
+	await server.kill();
+	const waits = () => page.evaluate(() => document.querySelector("tailcast-log").model.connection.state.retryAt - Date.now());
+	await until("it waits long", async () => (await waits()) > 4000, 90_000);
+	await server.start();
+	const begin = Date.now();
+	await page.evaluate(() => dispatchEvent(new Event("online")));
+	await until("it is there", async () => (await modelOf(page)).state === "open");
+	assert.ok(Date.now() - begin < 4000, "before its next try");
+	assert.equal((await modelOf(page)).label, "WebSocket");
+	await page.context().close();
+});
+
+test("rotations, truncations and quiet are told", async () => {
+	logs.write("turn.log", "one\n");
+	const page = await openPage(`${server.url}logs/turn.log`);
+	await untilLast(page, "one");
+	renameSync(logs.path("turn.log"), logs.path("turn.log.1"));
+	logs.write("turn.log", "two\n");
+	await untilLast(page, "two");
+	assert.equal(await page.locator(".row.note").count(), 1);
+	assert.match(await page.locator(".row.note").textContent(), /^rotated \(/);
+	logs.write("turn.log", "");
+	await until("the truncation is told", async () => (await page.locator(".row.note").count()) > 1);
+	logs.append("turn.log", "three\n");
+	await untilLast(page, "three");
+	const past = new Date(Date.now() - 5 * 60_000);
+	utimesSync(logs.path("turn.log"), past, past);
+	await until("it is quiet", async () => (await statusText(page)) === "quiet for 5 min");
 	await page.context().close();
 });
 

@@ -117,6 +117,7 @@ test("Docker and CRI are unwrapped", () => {
 
 test("stack traces are known by their lines", () => {
 	for (const text of ["\tat a.b.C(D.java:1)", "Caused by: x.Y: z", "java.net.SocketTimeoutException: Read timed out", "Traceback (most recent call last):", '  File "a.py", line 1', "ValueError: no", "}"]) assert.ok(isContinuation(text), text);
+	assert.ok(isContinuation("Caused by: x: FATAL: no slots left", false) && !isContinuation("  WARN indented", false));
 	for (const text of ["GET / 200", "an Error: happened here", "at last"]) assert.ok(!isContinuation(text), text);
 });
 
@@ -197,6 +198,9 @@ test("a stack trace is grouped, also when its head comes later", () => {
 	store.prepend(Line.all([record("a", 1, at(1)), { ...record("a", 2, at(2)), level: "error" }]));
 	assert.equal(store.lines[1].nFollowers, 2);
 	assert.equal(store.lines[3].head, store.lines[1]);
+	store.append([record("a", 6, at(10)), record("a", 7, "", "  File \"x\""), record("a", 8, "", ""), record("a", 9, "", "During handling of the above")]);
+	assert.equal(store.lines.at(-4).nFollowers, 3, "an empty line is no end of a trace");
+	store.trimBottom(4);
 	store.lines[1].isFolded = true;
 	assert.deepEqual(store.lines.map((line) => line.isHidden), [false, false, true, true, false]);
 	store.trimTop(2);

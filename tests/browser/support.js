@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const PROGRAM = process.env.TAILCAST_PROGRAM ?? join(HERE, "../../target/debug/tailcast");
+const PROGRAM = process.env.TAILCAST_PROGRAM ?? join(process.env.CARGO_TARGET_DIR ?? join(HERE, "../../target"), "debug/tailcast");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** Waits until a condition holds. */
@@ -109,7 +109,7 @@ let browser = null;
 /** One browser for all tests of a file. */
 export async function theBrowser() {
 	if (!existsSync(CHROMIUM)) throw new Error(`Chromium is missing: ${CHROMIUM}; install Debian's package chromium`);
-	browser ??= await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-dev-shm-usage", "--enable-precise-memory-info"] });
+	browser ??= await chromium.launch({ executablePath: CHROMIUM, args: ["--disable-dev-shm-usage", ...(process.getuid?.() === 0 ? ["--no-sandbox"] : [])] });
 	return browser;
 }
 
