@@ -112,8 +112,10 @@ test("a link opens at its line, with what is around it", async () => {
 	assert.match(lines[0], /web 805$/, "for curl it begins with the line");
 	const other = await openPage(link);
 	await until("the line is selected", async () => /web 805$/.test(await other.locator(".row.selected .text").textContent().catch(() => "")));
-	const seen = (await visibleRows(other)).map(({ text }) => text.split(" ").at(-1));
-	assert.ok(seen.includes("804") && seen.includes("806"), `${seen}`);
+	await until("what is around it is there", async () => {
+		const seen = (await visibleRows(other)).map(({ text }) => text.split(" ").at(-1));
+		return seen.includes("804") && seen.includes("806");
+	});
 	await other.context().close();
 	await page.context().close();
 });
