@@ -83,6 +83,12 @@ pub enum CursorError {
 }
 
 impl Cursor {
+    /// Whether it was made for the source of this name.
+    #[must_use]
+    pub fn is_of(&self, source: &str) -> bool {
+        self.generation.source == hash32(source.as_bytes())
+    }
+
     /// Appends the token's 44 characters to `out`.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         CursorPrefix::new(self.generation).write_token(self.offset, self.check, out);

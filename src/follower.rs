@@ -361,7 +361,7 @@ async fn changed(roster: Option<&mut Roster>) -> bool {
 }
 
 /// Waits until rights may have changed; for ever where they cannot.
-async fn changed_rights(rights: Option<&mut Rights>) {
+pub async fn changed_rights(rights: Option<&mut Rights>) {
     match rights {
         Some(rights) => rights.changed().await,
         None => std::future::pending().await,

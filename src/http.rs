@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod admission;
+pub mod answer;
 pub mod asked;
 pub mod connections;
 pub mod gate;

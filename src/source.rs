@@ -86,6 +86,18 @@ pub enum Start {
     At(Place),
 }
 
+impl Start {
+    /// Where a stream begins that asks for its last lines (none: for all), of those since a time.
+    #[must_use]
+    pub fn of_past(tail: Option<u64>, since: Option<i64>) -> Self {
+        match (tail, since) {
+            (Some(n_lines), _) => Self::Tail(n_lines),
+            (None, Some(_)) => Self::Since,
+            (None, None) => Self::Oldest,
+        }
+    }
+}
+
 /// A history, opened.
 #[derive(Debug)]
 pub struct Opened {
@@ -157,3 +169,9 @@ impl OpenError {
         }
     }
 }
+
+/// As many lines of the past are shown to who does not say how many.
+pub const DEFAULT_TAIL: u64 = 10;
+
+/// A page of older lines has at most this many.
+pub const MAX_OLDER_LINES: usize = 1000;

@@ -3,20 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use bytestring::ByteString;
 use jiff::Timestamp;
-use rocket::http::{ContentType, Header, Status};
-use rocket::request::Request;
-use rocket::response::stream::{ByteStream, TextStream};
-use rocket::response::{self, Responder, Response};
+use rocket::http::Status;
 use rocket::{State, get};
 use tokio::time::Instant;
 
 use crate::catalog::pattern::SourcePattern;
-use crate::cursor::{Cursor, hash32};
+use crate::cursor::Cursor;
 use crate::follower::{EndReason, Follower, Wish};
 use crate::http::access::Access;
+use crate::http::answer::Answer;
 use crate::http::asked::Asked;
 use crate::http::negotiate::{self, Representation};
 use crate::http::older;
@@ -28,35 +24,11 @@ use crate::http::site::Site;
 use crate::http::socket::Socket;
 use crate::http::viewer::Viewer;
 use crate::ledger::Ledger;
-use crate::source::{Source, Start};
+use crate::source::{DEFAULT_TAIL, Source, Start};
 use crate::websocket::terms::RosterMaker;
 use crate::websocket::{Session, Terms};
 use crate::wire::text::TextOptions;
 use crate::wire::{Encoder, Format};
-
-/// What a log's URL is answered with.
-#[derive(Debug)]
-pub enum Answer {
-    /// The page for people.
-    Page(Page),
-    /// A stream; without a viewer only its head is wanted.
-    Stream {
-        /// How it is written.
-        format: Format,
-        /// What was asked for.
-        name: String,
-        /// Who gets it.
-        viewer: Option<Box<Viewer>>,
-        /// There is much to catch up with.
-        is_long: bool,
-    },
-    /// A resume with nothing more to come.
-    NothingMore,
-    /// A WebSocket.
-    Socket(Box<Socket>),
-    /// A page of the past.
-    Older(Format, Bytes),
-}
 
 /// Follows one log, or several by a glob.
 #[get("/logs/<_..>")]
@@ -118,11 +90,10 @@ async fn upgrade(asked: &Asked, name: &str, query: Query, site: &Site) -> Result
         let what = "is for plain HTTP; here the command `older` asks for it";
         return Err(Problem::parameter("before", what));
     }
-    let filter = query.filter.clone();
     let wish = wanted.wish(query, None, site, &asked.access)?;
     let terms = wanted.terms(name, &wish, site, &asked.access);
     let place = site.admission.admit(&asked.client, asked.access.holder())?;
-    let sources = wish.sources.clone();
+    let Wish { sources, filter, rights, .. } = wish;
     let opening = Follower::open(terms.wish(sources, filter.clone(), &[]), Arc::clone(&site.zone));
     let follower = opening.await.map_err(|error| Problem::of_opening(&error))?;
     let ledger = Ledger::new(
@@ -131,7 +102,7 @@ async fn upgrade(asked: &Asked, name: &str, query: Query, site: &Site) -> Result
         asked.client.to_string(),
         Arc::clone(&site.metrics),
     );
-    let session = Session::new(terms, follower, filter, ledger);
+    let session = Session::new(terms, rights, follower, filter, ledger);
     Ok(Answer::Socket(Box::new(Socket::new(accepted, session, place))))
 }
 
@@ -201,11 +172,11 @@ impl Wanted {
             None if !is_raw && query.from.is_none() => Tail::Lines(DEFAULT_TAIL),
             None | Some(_) => Tail::All,
         });
-        let start = match (tail, query.filter.since) {
-            (Tail::Lines(n_lines), _) => Start::Tail(n_lines),
-            (Tail::All, Some(_)) => Start::Since,
-            (Tail::All, None) => Start::Oldest,
+        let tail = match tail {
+            Tail::Lines(n_lines) => Some(n_lines),
+            Tail::All => None,
         };
+        let start = Start::of_past(tail, query.filter.since);
         Ok(Wish {
             sources: self.starts(query.from.as_deref(), &start)?,
             filter: query.filter,
@@ -254,7 +225,6 @@ impl Wanted {
             zone: Arc::clone(&site.zone),
             cancel: site.closing.clone(),
             roster,
-            rights: Some(access.rights()),
             lookup: Box::new(move |name| one(name, &own)),
         }
     }
@@ -279,8 +249,7 @@ impl Wanted {
         let mut left: Vec<Cursor> = cursors.to_vec();
         let mut starts = Vec::new();
         for source in &self.sources {
-            let hash = hash32(source.name().as_str().as_bytes());
-            let own = left.iter().position(|cursor| cursor.generation.source == hash);
+            let own = left.iter().position(|cursor| cursor.is_of(source.name().as_str()));
             let start = own.map_or(Start::Oldest, |at| Start::After(left.remove(at)));
             starts.push((Arc::clone(source), start));
         }
@@ -306,126 +275,12 @@ fn one(name: &str, access: &Access) -> Result<Arc<dyn Source>, String> {
     }
 }
 
-impl<'r> Responder<'r, 'r> for Answer {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
-        match self {
-            Self::Page(page) => page.respond_to(request),
-            Self::Socket(socket) => Ok(socket.into_response()),
-            Self::Older(format, body) => {
-                let mut response = Response::build();
-                response.header(content_type(format));
-                for (header, value) in STREAM_HEADERS {
-                    response.header(Header::new(header, value));
-                }
-                response.sized_body(body.len(), std::io::Cursor::new(body)).ok()
-            }
-            Self::NothingMore => Response::build()
-                .status(Status::NoContent)
-                .header(Header::new("Cache-Control", "no-store"))
-                .ok(),
-            Self::Stream { format, name, viewer, is_long } => {
-                let mut response = match (format, viewer) {
-                    (_, None) => Response::new(),
-                    (Format::Raw, Some(viewer)) => raw_stream(viewer).respond_to(request)?,
-                    (Format::Text | Format::Ndjson | Format::Sse, Some(viewer)) => {
-                        text_stream(viewer).respond_to(request)?
-                    }
-                };
-                response.set_header(content_type(format));
-                for (header, value) in STREAM_HEADERS {
-                    response.set_header(Header::new(header, value));
-                }
-                if request.headers().contains("accept-encoding") {
-                    response.set_header(Header::new("Content-Encoding", "identity"));
-                }
-                if format == Format::Raw {
-                    response.set_header(Header::new("Content-Disposition", disposition(&name)));
-                }
-                response.set_max_chunk_size(if is_long { LONG_CHUNK_BYTES } else { CHUNK_BYTES });
-                Ok(response)
-            }
-        }
-    }
-}
-
-fn text_stream(mut viewer: Box<Viewer>) -> TextStream<impl futures_util::Stream<Item = Text>> {
-    TextStream::from(rocket::async_stream::stream! {
-        while let Some(bytes) = viewer.next().await {
-            yield Text::from(bytes);
-        }
-    })
-}
-
-/// Shared text, as `TextStream` wants it.
-struct Text(ByteString);
-
-impl From<Bytes> for Text {
-    fn from(bytes: Bytes) -> Self {
-        let lossy = |bytes: &Bytes| ByteString::from(String::from_utf8_lossy(bytes).into_owned());
-        Text(ByteString::try_from(bytes.clone()).unwrap_or_else(|_not_text| lossy(&bytes)))
-    }
-}
-
-impl AsRef<str> for Text {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-fn raw_stream(mut viewer: Box<Viewer>) -> ByteStream<impl futures_util::Stream<Item = Bytes>> {
-    ByteStream::from(rocket::async_stream::stream! {
-        while let Some(bytes) = viewer.next().await {
-            yield bytes;
-        }
-    })
-}
-
-fn content_type(format: Format) -> ContentType {
-    match format {
-        Format::Text => ContentType::Plain,
-        Format::Ndjson => ContentType::new("application", "x-ndjson"),
-        Format::Sse => ContentType::EventStream,
-        Format::Raw => ContentType::Binary,
-    }
-}
-
-/// The source's name as a file name: in ASCII for old clients, and as it is (RFC 6266, RFC 8187).
-fn disposition(name: &str) -> String {
-    let file_name = name.replace('/', "_");
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let ascii: String = file_name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-    let mut encoded = String::new();
-    for byte in file_name.bytes() {
-        if is_plain(char::from(byte)) && byte.is_ascii() {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
-}
-
-/// What every proxy needs on a stream. To those who could take it packed it is also said to be
-/// encoded as it is: nginx, and Caddy before 2.7, pack it in spite of `no-transform`, and Caddy then
-/// keeps it.
-const STREAM_HEADERS: [(&str, &str); 3] = [
-    ("Cache-Control", "no-store, no-transform"),
-    ("X-Accel-Buffering", "no"),
-    ("X-Content-Type-Options", "nosniff"),
-];
-
 const LOST_UPGRADE: &str = "this is a WebSocket handshake whose `Upgrade` header was lost on the \
     way; a proxy in front has to pass it on, nginx with `proxy_http_version 1.1; proxy_set_header \
     Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; proxy_set_header Host \
     $http_host;`";
 
-const DEFAULT_TAIL: u64 = 10;
 const UNTIL_SLACK: Duration = Duration::from_millis(200);
 
-/// Rocket copies a stream through a buffer of this size, one for each response; larger ones carry
-/// more a write, and cost memory.
-const CHUNK_BYTES: usize = 16 * 1024;
-
-/// For those that have much to catch up with.
-const LONG_CHUNK_BYTES: usize = 128 * 1024;
+/// From here on a stream has much to catch up with.
 const LONG_BACKLOG_BYTES: u64 = 1 << 20;

@@ -11,6 +11,7 @@ use crate::cursor::{Cursor, parse_set};
 use crate::filter::{Filter, compile};
 use crate::http::problem::{Problem, printable};
 use crate::line::{Level, Zone};
+use crate::source::MAX_OLDER_LINES;
 use crate::when::{When, parse_span};
 use crate::wire::Format;
 
@@ -89,7 +90,8 @@ impl Query {
             return Err(Problem::parameter("before", what));
         }
         match self.tail {
-            Some(Tail::Lines(1..=MAX_OLDER_LINES)) | None => Ok(()),
+            None => Ok(()),
+            Some(Tail::Lines(n_lines)) if (1..=MAX_OLDER_LINES as u64).contains(&n_lines) => Ok(()),
             Some(Tail::All | Tail::Lines(_)) => {
                 let what = format!("is wrong beside `before`, expected 1 to {MAX_OLDER_LINES}");
                 Err(Problem::parameter("tail", what))
@@ -191,9 +193,6 @@ fn boolean(value: &str) -> Option<bool> {
         _ => None,
     }
 }
-
-/// A page of lines before a place has at most this many.
-pub const MAX_OLDER_LINES: u64 = 1000;
 
 const BOOLEAN: &str = "true or false";
 const HEARTBEATS: std::ops::RangeInclusive<Duration> =

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::cursor::{Cursor, parse_set};
 use crate::filter::compile;
 use crate::line::{Level, Zone};
+use crate::source::MAX_OLDER_LINES;
 use crate::when::When;
 
 /// What a client wants.
@@ -242,9 +243,6 @@ fn short(value: &Value) -> String {
 
 const EXPECTED: &str = "expected {\"id\":n,\"cmd\":…}, `cmd` being one of pause, resume, filter, \
     seek, older, follow, unfollow";
-
-/// A page of older lines has at most this many.
-pub const MAX_OLDER_LINES: usize = 1000;
 
 const DEFAULT_OLDER_LINES: usize = 100;
 const SHOWN_CHARS: usize = 60;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::cursor::{Cursor, hash32};
+use crate::cursor::Cursor;
 use crate::filter::Filter;
-use crate::follower::{EndReason, Rights, Roster, Wish};
+use crate::follower::{EndReason, Roster, Wish};
 use crate::line::Zone;
 use crate::source::{Source, SourceName, Start};
 
@@ -35,8 +35,6 @@ pub struct Terms {
     pub cancel: CancellationToken,
     /// Sources that may appear later.
     pub roster: Option<RosterMaker>,
-    /// What the client may read, where that can change.
-    pub rights: Option<Rights>,
     /// Finds a source by its name; the error is for the client.
     pub lookup: Lookup,
 }
@@ -74,7 +72,7 @@ impl Terms {
             // Heartbeats are the session's own here.
             heartbeat: NEVER,
             roster,
-            // So are rights: a command has to heed them as well.
+            // Rights, too: they hold for commands as well.
             rights: None,
             cancel: self.cancel.clone(),
         }
@@ -88,8 +86,7 @@ pub fn cursor_of(cursors: &[Cursor], name: &SourceName) -> Option<Cursor> {
     if let [only] = cursors {
         return Some(*only);
     }
-    let hash = hash32(name.as_str().as_bytes());
-    cursors.iter().find(|cursor| cursor.generation.source == hash).copied()
+    cursors.iter().find(|cursor| cursor.is_of(name.as_str())).copied()
 }
 
 impl std::fmt::Debug for Terms {

@@ -55,12 +55,9 @@ impl Batch {
         Batch { places, parts: VecDeque::new(), n_bytes: 0 }
     }
 
-    /// Notes where a track stands that was not known yet; tracks are told in the order of their
-    /// numbers.
-    pub fn know(&mut self, track: usize, place: &Place) {
-        if track == self.places.len() {
-            self.places.push(place.clone());
-        }
+    /// Notes where the next track begins.
+    pub fn join(&mut self, place: &Place) {
+        self.places.push(place.clone());
     }
 
     /// Adds the selected lines of a chunk of the source `name`.

@@ -26,6 +26,7 @@ use tailcast::http::query;
 use tailcast::line::split::{Encoding, trim_line_end};
 use tailcast::line::{LineTime, Zone, facts};
 use tailcast::redact::Redactor;
+use tailcast::source::MAX_OLDER_LINES;
 use tailcast::websocket::command::{self, Command, Seek};
 
 /// A cursor, or a set of them: what is read is written the same, and what is damaged is refused.
@@ -102,7 +103,7 @@ pub fn command(input: &[u8]) {
     }
     match received.command {
         Ok(Command::Older { before, n_lines, source: _ }) => {
-            assert!(!before.is_empty() && (1..=command::MAX_OLDER_LINES).contains(&n_lines));
+            assert!(!before.is_empty() && (1..=MAX_OLDER_LINES).contains(&n_lines));
         }
         Ok(Command::Filter(rule)) => {
             let filter = Filter { grep: rule.grep, exclude: rule.exclude, ..Filter::default() };

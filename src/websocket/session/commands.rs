@@ -1,0 +1,236 @@
+//! Commands: how a session carries out what its client says. A command that takes time is a future
+//! beside the stream and holds up the commands after it, and nothing else.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::cursor::Cursor;
+use crate::filter::Filter;
+use crate::follower::{Follower, wait};
+use crate::source::{DEFAULT_TAIL, OpenError, Source, SourceName, Start};
+use crate::websocket::closing::Closing;
+use crate::websocket::command::{self, Command, Received, Rule, Seek};
+use crate::websocket::session::{Heard, Session};
+use crate::websocket::terms::cursor_of;
+use crate::wire::websocket as messages;
+
+/// A command that is being carried out.
+pub(super) type Work = BoxFuture<'static, Outcome>;
+
+/// What carrying a command out has brought.
+pub(super) enum Outcome {
+    /// The stream is opened anew: the barrier is passed, or stands where it stood.
+    Opened(Box<Reopened>),
+    /// Nothing but an answer.
+    Answer(Bytes),
+}
+
+/// A stream that is opened anew.
+pub(super) struct Reopened {
+    re: String,
+    /// The answer names the sources.
+    names_sources: bool,
+    filter: Filter,
+    left: Vec<SourceName>,
+    opened: Result<Follower, OpenError>,
+}
+
+/// Waits for the command that is being carried out; for ever if there is none. Cancel-safe.
+pub(super) async fn progress(work: Option<&mut Work>) -> Outcome {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Session {
+    /// Puts a command behind those that wait.
+    pub(super) fn take_command(&mut self, text: &str) -> Heard {
+        if self.ending.is_some() {
+            return Heard::Fine;
+        }
+        if self.commands.len() >= MAX_COMMANDS {
+            let words = format!("more than {MAX_COMMANDS} commands wait to be answered");
+            return Heard::Close(Closing::new(CloseCode::Policy, words, "limit"));
+        }
+        self.commands.push_back(command::parse(text, &self.terms.zone));
+        Heard::Fine
+    }
+
+    /// Begins the next commands.
+    pub(super) fn begin_commands(&mut self) {
+        while self.work.is_none()
+            && self.outbox.n_ahead() < MAX_ANSWERS
+            && let Some(Received { re, command }) = self.commands.pop_front()
+        {
+            self.note_passed();
+            let begun = command.and_then(|command| self.begin(&re, command));
+            if let Err(reason) = begun {
+                self.outbox.put_ahead(messages::error(&re, &reason));
+            }
+        }
+    }
+
+    /// Takes over what a command has brought.
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        self.work = None;
+        let message = match outcome {
+            Outcome::Answer(message) => message,
+            Outcome::Opened(reopened) => self.pass_barrier(*reopened),
+        };
+        self.outbox.put_ahead(message);
+    }
+
+    fn pass_barrier(&mut self, reopened: Reopened) -> Bytes {
+        let Reopened { re, names_sources, filter, left, opened } = reopened;
+        self.outbox.is_at_barrier = false;
+        match opened {
+            Ok(follower) => {
+                // Under the old rule; they come again as far as they pass the new one.
+                self.outbox.drop_lines();
+                (self.follower, self.filter, self.left) = (follower, filter, left);
+                self.sent = self.places();
+                let names: Vec<_> = self.follower.names().map(SourceName::as_str).collect();
+                messages::done(&re, &self.sent, names_sources.then_some(names.as_slice()))
+            }
+            Err(error) => messages::error(&re, &error.to_string()),
+        }
+    }
+
+    fn begin(&mut self, re: &str, command: Command) -> Result<(), String> {
+        match command {
+            Command::Pause => self.pause(re, true),
+            Command::Resume => self.pause(re, false),
+            Command::Filter(Rule { grep, exclude, level }) => {
+                let filter = Filter { grep, exclude, level, ..self.filter.clone() };
+                self.reopen(re, false, self.starts_at_sent(), filter, self.left.clone());
+            }
+            Command::Seek(seek) => self.seek(re, seek)?,
+            Command::Older { before, n_lines, source } => {
+                self.older(re, &before, n_lines, source.as_deref())?;
+            }
+            Command::Follow { source } => self.follow(re, &source)?,
+            Command::Unfollow { source } => self.unfollow(re, &source)?,
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, re: &str, is_paused: bool) {
+        self.outbox.is_paused = is_paused;
+        self.outbox.put_ahead(messages::done(re, &self.sent, None));
+    }
+
+    fn seek(&mut self, re: &str, seek: Seek) -> Result<(), String> {
+        let mut filter = Filter { since: None, ..self.filter.clone() };
+        let sources = self.follower.sources().map(Arc::clone);
+        let starts = match seek {
+            Seek::From(cursors) => {
+                let start_of = |source: Arc<dyn Source>| match cursor_of(&cursors, source.name()) {
+                    Some(cursor) => Ok((source, Start::After(cursor))),
+                    None => Err(format!("`from` has no place of {}", source.name())),
+                };
+                sources.map(start_of).collect::<Result<Vec<_>, _>>()?
+            }
+            Seek::Past { tail, since } => {
+                filter.since = since;
+                let start = Start::of_past(tail, since);
+                sources.map(|source| (source, start.clone())).collect()
+            }
+        };
+        self.reopen(re, false, starts, filter, self.left.clone());
+        Ok(())
+    }
+
+    fn follow(&mut self, re: &str, name: &str) -> Result<(), String> {
+        let source = (self.terms.lookup)(name)?;
+        if self.follower.names().any(|known| known == source.name()) {
+            return Err(format!("`{name}` is followed already"));
+        }
+        let mut starts = self.starts_at_sent();
+        let left = self.left.iter().filter(|left| *left != source.name()).cloned().collect();
+        starts.push((source, Start::Tail(DEFAULT_TAIL)));
+        self.reopen(re, true, starts, self.filter.clone(), left);
+        Ok(())
+    }
+
+    fn unfollow(&mut self, re: &str, name: &str) -> Result<(), String> {
+        let mut starts = self.starts_at_sent();
+        let n_sources = starts.len();
+        starts.retain(|(source, _)| source.name().as_str() != name);
+        if starts.len() == n_sources {
+            return Err(not_followed(name));
+        }
+        let left = self.left.iter().cloned().chain([SourceName::from(name)]).collect();
+        self.reopen(re, true, starts, self.filter.clone(), left);
+        Ok(())
+    }
+
+    fn older(
+        &mut self,
+        re: &str,
+        before: &[Cursor],
+        n_lines: usize,
+        source: Option<&str>,
+    ) -> Result<(), String> {
+        let mut sources = self.follower.sources();
+        let source = match source {
+            Some(name) => sources
+                .find(|source| source.name().as_str() == name)
+                .ok_or_else(|| not_followed(name))?,
+            None if sources.len() == 1 => sources.next().ok_or("nothing is followed")?,
+            None => return Err("`source` is missing: several are followed".to_owned()),
+        };
+        let cursor = cursor_of(before, source.name())
+            .ok_or_else(|| format!("`before` has no place of {}", source.name()))?;
+        let (name, zone) = (source.name().clone(), Arc::clone(&self.terms.zone));
+        let reading = wait::older(Arc::clone(source), cursor, self.filter.clone(), n_lines);
+        let re = re.to_owned();
+        let page = async move {
+            Outcome::Answer(match reading.await {
+                Ok(page) => messages::page(&re, name.as_str(), page, &zone),
+                Err(error) => messages::error(&re, &format!("`before` {error}")),
+            })
+        };
+        self.work = Some(page.boxed());
+        Ok(())
+    }
+
+    /// All sources, where the client is in each.
+    fn starts_at_sent(&self) -> Vec<(Arc<dyn Source>, Start)> {
+        let starts = self.handed_over().into_iter().map(Start::At);
+        self.follower.sources().cloned().zip(starts).collect()
+    }
+
+    /// Opens the stream anew; until then no line is handed over.
+    fn reopen(
+        &mut self,
+        re: &str,
+        names_sources: bool,
+        starts: Vec<(Arc<dyn Source>, Start)>,
+        filter: Filter,
+        left: Vec<SourceName>,
+    ) {
+        let wish = self.terms.wish(starts, filter.clone(), &left);
+        let (re, zone) = (re.to_owned(), Arc::clone(&self.terms.zone));
+        let opening = async move {
+            let opened = Follower::open(wish, zone).await;
+            Outcome::Opened(Box::new(Reopened { re, names_sources, filter, left, opened }))
+        };
+        self.work = Some(opening.boxed());
+        self.outbox.is_at_barrier = true;
+    }
+}
+
+fn not_followed(name: &str) -> String {
+    format!("{} is not followed", serde_json::Value::from(name))
+}
+
+/// Commands that may wait for their turn.
+const MAX_COMMANDS: usize = 64;
+
+/// Answers that may wait to be handed over.
+const MAX_ANSWERS: usize = 4;
