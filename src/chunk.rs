@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::cursor::{CursorPrefix, check_of};
+use crate::cursor::{Cursor, CursorError, CursorPrefix, check_of};
 use crate::line::split::Encoding;
 use crate::line::{Facts, Zone, facts};
 
@@ -32,7 +32,31 @@ pub struct Place {
     pub check: u16,
 }
 
+/// A generation of which nothing is left but cursors.
+#[derive(Debug)]
+struct Gone(CursorPrefix);
+
+impl Generation for Gone {
+    fn cursor_prefix(&self) -> CursorPrefix {
+        self.0
+    }
+}
+
 impl Place {
+    /// The place of a cursor whose generation is not there any more.
+    #[must_use]
+    pub fn gone(cursor: &Cursor) -> Self {
+        let generation = Arc::new(Gone(CursorPrefix::new(cursor.generation)));
+        Place { generation, offset: cursor.offset, check: cursor.check }
+    }
+
+    /// The place's cursor.
+    pub fn cursor(&self) -> Result<Cursor, CursorError> {
+        let mut token = Vec::new();
+        self.write_cursor(&mut token);
+        String::from_utf8_lossy(&token).parse()
+    }
+
     /// Appends the place's cursor to `out`.
     pub fn write_cursor(&self, out: &mut Vec<u8>) {
         self.generation.cursor_prefix().write_token(self.offset, self.check, out);

@@ -41,7 +41,9 @@ use crate::filter::Filter;
 use crate::history::{History, while_trying};
 use crate::line::Zone;
 use crate::redact::Redactor;
-use crate::source::{Older, OpenError, Opened, SegmentStatus, Source, SourceName, Start, Status};
+use crate::source::{
+    Gap, Older, OpenError, Opened, SegmentStatus, Source, SourceName, Start, Status,
+};
 
 /// A log that is a file.
 #[derive(Debug)]
@@ -85,14 +87,14 @@ impl std::fmt::Debug for Redactors {
 struct Found {
     segment: Arc<Segment>,
     offset: u64,
-    gap_bytes: Option<u64>,
+    gap: Option<Gap>,
     /// What lies before this place, from the start on, belongs to it, too.
     head: u64,
 }
 
 impl Found {
     fn at(segment: Arc<Segment>, offset: u64) -> Self {
-        Found { segment, offset, gap_bytes: None, head: 0 }
+        Found { segment, offset, gap: None, head: 0 }
     }
 }
 
@@ -119,7 +121,7 @@ impl FileSource {
             Start::Oldest => self.oldest()?,
             Start::At(place) => match self.files.segment_of(place) {
                 Some(segment) => Some(Found::at(segment, place.offset)),
-                None => self.oldest()?,
+                None => return self.after(&place.cursor().map_err(io::Error::other)?),
             },
             Start::Since => match filter.since {
                 Some(since) => Some(self.since(since, end)?),
@@ -259,7 +261,8 @@ impl FileSource {
             Some(next) => self.files.open(next)?,
             None => self.files.absent(),
         };
-        Ok(Some(Found { gap_bytes: Some(0), ..Found::at(segment, 0) }))
+        let gap = Gap { before: Place::gone(cursor), bytes: 0 };
+        Ok(Some(Found { gap: Some(gap), ..Found::at(segment, 0) }))
     }
 
     /// The place of a cursor of an empty file, or of none: that file, or an earlier one that was
@@ -313,7 +316,7 @@ impl FileSource {
         }
         let generation = end.segment;
         let end = Place { generation, offset: end.offset, check: 0 };
-        Ok(Some(Opened { history: Box::new(history), gap_bytes: found.gap_bytes, before, end }))
+        Ok(Some(Opened { history: Box::new(history), gap: found.gap, before, end }))
     }
 }
 

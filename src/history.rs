@@ -10,7 +10,8 @@ use crate::chunk::{Chunk, Place};
 
 /// Reads a source forward, block by block. All methods block on the source's storage.
 pub trait History: Send + fmt::Debug {
-    /// The next step; in the limit's generation never beyond the limit.
+    /// The next step, never beyond the limit: neither in its generation, nor to the file that is
+    /// written to before the limit lies there.
     fn step(&mut self, limit: Option<&Place>) -> Result<Step, ReadError>;
 
     /// How far was read.

@@ -103,12 +103,21 @@ impl Start {
 pub struct Opened {
     /// Reads on from the start.
     pub history: Box<dyn History>,
-    /// Bytes known to be gone between the start asked for and the one found.
-    pub gap_bytes: Option<u64>,
+    /// What is gone between the start asked for and the one found.
+    pub gap: Option<Gap>,
     /// Lines just before the start, for a filter that has to know what they told.
     pub before: Vec<u8>,
     /// Where what was written so far ends, an unterminated line included.
     pub end: Place,
+}
+
+/// A hole between a place that was asked for and the first one that is left.
+#[derive(Clone, Debug)]
+pub struct Gap {
+    /// The place asked for.
+    pub before: Place,
+    /// How many bytes are known to be gone.
+    pub bytes: u64,
 }
 
 /// A page of lines before a place.

@@ -191,7 +191,7 @@ impl Source for MemoryLog {
         };
         let reader = self.reader_at(offset);
         let end = self.reader_at(self.end()).place();
-        Ok(Opened { history: Box::new(reader), gap_bytes: None, before: Vec::new(), end })
+        Ok(Opened { history: Box::new(reader), gap: None, before: Vec::new(), end })
     }
 
     fn older(&self, _: &Cursor, _: &Filter, _: usize) -> Result<Older, OpenError> {

@@ -12,7 +12,7 @@
 )]
 #![allow(clippy::indexing_slicing, clippy::disallowed_methods, reason = "a test")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -95,6 +95,11 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// Milliseconds between two steps of a writer or rotator. Much less than a reader waits for late lines.
+fn pause() -> impl Strategy<Value = u8> {
+    prop_oneof![8 => Just(0_u8), 3 => 1..4_u8, 2 => 4..40_u8]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: std::env::var("MODEL_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40),
@@ -106,13 +111,16 @@ proptest! {
     })]
 
     #[test]
-    fn a_viewer_sees_each_line_once_in_order_or_is_told(acts in prop::collection::vec(act(), 1..14)) {
+    fn a_viewer_sees_each_line_once_in_order_or_is_told(
+        acts in prop::collection::vec(act(), 1..14),
+        pauses in prop::collection::vec(pause(), 1..30),
+    ) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(live(&acts, false));
+        runtime.block_on(live(&acts, &pauses, false));
         runtime.shutdown_background();
     }
 }
@@ -121,10 +129,10 @@ proptest! {
 #[test]
 fn what_has_failed_once_does_not_fail_again() {
     use Act::{
-        Compress, CopyTruncate, Disconnect, Reconnect, Recreate, Rename, Restart, Truncate, Write,
-        WriteInTwo,
+        CatchUp, Compress, CopyTruncate, Disconnect, Reconnect, Recreate, Rename, Restart,
+        Truncate, Write, WriteInTwo,
     };
-    let programs: [&[Act]; 9] = [
+    let from_empty: [&[Act]; 9] = [
         // Filled, copied and emptied before the first look.
         &[Write(3), CopyTruncate],
         // Late lines to a file that was empty when its successor was begun.
@@ -150,17 +158,51 @@ fn what_has_failed_once_does_not_fail_again() {
             Disconnect,
         ],
     ];
+    let from_a_line: [&[Act]; 6] = [
+        &[Write(1), Rename { writes_on: 0 }, Disconnect, CopyTruncate, Recreate],
+        &[Write(1), Rename { writes_on: 0 }, CopyTruncate, CopyTruncate],
+        // Emptied in place, and then copied and emptied before the next look.
+        &[Recreate, Truncate, Compress, Write(29), Truncate, CopyTruncate, Write(23)],
+        // A viewer begins at a seam, and late lines of the file before are younger than that.
+        &[Rename { writes_on: 1 }, Reconnect, Reconnect, Rename { writes_on: 2 }, Reconnect],
+        // A viewer that left at the seam, before what was missed.
+        &[
+            Rename { writes_on: 0 },
+            CopyTruncate,
+            Disconnect,
+            Recreate,
+            Write(40),
+            Reconnect,
+            Disconnect,
+        ],
+        // The live end finds that it has missed some, and calls emptied what a viewer has read.
+        &[
+            WriteInTwo,
+            Write(42),
+            Recreate,
+            Write(39),
+            CopyTruncate,
+            Reconnect,
+            Write(27),
+            CatchUp,
+            Rename { writes_on: 1 },
+            Write(3),
+        ],
+    ];
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    for program in programs {
+    let from_empty = from_empty.into_iter().map(|program| (program, true));
+    let from_a_line = from_a_line.into_iter().map(|program| (program, false));
+    for (program, starts_empty) in from_empty.chain(from_a_line) {
         println!("{program:?}");
-        for _ in 0..3 {
-            runtime.block_on(live(program, true));
+        // As fast as it can be, and with the server looking at what is half done.
+        for pauses in [[0; 7], [0, 0, 12, 0, 0, 0, 0], [12, 0, 0, 0, 12, 0, 0]] {
+            runtime.block_on(live(program, &pauses, starts_empty));
         }
     }
 }
 
-async fn live(acts: &[Act], starts_empty: bool) {
-    let mut world = World::new();
+async fn live(acts: &[Act], pauses: &[u8], starts_empty: bool) {
+    let mut world = World::new(pauses);
     if !starts_empty {
         world.write(1);
     }
@@ -243,15 +285,26 @@ struct World {
     active: Vec<u64>,
     /// Lines that are gone from the disk, and need not be seen by who had not read them.
     gone: BTreeSet<u64>,
+    /// How long to wait at each step, over and over.
+    pauses: VecDeque<u8>,
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(pauses: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
         let writer = append(&path);
         let (active, gone) = Default::default();
-        World { _folder: folder, path, writer, next: 0, active, gone }
+        let pauses = pauses.iter().copied().collect();
+        World { _folder: folder, path, writer, next: 0, active, gone, pauses }
+    }
+
+    /// Between two steps, in which others may do theirs.
+    fn pause(&mut self) {
+        self.pauses.rotate_left(1);
+        if let Some(millis) = self.pauses.front().filter(|millis| **millis > 0) {
+            std::thread::sleep(Duration::from_millis((*millis).into()));
+        }
     }
 
     fn line(&mut self) -> String {
@@ -265,6 +318,7 @@ impl World {
         for _ in 0..n_lines {
             let line = self.line();
             self.writer.write_all(line.as_bytes()).unwrap();
+            self.pause();
         }
     }
 
@@ -273,7 +327,7 @@ impl World {
         let (one, two) = line.split_at(line.len() / 2);
         self.writer.write_all(one.as_bytes()).unwrap();
         self.writer.flush().unwrap();
-        std::thread::yield_now();
+        self.pause();
         self.writer.write_all(two.as_bytes()).unwrap();
     }
 
@@ -282,13 +336,14 @@ impl World {
     }
 
     /// As logrotate moves the names up.
-    fn shift(&self) {
+    fn shift(&mut self) {
         for number in (1..20).rev() {
             for suffix in ["", ".gz"] {
                 let from = PathBuf::from(format!("{}{suffix}", self.sibling(number).display()));
                 let to = PathBuf::from(format!("{}{suffix}", self.sibling(number + 1).display()));
                 if from.exists() {
                     fs::rename(from, to).unwrap();
+                    self.pause();
                 }
             }
         }
@@ -297,7 +352,9 @@ impl World {
     fn rename(&mut self, writes_on: u8) {
         self.shift();
         fs::rename(&self.path, self.sibling(1)).unwrap();
+        self.pause();
         let created = append(&self.path);
+        self.pause();
         // The writer has not been told yet.
         self.write(writes_on);
         self.writer = created;
@@ -307,6 +364,7 @@ impl World {
     fn copy_truncate(&mut self) {
         self.shift();
         fs::copy(&self.path, self.sibling(1)).unwrap();
+        self.pause();
         self.writer.set_len(0).unwrap();
         self.active.clear();
     }
@@ -323,6 +381,7 @@ impl World {
         }
         self.active.clear();
         fs::remove_file(&self.path).unwrap();
+        self.pause();
         self.writer = append(&self.path);
     }
 
@@ -443,9 +502,7 @@ impl Viewer {
     }
 
     fn keep_cursor(&mut self, follower: &Follower) {
-        let mut token = Vec::new();
-        follower.places().next().unwrap().write_cursor(&mut token);
-        self.cursor = Some(String::from_utf8(token).unwrap().parse().unwrap());
+        self.cursor = Some(follower.places().next().unwrap().cursor().unwrap());
     }
 
     async fn catch_up(&mut self, world: &World) {

@@ -36,11 +36,9 @@ pub enum Found {
     At(u64),
     /// The item with this number begins before and ends after it.
     Inside(u64),
-    /// Before everything kept, or in another generation: to be read from the history, and not
-    /// beyond the end given.
-    Elsewhere(Place),
-    /// In the last generation, beyond what has been read.
-    Ahead,
+    /// Before everything kept, in another generation, or beyond what has been read: to be read from
+    /// the history, and not beyond the ring's end.
+    Elsewhere,
 }
 
 /// What a viewer gets that asks for the items from a number on.
@@ -133,8 +131,7 @@ impl Ring {
                 return Found::Inside(number);
             }
         }
-        let is_ahead = place.same_generation(&self.end) && place.offset > self.end.offset;
-        if is_ahead { Found::Ahead } else { Found::Elsewhere(self.end.clone()) }
+        Found::Elsewhere
     }
 
     /// The items from `number` on, as many as fit into `max_bytes`, at least one.

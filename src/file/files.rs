@@ -146,24 +146,27 @@ impl Files {
         let fresh = reserve.open(|| {
             Segment::open(path, &self.location, compression, self.source, indexes, redactor)
         })?;
+        Ok(self.share(fresh))
+    }
+
+    /// The file of a segment, for what it holds now. It need not have a name any more.
+    pub fn again(&self, segment: &Segment) -> io::Result<Arc<Segment>> {
+        Ok(self.share(segment.again()?))
+    }
+
+    /// The open segment that stands for the same content, else this one.
+    fn share(&self, fresh: Segment) -> Arc<Segment> {
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
         let shared = open
             .iter()
             .filter_map(Weak::upgrade)
             .find(|segment| segment.id() == fresh.id() && segment.is_continued_by(&fresh));
-        Ok(shared.unwrap_or_else(|| {
+        shared.unwrap_or_else(|| {
             let segment = Arc::new(fresh);
             open.push(Arc::downgrade(&segment));
             segment
-        }))
-    }
-
-    /// The file of a segment, for what it holds now. It need not have a name any more.
-    pub fn again(&self, segment: &Segment) -> io::Result<Arc<Segment>> {
-        let again = Arc::new(segment.again()?);
-        lock(&self.open).push(Arc::downgrade(&again));
-        Ok(again)
+        })
     }
 
     /// Stands for "no file yet"; the same one as long as somebody holds it.

@@ -299,7 +299,9 @@ impl Segment {
         // As long as a file is empty, its time is what tells it.
         let written = changed.map(millis_of).filter(|_| !head_now.is_empty());
         let written = written.unwrap_or(head.written);
-        if head_now.len() > head.bytes.len() || written != head.written {
+        let has_news = head_now.len() > head.bytes.len() || written != head.written;
+        // Looked at under the lock: what has become of an emptied file is not learned.
+        if has_news && !self.is_truncated() {
             let file = self.id_hash();
             *head = Head::new(head_now, self.source, file, written, &self.redactor);
         }
@@ -326,6 +328,16 @@ impl Segment {
     /// Notes that the content is gone from the file.
     pub fn mark_truncated(&self) {
         self.is_truncated.store(true, Ordering::Release);
+    }
+
+    /// Notes of a segment begun empty that what its file holds now is not its first content: that
+    /// was copied and emptied unread. Places in it stand before the copy.
+    pub fn mark_missed(&self) {
+        self.mark_truncated();
+        if let Some(begun) = self.begun_empty {
+            let (file, written) = (self.id_hash(), millis_of(begun));
+            *self.lock_head() = Head::new(Vec::new(), self.source, file, written, &self.redactor);
+        }
     }
 
     fn lock_head(&self) -> MutexGuard<'_, Head> {

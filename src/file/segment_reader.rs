@@ -165,6 +165,10 @@ impl SegmentReader {
     /// Goes on in another segment that holds the same content.
     pub fn go_on_in(&mut self, segment: Arc<Segment>) -> io::Result<()> {
         let mut other = SegmentReader::new(segment, self.read_to())?;
+        if !other.segment.is_archive() {
+            // It is compared at the next look: what was read before is what tells.
+            other.lead = std::mem::take(&mut self.lead);
+        }
         other.offset = self.offset;
         other.check = self.check;
         other.pending = std::mem::take(&mut self.pending);

@@ -44,6 +44,9 @@ pub struct TailReader {
     known: Vec<FileId>,
     /// The file that was read before this one: nothing up to it is read again.
     left: Option<Left>,
+    /// When the segment was begun, if nothing was in it then and this reader may have missed what
+    /// came first.
+    begun_empty: Option<SystemTime>,
     /// The greatest size of a truncated file whose copy is being read.
     copied_bytes: Option<u64>,
 }
@@ -80,6 +83,8 @@ struct Next {
     how: RotatedHow,
     /// Nothing comes after it.
     is_last: bool,
+    /// It is the one that is written to.
+    is_active: bool,
 }
 
 impl TailReader {
@@ -93,6 +98,9 @@ impl TailReader {
         let reader = SegmentReader::new(segment, offset)?;
         let (queue, leaving, ahead, astray_since, known, copied_bytes) = Default::default();
         let how = RotatedHow::Renamed;
+        let is_empty = reader.segment().size_and_change()?.0 == 0;
+        let begun_empty = reader.segment().begun_empty().filter(|_| is_empty);
+        let left = begun_empty.map(|_| before(&files, reader.segment())).transpose()?.flatten();
         let mut reader = TailReader {
             files,
             reader,
@@ -105,7 +113,8 @@ impl TailReader {
             gone_bytes: 0,
             astray_since,
             known,
-            left: None,
+            left,
+            begun_empty,
             copied_bytes,
         };
         reader.note_known()?;
@@ -137,7 +146,10 @@ impl TailReader {
     }
 
     /// Reads on in the same segment; queues what was found.
-    fn read(&mut self, limit: u64) -> Result<(), ReadError> {
+    fn read(&mut self, limit: Option<&Place>) -> Result<(), ReadError> {
+        let own: Arc<dyn Generation> = Arc::<Segment>::clone(self.reader.segment());
+        let is_own = |limit: &&Place| crate::chunk::is_same(&limit.generation, &own);
+        let last = limit.filter(is_own).map_or(u64::MAX, |limit| limit.offset);
         let block_bytes = match self.pace {
             Pace::Live => LIVE_BLOCK_BYTES,
             Pace::Backlog => BACKLOG_BLOCK_BYTES,
@@ -145,7 +157,7 @@ impl TailReader {
         let path = self.reader.segment().path().to_owned();
         let block = self
             .reader
-            .next_block(block_bytes, limit)
+            .next_block(block_bytes, last)
             .map_err(while_trying(format!("reading {}", path.display())))?;
         match block {
             Block::Chunk(chunk) => self.take_chunk(chunk),
@@ -153,12 +165,12 @@ impl TailReader {
                 let taken = self.take_truncation();
                 self.unless_moving(taken)
             }
-            Block::End if self.reader.read_to() >= limit => {
+            Block::End if self.reader.read_to() >= last => {
                 self.queue.push_back(Step::AtEnd { look_again: None });
                 Ok(())
             }
             Block::End => {
-                let looked = self.look_for_next();
+                let looked = self.look_for_next(limit);
                 self.unless_moving(looked)
             }
         }
@@ -193,7 +205,7 @@ impl TailReader {
     }
 
     /// The segment is read to its end: is there another one?
-    fn look_for_next(&mut self) -> Result<(), ReadError> {
+    fn look_for_next(&mut self, limit: Option<&Place>) -> Result<(), ReadError> {
         let found = self.find_next().map_err(while_trying(format!(
             "looking for what follows {}",
             self.reader.segment().path().display()
@@ -203,7 +215,7 @@ impl TailReader {
             self.wait();
             return Ok(());
         };
-        if self.must_wait(&next)? {
+        if self.must_wait(&next, limit)? {
             self.wait();
             return Ok(());
         }
@@ -224,12 +236,17 @@ impl TailReader {
     }
 
     /// Whether to stay with the old file although there is a new one.
-    fn must_wait(&mut self, next: &Next) -> Result<bool, ReadError> {
+    fn must_wait(&mut self, next: &Next, limit: Option<&Place>) -> Result<bool, ReadError> {
         let has_own_end = self.reader.segment().is_archive()
             || self.reader.segment().id().is_none()
             || self.copied_bytes.is_some();
-        if has_own_end || self.pace == Pace::Backlog || !next.is_last {
+        if has_own_end || !next.is_last {
             return Ok(false);
+        }
+        if self.pace == Pace::Backlog {
+            // The live end knows whether somebody still writes to the old file.
+            let live_end = limit.and_then(|limit| self.files.segment_of(limit));
+            return Ok(next.is_active && live_end.is_some_and(|end| end.id() != next.segment.id()));
         }
         let what = || format!("looking at {}", next.segment.path().display());
         if next.segment.size_and_change().map_err(while_trying(what()))?.0 == 0 {
@@ -284,6 +301,9 @@ impl TailReader {
         // What was seen to follow the old content follows the new one.
         self.ahead.clear();
         let what = format!("looking for a copy of {}", self.reader.segment().path().display());
+        if let Some(same) = self.find_same().map_err(while_trying(&what))? {
+            return self.reader.go_on_in(same).map_err(while_trying(what));
+        }
         if let Some(copy) = self.find_copy().map_err(while_trying(&what))? {
             self.copied_bytes = Some(self.reader.segment().seen_bytes());
             let what = format!("opening the copy {}", copy.path().display());
@@ -318,7 +338,11 @@ impl TailReader {
         (self.leaving, self.astray_since) = (None, None);
         self.ahead.pop_front();
         let left = self.reader.segment();
-        self.left = Some(Left { id: left.id(), head: left.head() });
+        // The inode of one that was emptied stands for what it holds now, and that is not read yet.
+        if !left.is_truncated() {
+            self.left = Some(Left { id: left.id(), head: left.head() });
+        }
+        self.begun_empty = reader.segment().begun_empty();
         self.reader = reader;
         self.note_known().map_err(while_trying("listing the files of a source"))
     }
@@ -336,10 +360,6 @@ impl TailReader {
 
 impl History for TailReader {
     fn step(&mut self, limit: Option<&Place>) -> Result<Step, ReadError> {
-        let own: Arc<dyn Generation> = Arc::<Segment>::clone(self.reader.segment());
-        let limit = limit
-            .filter(|limit| crate::chunk::is_same(&limit.generation, &own))
-            .map_or(u64::MAX, |limit| limit.offset);
         loop {
             if let Some(step) = self.queue.pop_front() {
                 return Ok(step);
@@ -380,6 +400,16 @@ impl History for TailReader {
 fn begin(segment: Arc<Segment>) -> Result<SegmentReader, ReadError> {
     let what = format!("reading {}", segment.path().display());
     SegmentReader::new(segment, 0).map_err(while_trying(what))
+}
+
+/// The file that comes before a segment. Who begins with the segment has no wish for it.
+fn before(files: &Files, segment: &Segment) -> io::Result<Option<Left>> {
+    let siblings = files.list()?;
+    let own = siblings.iter().position(|sibling| Some(sibling.id) == segment.id());
+    let before = own.and_then(|own| own.checked_sub(1)).and_then(|before| siblings.get(before));
+    before
+        .map(|sibling| Ok(Left { id: Some(sibling.id), head: files.head_of(sibling)? }))
+        .transpose()
 }
 
 /// The old file has to be this quiet before it is left for the new one.

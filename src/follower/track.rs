@@ -14,7 +14,7 @@ use crate::filter::{Filter, Inherited, Selection};
 use crate::follower::wait::{self, Cause, Woken};
 use crate::history::{EventKind, GapReason, History, Progress, Rest, Step};
 use crate::line::Zone;
-use crate::source::{Opened, Source, SourceName};
+use crate::source::{Gap, Opened, Source, SourceName};
 
 /// What a track brings to its viewer.
 #[derive(Debug)]
@@ -75,8 +75,8 @@ pub struct Track {
     stop: Place,
     progress: Progress,
     n_failures: u32,
-    /// Bytes that were found to be gone when the track was opened.
-    gap_bytes: Option<u64>,
+    /// What was found to be gone when the track was opened, and is not told yet.
+    gap: Option<Gap>,
 }
 
 #[derive(Debug)]
@@ -101,13 +101,15 @@ impl Track {
         opened: Opened,
         shared: Arc<Shared>,
     ) -> Self {
-        let place = opened.history.place();
+        let read_to = opened.history.place();
+        // Until the gap is told, the viewer is where it was.
+        let place = opened.gap.as_ref().map_or_else(|| read_to.clone(), |gap| gap.before.clone());
         Track {
             number,
             source,
             is_ending: guard.is_none(),
             guard,
-            read_to: place.clone(),
+            read_to,
             place,
             inherited: Inherited::from_lines(&opened.before, &shared.zone),
             shared,
@@ -115,7 +117,7 @@ impl Track {
             phase: Phase::Opened(Some(opened.history)),
             stop: opened.end,
             n_failures: 0,
-            gap_bytes: opened.gap_bytes,
+            gap: opened.gap,
         }
     }
 
@@ -195,9 +197,8 @@ impl Track {
         if self.is_done() {
             return out;
         }
-        if let Some(bytes) = self.gap_bytes.take() {
-            let kind = EventKind::Gap { bytes, reason: GapReason::RotatedAway };
-            out.items.push(Output::Event { kind, end: self.place.clone() });
+        if let Some(gap) = self.gap.take() {
+            out.items.push(told(&gap, self.read_to.clone()));
         }
         match cause {
             Cause::Changed(changes) => self.take_live(changes, &mut out),
@@ -261,8 +262,11 @@ impl Track {
             self.wait_live(out);
         } else if !is_at_end {
             out.next.push(self.read(history, Duration::ZERO));
-        } else if let Some(guard) = &self.guard {
+        } else if let Some(guard) = &mut self.guard {
             // At the end and not on the ring: the feed has yet to come here.
+            if guard.is_closed() {
+                *guard = Arc::clone(&self.source).subscribe();
+            }
             let changes = guard.changes();
             let (limit, reads) = (self.limit(), Arc::clone(self.source.reads()));
             out.next.push(wait::step_after_change(self.number, history, limit, reads, changes));
@@ -282,7 +286,7 @@ impl Track {
                 self.take_chunk(Arc::new(chunk.after(self.read_to.offset)), out);
                 at + 1
             }
-            Some(Found::Elsewhere(_) | Found::Ahead) | None => return false,
+            Some(Found::Elsewhere) | None => return false,
         };
         self.phase = if self.is_ending { Phase::Done } else { Phase::Live(next) };
         true
@@ -359,9 +363,8 @@ impl Track {
 
     fn go_on_from(&mut self, opened: Opened, out: &mut Progressed) {
         let place = opened.history.place();
-        if let Some(bytes) = opened.gap_bytes {
-            let kind = EventKind::Gap { bytes, reason: GapReason::RotatedAway };
-            out.items.push(Output::Event { kind, end: place.clone() });
+        if let Some(gap) = opened.gap {
+            out.items.push(told(&gap, place.clone()));
         }
         self.read_to = place;
         out.next.push(self.read(opened.history, Duration::ZERO));
@@ -381,13 +384,15 @@ impl Track {
         wait::reopen(self.number, source, self.read_to.clone(), filter, pause)
     }
 
-    /// The end of the ring, where it lies in the generation that is being read.
+    /// The end of the ring: what comes after it comes from there.
     fn limit(&self) -> Option<Place> {
-        match self.guard.as_ref()?.find(&self.read_to)? {
-            Found::Elsewhere(end) => Some(end),
-            Found::At(_) | Found::Inside(_) | Found::Ahead => None,
-        }
+        self.guard.as_ref().and_then(FeedGuard::end)
     }
+}
+
+fn told(gap: &Gap, end: Place) -> Output {
+    let kind = EventKind::Gap { bytes: gap.bytes, reason: GapReason::RotatedAway };
+    Output::Event { kind, end }
 }
 
 impl fmt::Debug for Progressed {

@@ -16,7 +16,7 @@ impl TailReader {
     /// emptied between two looks. Then the copy comes first.
     pub(super) fn has_missed_some(&mut self, first: &Chunk) -> Result<bool, ReadError> {
         let segment = Arc::clone(self.reader.segment());
-        let Some(time) = segment.begun_empty().filter(|_| first.start().offset == 0) else {
+        let Some(time) = self.begun_empty.filter(|_| first.start().offset == 0) else {
             return Ok(false);
         };
         let what = format!("looking for what came before {}", segment.path().display());
@@ -38,7 +38,7 @@ impl TailReader {
         let nameless = own_place.is_none();
         let again = nameless.then(|| self.files.again(&segment)).transpose();
         let again = again.map_err(while_trying(&what))?;
-        segment.mark_truncated();
+        segment.mark_missed();
         self.copied_bytes = Some(0);
         let left = self.left.clone();
         self.go_over_to(missed)?;
@@ -61,8 +61,9 @@ impl TailReader {
         let Some(next) = self.ahead.front().cloned() else { return Ok(None) };
         let is_truncated = self.copied_bytes.is_some() || segment.is_truncated();
         let how = if is_truncated { RotatedHow::Truncated } else { self.how };
-        let is_last = siblings.last().is_some_and(|last| Some(last.id) == next.id());
-        Ok(Some(Next { segment: next, how, is_last }))
+        let last = siblings.last().filter(|last| Some(last.id) == next.id());
+        let is_active = last.is_some_and(Sibling::is_active);
+        Ok(Some(Next { segment: next, how, is_last: last.is_some(), is_active }))
     }
 
     /// Opens what comes after the segment; at the live end also what comes after that.
@@ -158,6 +159,19 @@ impl TailReader {
     fn is_copy(&self, segment: &Segment, sibling: &Sibling) -> io::Result<bool> {
         let head = segment.head();
         Ok(!head.is_empty() && self.files.head_of(sibling)?.starts_with(&head))
+    }
+
+    /// The file itself, where it holds what was read of it after all. Another reader may have come
+    /// to an empty segment, found that it had missed some before, and called its file emptied.
+    pub(super) fn find_same(&self) -> io::Result<Option<Arc<Segment>>> {
+        let (segment, read_to) = (self.reader.segment(), self.reader.read_to());
+        if read_to == 0 || segment.is_archive() {
+            return Ok(None);
+        }
+        let now = self.files.again(segment)?;
+        let holds_head = now.head().starts_with(&segment.head());
+        let is_same = holds_head && holds_lead(&now, read_to, self.reader.lead())?;
+        Ok(is_same.then_some(now))
     }
 
     /// A sibling that holds what the segment held, at least as far as it was read.
