@@ -66,6 +66,6 @@ impl Client {
 
     /// What a server has to follow.
     pub async fn sources(&self, url: &str) -> Result<SourceList, ListError> {
-        sources::list(Arc::clone(&self.settings), Target::list(url)?).await
+        sources::list(Arc::clone(&self.settings), Target::lists(url)?).await
     }
 }

@@ -180,7 +180,7 @@ impl Follow {
         let mut task = JoinSet::new();
         let (settings, target) = (Arc::clone(&self.settings), self.target.clone());
         task.spawn(Box::pin(async move {
-            let list = sources::list(settings, target.to_list()).await.ok()?;
+            let list = sources::list(settings, target.to_lists()).await.ok()?;
             Some(list.sources.into_iter().map(|source| source.name).collect())
         }));
         task

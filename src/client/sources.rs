@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::Deserialize;
 
 use crate::client::connect::{ConnectError, connect};
@@ -56,7 +57,37 @@ pub enum ListError {
     Failed(String),
 }
 
-pub(crate) async fn list(settings: Arc<Settings>, target: Target) -> Result<SourceList, ListError> {
+impl ListError {
+    /// There is an answer, and the list may be elsewhere: a proxy says of a path that leads nowhere
+    /// what it likes (HAProxy: 503).
+    fn is_elsewhere(&self) -> bool {
+        match self {
+            Self::Http(HttpError::Refused(refusal)) => !matches!(
+                refusal.status,
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+            ),
+            Self::Json(_) => true,
+            Self::Url(_) | Self::Connect(_) | Self::Http(_) | Self::Failed(_) => false,
+        }
+    }
+}
+
+/// The list at the first of these URLs that has one.
+pub(crate) async fn list(
+    settings: Arc<Settings>,
+    targets: Vec<Target>,
+) -> Result<SourceList, ListError> {
+    let mut first_error = None;
+    for target in targets {
+        match list_at(Arc::clone(&settings), target).await {
+            Err(error) if error.is_elsewhere() => first_error = first_error.or(Some(error)),
+            answer => return answer,
+        }
+    }
+    Err(first_error.unwrap_or_else(|| ListError::Failed("there is nowhere to ask".to_owned())))
+}
+
+async fn list_at(settings: Arc<Settings>, target: Target) -> Result<SourceList, ListError> {
     let mut task = tokio::task::JoinSet::new();
     // As in `opening`: from the bottom of a stack, and from the heap.
     task.spawn(Box::pin(ask(settings, target)));

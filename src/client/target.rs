@@ -79,9 +79,9 @@ impl Target {
         Ok(target)
     }
 
-    /// The URL of a server, or of a log or page on it: its list of sources.
-    pub fn list(url: &str) -> Result<Self, UrlError> {
-        Self::parse(url).map(|target| target.to_list())
+    /// The URL of a server, or of a log or page on it: where its list of sources may be.
+    pub fn lists(url: &str) -> Result<Vec<Self>, UrlError> {
+        Self::parse(url).map(|target| target.to_lists())
     }
 
     /// The URL of a server's front page, below whatever path a proxy puts before it.
@@ -91,13 +91,24 @@ impl Target {
         Ok(Target { path, pairs: Vec::new(), ..target })
     }
 
-    /// The list of sources of the server that the URL is on.
+    /// Where the list of sources of the server may be that the URL is on, the likeliest first: a
+    /// path that a proxy puts before everything may end in `/logs`, too.
     #[must_use]
-    pub fn to_list(&self) -> Self {
-        let base = self.path.split_once(LOGS).map_or(self.path.as_str(), |(base, _)| base);
-        let base = base.trim_end_matches('/');
-        let base = base.strip_suffix("/logs").or(base.strip_suffix("/api/sources")).unwrap_or(base);
-        Target { path: format!("{base}/api/sources"), pairs: Vec::new(), ..self.clone() }
+    pub fn to_lists(&self) -> Vec<Self> {
+        let whole = self.path.trim_end_matches('/');
+        let whole = whole.strip_suffix("/api/sources").unwrap_or(whole);
+        let ends = whole.match_indices("/logs").map(|(at, _)| whole.split_at(at));
+        let bases = ends.filter(|(_, rest)| *rest == "/logs" || rest.starts_with(LOGS));
+        let mut bases: Vec<&str> = bases.map(|(base, _)| base).collect();
+        if bases.is_empty() || whole.ends_with("/logs") {
+            bases.push(whole);
+        }
+        let list = |base: &str| Target {
+            path: format!("{base}/api/sources"),
+            pairs: Vec::new(),
+            ..self.clone()
+        };
+        bases.into_iter().take(MAX_LISTS).map(list).collect()
     }
 
     fn parse(url: &str) -> Result<Self, UrlError> {
@@ -230,6 +241,9 @@ fn decode(query: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
+/// A URL is foreign: it does not decide how often is asked.
+const MAX_LISTS: usize = 4;
+
 const LOGS: &str = "/logs/";
 
 /// What people write into a URL and what has to be encoded in one; globs may have braces.
@@ -298,13 +312,19 @@ mod tests {
         for (url, path) in [
             ("http://x", "/api/sources"),
             ("http://x/", "/api/sources"),
-            ("http://x/logs", "/api/sources"),
+            ("http://x/logs", "/api/sources /logs/api/sources"),
+            ("http://x/logs/a.log", "/api/sources"),
             ("http://x/ops/logs/a/b?tail=1", "/ops/api/sources"),
+            ("http://x/ops/logs/", "/ops/api/sources /ops/logs/api/sources"),
+            ("http://x/ops/logs/logs/a", "/ops/api/sources /ops/logs/api/sources"),
+            ("http://x/ops/logs2/", "/ops/logs2/api/sources"),
             ("http://x/ops/", "/ops/api/sources"),
             ("http://x/ops/api/sources", "/ops/api/sources"),
         ] {
-            let target = Target::list(url).unwrap();
-            assert_eq!((target.path(), target.pairs().len()), (path, 0), "{url}");
+            let targets = Target::lists(url).unwrap();
+            let paths: Vec<_> = targets.iter().map(Target::path).collect();
+            assert_eq!(paths.join(" "), path, "{url}");
+            assert!(targets.iter().all(|target| target.pairs().is_empty()), "{url}");
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The page, its files and the lists, at a root and below a path.
 
 use super::{Front, Program, Site, for_each_program, serve};
-use crate::support::{LogFolder, Request};
+use crate::support::{LogFolder, Request, ls};
 
 for_each_program! {
     the_page_and_its_files_are_found_at_a_root,
     the_page_and_its_files_are_found_below_a_path,
     lists_and_odd_names_pass,
     the_path_without_its_slash_leads_to_the_page,
+    ls_finds_the_list_below_a_path,
 }
 
 fn the_page_and_its_files_are_found_at_a_root(program: Program) {
@@ -72,6 +73,21 @@ fn the_path_without_its_slash_leads_to_the_page(program: Program) {
     assert_eq!(answer.status, 301);
     assert!(answer.header("location").unwrap().ends_with("/ops/logs/"), "{answer:?}");
     assert_ne!(front.get("/ops/logsy").header("server"), Some("Tailcast"));
+}
+
+fn ls_finds_the_list_below_a_path(program: Program) {
+    let (folder, _log) = LogFolder::with_log("app.log");
+    let server = serve(&folder);
+    let front = Front::start(Site::deployed_below_a_path(program), server.address());
+    let ca = front.certificate_file().display().to_string();
+    let host = format!("Host: {}", front.host().unwrap());
+    // The path that the proxy takes off ends in `/logs`, as those of Tailcast begin.
+    let url = front.url();
+    for url in [&url, url.trim_end_matches('/'), &format!("{url}logs/app.log")] {
+        let listed = ls(&[url, "--ca", &ca, "--header", &host], folder.path());
+        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        assert!(text.contains("app.log"), "{url}: {listed:?}");
+    }
 }
 
 /// What follows each `start` up to the next quote or angle.
