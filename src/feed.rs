@@ -84,6 +84,8 @@ pub struct Feed {
     company: Notify,
     /// The task has ended, by itself or by a panic: nothing will be added.
     is_closed: AtomicBool,
+    /// A read has not come back for long.
+    is_stalled: AtomicBool,
 }
 
 impl FeedSlot {
@@ -169,6 +171,16 @@ impl FeedGuard {
     pub fn is_closed(&self) -> bool {
         self.feed.is_closed()
     }
+
+    /// Resolves when the source's storage has not answered for some seconds.
+    pub async fn stalled(&self) {
+        let mut changes = self.changes();
+        while !self.feed.is_stalled.load(Ordering::Acquire) {
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
 }
 
 impl Drop for FeedGuard {
@@ -188,6 +200,7 @@ impl Feed {
             n_viewers: AtomicUsize::new(1),
             company: Notify::new(),
             is_closed: AtomicBool::new(false),
+            is_stalled: AtomicBool::new(false),
         }
     }
 

@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 use crate::chunk::Place;
 use crate::cursor::Cursor;
 use crate::feed::{FeedContext, FeedGuard, FeedSlot, LiveEnd};
+use crate::file::archive::is_damage;
 use crate::file::files::{Files, SharedFiles};
 use crate::file::likeness::Likeness;
 use crate::file::lineage::Sibling;
@@ -38,7 +39,7 @@ use crate::file::segment_reader::SegmentReader;
 use crate::file::tail_reader::{Pace, TailReader};
 use crate::file::watch_hub::{WatchGuard, WatchHub};
 use crate::filter::Filter;
-use crate::history::{History, while_trying};
+use crate::history::{GapReason, History, while_trying};
 use crate::line::Zone;
 use crate::redact::Redactor;
 use crate::source::{
@@ -214,9 +215,18 @@ impl FileSource {
                 if seek.wanted == 0 || is_lowest {
                     break;
                 }
-                segment = self.files.open(&sibling)?;
-                let size = segment.size_and_change()?.0;
-                offset = seek.in_segment(&segment, lower_in(&segment), size)?;
+                let earlier = self.files.open(&sibling)?;
+                let size = earlier.size_and_change()?.0;
+                match seek.in_segment(&earlier, lower_in(&earlier), size) {
+                    Ok(start) => (segment, offset) = (earlier, start),
+                    Err(error) if is_damage(&error) => {
+                        tracing::warn!(path = %earlier.path().display(), %error, "is damaged");
+                        let before = Place { generation: earlier, offset: 0, check: 0 };
+                        let gap = Gap { before, bytes: 0, reason: GapReason::Damaged };
+                        return Ok(Found { gap: Some(gap), ..Found::at(segment, offset) });
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(Found::at(segment, offset))
@@ -261,7 +271,8 @@ impl FileSource {
             Some(next) => self.files.open(next)?,
             None => self.files.absent(),
         };
-        let gap = Gap { before: Place::gone(cursor), bytes: 0 };
+        let (before, reason) = (Place::gone(cursor), GapReason::RotatedAway);
+        let gap = Gap { before, bytes: 0, reason };
         Ok(Some(Found { gap: Some(gap), ..Found::at(segment, 0) }))
     }
 

@@ -17,6 +17,10 @@ pub trait History: Send + fmt::Debug {
     /// How far was read.
     fn place(&self) -> Place;
 
+    /// Leaves what could not be read and never will be: it is told as a gap, and what comes next
+    /// follows. False where it may still be read one day, or nothing comes next.
+    fn give_up(&mut self) -> Result<bool, ReadError>;
+
     /// The unterminated rest of the last line as a piece, if there is one and nothing has been
     /// added to it for `quiet`.
     fn take_rest(&mut self, quiet: Duration) -> Rest;
@@ -73,6 +77,8 @@ pub enum GapReason {
     RotatedAway,
     /// Their file was deleted.
     Deleted,
+    /// They were packed, and cannot be unpacked.
+    Damaged,
 }
 
 impl GapReason {
@@ -83,6 +89,7 @@ impl GapReason {
             Self::Truncated => "truncated",
             Self::RotatedAway => "rotated_away",
             Self::Deleted => "deleted",
+            Self::Damaged => "damaged",
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::chunk::{Chunk, Place};
 use crate::cursor::Cursor;
 use crate::feed::FeedGuard;
 use crate::filter::{Filter, Selection};
-use crate::history::History;
+use crate::history::{GapReason, History};
 
 /// The name of a source: it follows from the configuration alone and never changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,6 +118,8 @@ pub struct Gap {
     pub before: Place,
     /// How many bytes are known to be gone.
     pub bytes: u64,
+    /// What took them.
+    pub reason: GapReason,
 }
 
 /// A page of lines before a place.

@@ -121,6 +121,10 @@ impl MemoryLog {
 }
 
 impl History for MemoryReader {
+    fn give_up(&mut self) -> Result<bool, ReadError> {
+        Ok(false)
+    }
+
     fn step(&mut self, limit: Option<&Place>) -> Result<Step, ReadError> {
         let bytes = self.bytes.lock().unwrap().clone();
         let end = limit.map_or(u64::MAX, |limit| limit.offset).min(bytes.len() as u64);

@@ -44,21 +44,25 @@ impl Drop for CloseOnDrop {
     }
 }
 
-/// Counts a live end as stalled.
+/// Counts a live end as stalled, and tells those who wait for it.
 struct StalledGuard {
+    feed: Arc<Feed>,
     metrics: Arc<Metrics>,
 }
 
 impl StalledGuard {
-    fn new(metrics: Arc<Metrics>) -> Self {
+    fn new(feed: Arc<Feed>, metrics: Arc<Metrics>) -> Self {
         metrics.stalled.inc();
-        StalledGuard { metrics }
+        feed.is_stalled.store(true, Ordering::Release);
+        feed.wake_viewers();
+        StalledGuard { feed, metrics }
     }
 }
 
 impl Drop for StalledGuard {
     fn drop(&mut self) {
         self.metrics.stalled.dec();
+        self.feed.is_stalled.store(false, Ordering::Release);
     }
 }
 
@@ -69,15 +73,18 @@ impl FeedTask {
             metrics: Arc::clone(&self.context.metrics),
         };
         let Some(mut reader) = self.open().await else { return };
+        let mut n_failures = 0;
         loop {
             self.end.hints.mark_unchanged();
-            let reading = self.context.tasks.spawn_blocking(move || read_round(reader));
+            let gives_up = n_failures >= MAX_FAILURES;
+            let reading = self.context.tasks.spawn_blocking(move || read_round(reader, gives_up));
             let Ok((back, round)) = self.outlast(reading).await else {
                 self.context.metrics.faults.inc();
                 tracing::error!("a read panicked; its viewers begin anew");
                 return;
             };
             reader = back;
+            n_failures = if round.error.is_some() { n_failures + 1 } else { 0 };
             let wait = self.publish(round);
             if let Some(at_most) = wait
                 && !self.wait(at_most).await
@@ -92,7 +99,8 @@ impl FeedTask {
         if let Ok(done) = tokio::time::timeout(STALLED, &mut call).await {
             return done;
         }
-        let _stalled = StalledGuard::new(Arc::clone(&self.context.metrics));
+        let (feed, metrics) = (Arc::clone(&self.feed), Arc::clone(&self.context.metrics));
+        let _stalled = StalledGuard::new(feed, metrics);
         tracing::warn!("a read has not come back for {STALLED:?}: its disk does not answer");
         call.await
     }
@@ -212,8 +220,9 @@ impl FeedTask {
     }
 }
 
-/// Reads all there is, or as much as one round may carry.
-fn read_round(mut reader: Box<dyn History>) -> (Box<dyn History>, Round) {
+/// Reads all there is, or as much as one round may carry; behind what can never be read if it
+/// `gives_up`.
+fn read_round(mut reader: Box<dyn History>, gives_up: bool) -> (Box<dyn History>, Round) {
     let mut round = Round {
         items: Vec::new(),
         is_at_end: false,
@@ -221,6 +230,10 @@ fn read_round(mut reader: Box<dyn History>) -> (Box<dyn History>, Round) {
         progress: Progress::default(),
         error: None,
     };
+    if gives_up && let Err(error) = reader.give_up() {
+        round.error = Some(error);
+        return (reader, round);
+    }
     let mut n_bytes = 0;
     while n_bytes < ROUND_BYTES && !round.is_at_end {
         match reader.step(None) {
@@ -251,6 +264,9 @@ const POLL_TICK: Duration = Duration::from_millis(250);
 
 /// After this time an item is dropped from the ring; who still wants it reads the file.
 const KEEP_IN_RING: Duration = Duration::from_secs(2);
+
+/// After this many rounds in a row that failed it is asked what can be left.
+const MAX_FAILURES: u32 = 3;
 
 /// A read that takes longer is told.
 const STALLED: Duration = Duration::from_secs(5);

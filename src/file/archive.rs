@@ -12,6 +12,12 @@ use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use crate::file::gzip::{GzipIndex, GzipReader};
 use crate::file::rotation::Compression;
 
+/// Whether the error says that what is packed cannot be unpacked, and never will be.
+#[must_use]
+pub fn is_damage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData && error.raw_os_error().is_none()
+}
+
 /// Unpacks one file.
 pub struct ArchiveReader {
     unpacker: Unpacker,
@@ -73,9 +79,14 @@ impl ArchiveReader {
                 Ok(n_bytes) => n_read += n_bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let (kind, text, offset) = (error.kind(), error.to_string(), self.offset());
-                    self.unpacker = Unpacker::Failed { kind, text, offset };
-                    return if n_read > 0 { Ok(n_read) } else { Err(error) };
+                    // What did not come from the system is what the decoder says of the content.
+                    let kind = match error.raw_os_error() {
+                        Some(_) => error.kind(),
+                        None => io::ErrorKind::InvalidData,
+                    };
+                    let (text, offset) = (error.to_string(), self.offset());
+                    self.unpacker = Unpacker::Failed { kind, text: text.clone(), offset };
+                    return if n_read > 0 { Ok(n_read) } else { Err(io::Error::new(kind, text)) };
                 }
             }
         }

@@ -15,7 +15,7 @@ use rustix::fs::OFlags;
 
 use crate::chunk::Generation;
 use crate::cursor::{CursorPrefix, GenerationKey, HEAD_BYTES, hash32};
-use crate::file::archive::ArchiveReader;
+use crate::file::archive::{ArchiveReader, is_damage};
 use crate::file::gzip::GzipIndex;
 use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::location::Location;
@@ -156,7 +156,9 @@ impl Segment {
         redactor: Redactor,
     ) -> Self {
         let file = body.as_ref().map_or(0, |body| body.id.hash());
-        let begun_empty = head.is_empty().then_some(written);
+        let is_archive =
+            body.as_ref().is_some_and(|body: &Body| body.compression != Compression::None);
+        let begun_empty = (head.is_empty() && !is_archive).then_some(written);
         let head = Head::new(head, source, file, millis_of(written), &redactor);
         Segment {
             body,
@@ -392,7 +394,11 @@ impl Body {
         let n_read = match self.compression {
             Compression::None => self.file.read_at(&mut head, 0)?,
             Compression::Gzip | Compression::Zstd | Compression::Bzip2 | Compression::Xz => {
-                self.unpack(0)?.read_full(&mut head)?
+                match self.unpack(0)?.read_full(&mut head) {
+                    // Who reads it is told; the files around it can be read.
+                    Err(error) if is_damage(&error) => 0,
+                    read => read?,
+                }
             }
         };
         head.truncate(n_read);

@@ -368,6 +368,26 @@ impl History for TailReader {
         }
     }
 
+    fn give_up(&mut self) -> Result<bool, ReadError> {
+        if !self.reader.segment().is_archive() {
+            return Ok(false);
+        }
+        let path = self.reader.segment().path().display().to_string();
+        let found = self.find_next().map_err(while_trying(format!("leaving {path}")))?;
+        let Some(next) = found else { return Ok(false) };
+        tracing::warn!(path, "is damaged, and left");
+        let (at, n_queued) = (self.reader.place(), self.queue.len());
+        // How much it held cannot be told.
+        let kind = EventKind::Gap { bytes: 0, reason: GapReason::Damaged };
+        self.push_event(kind, at.clone(), at);
+        if let Err(error) = self.step_over(next) {
+            // It is left at the next try, and told once.
+            self.queue.truncate(n_queued);
+            return Err(error);
+        }
+        Ok(true)
+    }
+
     fn place(&self) -> Place {
         self.reader.place()
     }

@@ -12,7 +12,7 @@ use crate::feed::FeedGuard;
 use crate::feed::ring::{Found, Item, Taken};
 use crate::filter::{Filter, Inherited, Selection};
 use crate::follower::wait::{self, Cause, Woken};
-use crate::history::{EventKind, GapReason, History, Progress, Rest, Step};
+use crate::history::{EventKind, History, Progress, Rest, Step};
 use crate::line::Zone;
 use crate::source::{Gap, Opened, Source, SourceName};
 
@@ -75,6 +75,8 @@ pub struct Track {
     stop: Place,
     progress: Progress,
     n_failures: u32,
+    /// Reads that failed in a row.
+    n_read_failures: u32,
     /// What was found to be gone when the track was opened, and is not told yet.
     gap: Option<Gap>,
 }
@@ -117,6 +119,7 @@ impl Track {
             phase: Phase::Opened(Some(opened.history)),
             stop: opened.end,
             n_failures: 0,
+            n_read_failures: 0,
             gap: opened.gap,
         }
     }
@@ -203,13 +206,18 @@ impl Track {
         match cause {
             Cause::Changed(changes) => self.take_live(changes, &mut out),
             Cause::Read(history, Ok(step)) => {
-                self.n_failures = 0;
+                (self.n_failures, self.n_read_failures) = (0, 0);
                 self.progress = history.progress();
                 self.take_step(history, step, &mut out);
             }
             Cause::Read(history, Err(error)) => {
                 tracing::warn!(source = %self.name(), %error, "a read has failed");
-                self.retry(&mut out, |track| track.read(history, wait::PAUSE));
+                self.n_read_failures += 1;
+                let gives_up = !self.is_ending && self.n_read_failures >= MAX_FAILURES;
+                self.retry(&mut out, |track| match gives_up {
+                    true => track.give_up(history),
+                    false => track.read(history, wait::PAUSE),
+                });
             }
             Cause::Rest(history, rest) => self.take_rest(history, rest, &mut out),
             Cause::Reopened(Ok(opened)) => self.go_on_from(opened, &mut out),
@@ -379,6 +387,11 @@ impl Track {
         wait::step(self.number, history, self.limit(), reads, pause)
     }
 
+    fn give_up(&self, history: Box<dyn History>) -> Woken {
+        let reads = Arc::clone(self.source.reads());
+        wait::give_up(self.number, history, self.limit(), reads)
+    }
+
     fn reopen(&self, pause: Duration) -> Woken {
         let (source, filter) = (Arc::clone(&self.source), Arc::clone(&self.shared.filter));
         wait::reopen(self.number, source, self.read_to.clone(), filter, pause)
@@ -391,7 +404,7 @@ impl Track {
 }
 
 fn told(gap: &Gap, end: Place) -> Output {
-    let kind = EventKind::Gap { bytes: gap.bytes, reason: GapReason::RotatedAway };
+    let kind = EventKind::Gap { bytes: gap.bytes, reason: gap.reason };
     Output::Event { kind, end }
 }
 
@@ -404,5 +417,6 @@ impl fmt::Debug for Progressed {
 /// What a viewer takes from the ring at a time.
 const TAKE_BYTES: usize = 256 * 1024;
 
-/// After this many failures in a row a stream that does not follow ends.
+/// After this many failures in a row a stream that does not follow ends; one that does leaves what
+/// can never be read.
 const MAX_FAILURES: u32 = 3;

@@ -41,7 +41,8 @@ impl Tracks {
             None => None,
         };
         let filter = Arc::clone(&self.shared.filter);
-        let opened = wait::open(Arc::clone(&source), start, filter, end).await?;
+        let opening = wait::open(Arc::clone(&source), start, filter, end);
+        let opened = wait::unless_stalled(Arc::clone(&source), opening).await?;
         let number = self.all.len();
         self.all.push(Track::new(number, source, guard, opened, Arc::clone(&self.shared)));
         Ok(number)

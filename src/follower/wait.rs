@@ -110,6 +110,27 @@ pub fn step_after_change(
     .boxed()
 }
 
+/// The next step, behind what cannot be read if it never will be.
+#[must_use]
+pub fn give_up(
+    track: usize,
+    mut history: Box<dyn History>,
+    limit: Option<Place>,
+    reads: Arc<Semaphore>,
+) -> Woken {
+    async move {
+        sleep(PAUSE).await;
+        let permit = reads.acquire_owned().await;
+        let reading = spawn_blocking(move || {
+            let _permit = permit;
+            let step = history.give_up().and_then(|_has_left| history.step(limit.as_ref()));
+            (history, step)
+        });
+        Moved { track, cause: cause_of_step(reading).await }
+    }
+    .boxed()
+}
+
 /// The rest of the last line.
 #[must_use]
 pub fn rest(track: usize, mut history: Box<dyn History>) -> Woken {
@@ -143,6 +164,28 @@ pub fn reopen(
     .boxed()
 }
 
+/// What was asked of a source, unless its storage does not answer: one that has stalled may never,
+/// and who asks is told. The live end tells; what has long to read is waited for.
+pub async fn unless_stalled<T>(
+    source: Arc<dyn Source>,
+    asked: impl Future<Output = Result<T, OpenError>>,
+) -> Result<T, OpenError> {
+    let mut asked = std::pin::pin!(asked);
+    if let Ok(answer) = timeout(STALL_PATIENCE, &mut asked).await {
+        return answer;
+    }
+    let name = source.name().clone();
+    let guard = source.subscribe();
+    tokio::select! {
+        answer = asked => answer,
+        () = guard.stalled() => {
+            let text = "its disk does not answer";
+            let source = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
+            Err(OpenError::Unreadable { name, source })
+        }
+    }
+}
+
 /// Opens a source's history.
 pub async fn open(
     source: Arc<dyn Source>,
@@ -169,15 +212,18 @@ pub async fn older(
     filter: Filter,
     n_lines: usize,
 ) -> Result<Older, OpenError> {
-    let name = source.name().clone();
-    let permit = Arc::clone(source.reads()).acquire_owned().await;
-    let reading = spawn_blocking(move || {
-        let _permit = permit;
-        source.older(&before, &filter, n_lines)
-    });
-    reading.await.unwrap_or_else(|panicked| {
-        Err(OpenError::Unreadable { name, source: std::io::Error::other(panicked) })
-    })
+    let (name, asked) = (source.name().clone(), Arc::clone(&source));
+    let reading = async move {
+        let permit = Arc::clone(source.reads()).acquire_owned().await;
+        let reading = spawn_blocking(move || {
+            let _permit = permit;
+            source.older(&before, &filter, n_lines)
+        });
+        reading.await.unwrap_or_else(|panicked| {
+            Err(OpenError::Unreadable { name, source: std::io::Error::other(panicked) })
+        })
+    };
+    unless_stalled(asked, reading).await
 }
 
 /// The end of what the feed has read, as soon as it has opened its source. None if that takes
@@ -215,5 +261,8 @@ pub const PAUSE: Duration = Duration::from_secs(1);
 
 /// A last line without end is sent when nothing was added to it for this long.
 const QUIET: Duration = Duration::from_secs(1);
+
+/// After this time it is asked whether the disk answers at all.
+const STALL_PATIENCE: Duration = Duration::from_secs(5);
 
 const OPEN_PATIENCE: Duration = Duration::from_secs(2);

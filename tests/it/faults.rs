@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::process::{cpu_ticks, run};
-use crate::scene::TAG;
+use crate::scene::{TAG, gzip};
 use crate::steady_writer::{append, assert_numbered, line, lines};
 use crate::support::{LogFolder, Options, Request, TestServer, Viewer, pause, wait_until};
 
@@ -118,6 +118,50 @@ fn without_an_inotify_instance_files_are_polled_and_that_is_told() {
     pause(Duration::from_secs(2));
     let used = cpu_ticks(&server) - before;
     assert!(used <= 20, "{used} ticks in 2 s: it spins");
+}
+
+#[test]
+fn a_damaged_archive_is_told_and_the_rest_of_the_history_and_the_live_end_follow() {
+    for cut in [Cut::Start, Cut::Middle] {
+        let folder = LogFolder::new();
+        append(&folder.join("app.log.3"), &lines(TAG, 0..10));
+        append(&folder.join("app.log.2"), &lines(TAG, 10..5010));
+        gzip(&folder.join("app.log.2"));
+        append(&folder.join("app.log.1"), &lines(TAG, 5010..5020));
+        append(&folder.join("app.log"), &lines(TAG, 5020..5030));
+        let packed = folder.join("app.log.2.gz");
+        let whole = fs::read(&packed).unwrap();
+        let left = match cut {
+            Cut::Start => b"not a gzip file".to_vec(),
+            Cut::Middle => whole[..whole.len() / 2].to_vec(),
+        };
+        fs::write(&packed, left).unwrap();
+        let server = TestServer::serving(folder.join("app.log"));
+        let mut viewer = server.follow(Request::ndjson("/logs/app.log?tail=all"));
+        viewer.wait_for_line(&line(TAG, 5029));
+        append(&folder.join("app.log"), &lines(TAG, 5030..5031));
+        viewer.wait_for_line(&line(TAG, 5030));
+        let reasons: Vec<_> = viewer.events_named("gap").map(|gap| &gap.data["reason"]).collect();
+        assert_eq!(reasons, ["damaged"], "{cut:?}");
+        // What could be unpacked is there; where it is cut, half a line.
+        let texts = viewer.texts();
+        let n_before = texts.iter().position(|text| *text == line(TAG, 5010)).unwrap();
+        let n_whole = if n_before > 10 { n_before - 1 } else { n_before };
+        assert_numbered(&texts[..n_whole], TAG, 0..n_whole);
+        assert_numbered(&texts[n_before..], TAG, 5010..5031);
+        assert_eq!(n_whole > 10, matches!(cut, Cut::Middle), "{n_whole}");
+        // Asked for as the last lines, those behind the damage are told to be missing.
+        let mut tail = server.follow(Request::ndjson("/logs/app.log?tail=100"));
+        tail.wait_for_lines(21);
+        assert_numbered(&tail.texts(), TAG, 5010..5031);
+        assert_eq!(tail.wait_for_event("gap").data["reason"], "damaged");
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    Start,
+    Middle,
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -79,6 +80,36 @@ fn a_stalled_disk_holds_up_its_own_logs_and_nothing_else() {
     quick.wait_for_lines(41);
     assert_numbered(&quick.texts(), TAG, 0..41);
     wait_until("all is well", || server.metric("tailcast_stalled") == 0.0);
+}
+
+#[test]
+fn who_asks_for_a_log_on_a_stalled_disk_is_told_so() {
+    let disk = StallingDisk::new();
+    append(&disk.behind("stalled.log"), &lines(TAG, 0..10));
+    let server = Options::serving([disk.path()]).start();
+    let mut viewer = server.follow(Request::ndjson("/logs/stalled.log?tail=all"));
+    viewer.wait_for_lines(10);
+    let cursor = viewer.last_cursor().unwrap().to_owned();
+    let stall = disk.stall();
+    append(&disk.behind("stalled.log"), &lines(TAG, 10..20));
+    disk.wait_for_waiting();
+    thread::scope(|scope| {
+        let wants = ["?tail=all", "?follow=false", &format!("?tail=5&before={cursor}")];
+        let asked = wants.map(|query| {
+            let server = &server;
+            let path = format!("/logs/stalled.log{query}");
+            scope.spawn(move || server.get(Request::ndjson(&path)))
+        });
+        for answer in asked {
+            let answer = answer.join().unwrap();
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert!(answer.header("retry-after").is_some(), "{answer:?}");
+            assert!(answer.text().contains("disk does not answer"), "{answer:?}");
+        }
+    });
+    drop(stall);
+    viewer.wait_for_lines(20);
+    assert_eq!(server.get("/logs/stalled.log?tail=all&follow=false").lines().len(), 20);
 }
 
 #[test]
