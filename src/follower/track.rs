@@ -279,7 +279,8 @@ impl Track {
             let (limit, reads) = (self.limit(), Arc::clone(self.source.reads()));
             out.next.push(wait::step_after_change(self.number, history, limit, reads, changes));
         } else {
-            out.next.push(wait::rest(self.number, history));
+            let reads = Arc::clone(self.source.reads());
+            out.next.push(wait::rest(self.number, history, reads));
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use crate::chunk::Place;
@@ -73,20 +73,12 @@ pub fn step(
     if pause.is_zero()
         && let Ok(permit) = Arc::clone(&reads).try_acquire_owned()
     {
-        let reading = spawn_blocking(move || {
-            let _permit = permit;
-            read()
-        });
-        return async move { Moved { track, cause: cause_of_step(reading).await } }.boxed();
+        let reading = call(permit, read);
+        return async move { Moved { track, cause: cause_of_step(reading.await) } }.boxed();
     }
     async move {
         sleep(pause).await;
-        let permit = reads.acquire_owned().await;
-        let reading = spawn_blocking(move || {
-            let _permit = permit;
-            read()
-        });
-        Moved { track, cause: cause_of_step(reading).await }
+        Moved { track, cause: cause_of_step(call_in_turn(&reads, read).await) }
     }
     .boxed()
 }
@@ -120,26 +112,24 @@ pub fn give_up(
 ) -> Woken {
     async move {
         sleep(PAUSE).await;
-        let permit = reads.acquire_owned().await;
-        let reading = spawn_blocking(move || {
-            let _permit = permit;
+        let read = move || {
             let step = history.give_up().and_then(|_has_left| history.step(limit.as_ref()));
             (history, step)
-        });
-        Moved { track, cause: cause_of_step(reading).await }
+        };
+        Moved { track, cause: cause_of_step(call_in_turn(&reads, read).await) }
     }
     .boxed()
 }
 
 /// The rest of the last line.
 #[must_use]
-pub fn rest(track: usize, mut history: Box<dyn History>) -> Woken {
+pub fn rest(track: usize, mut history: Box<dyn History>, reads: Arc<Semaphore>) -> Woken {
     async move {
-        let looking = spawn_blocking(move || {
+        let look = move || {
             let rest = history.take_rest(QUIET);
             (history, rest)
-        });
-        let cause = match looking.await {
+        };
+        let cause = match call_in_turn(&reads, look).await {
             Ok((history, rest)) => Cause::Rest(history, rest),
             Err(_panicked) => Cause::Lost,
         };
@@ -193,14 +183,9 @@ pub async fn open(
     filter: Arc<Filter>,
     end: Option<Place>,
 ) -> Result<Opened, OpenError> {
-    let name = source.name().clone();
-    let permit = Arc::clone(source.reads()).acquire_owned().await;
-    let opening = spawn_blocking(move || {
-        let _permit = permit;
-        source.open(&start, &filter, end.as_ref())
-    });
-    let opening = opening.await;
-    opening.unwrap_or_else(|panicked| {
+    let (name, reads) = (source.name().clone(), Arc::clone(source.reads()));
+    let opening = call_in_turn(&reads, move || source.open(&start, &filter, end.as_ref()));
+    opening.await.unwrap_or_else(|panicked| {
         Err(OpenError::Unreadable { name, source: std::io::Error::other(panicked) })
     })
 }
@@ -214,11 +199,8 @@ pub async fn older(
 ) -> Result<Older, OpenError> {
     let (name, asked) = (source.name().clone(), Arc::clone(&source));
     let reading = async move {
-        let permit = Arc::clone(source.reads()).acquire_owned().await;
-        let reading = spawn_blocking(move || {
-            let _permit = permit;
-            source.older(&before, &filter, n_lines)
-        });
+        let reads = Arc::clone(source.reads());
+        let reading = call_in_turn(&reads, move || source.older(&before, &filter, n_lines));
         reading.await.unwrap_or_else(|panicked| {
             Err(OpenError::Unreadable { name, source: std::io::Error::other(panicked) })
         })
@@ -237,8 +219,28 @@ pub async fn live_end(guard: &FeedGuard) -> Option<Place> {
     guard.end()
 }
 
-async fn cause_of_step(reading: JoinHandle<(Box<dyn History>, Result<Step, ReadError>)>) -> Cause {
-    match reading.await {
+/// A blocking call, as soon as there is a permit for it.
+async fn call_in_turn<T: Send + 'static>(
+    reads: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    let permit = Arc::clone(reads).acquire_owned().await;
+    call(permit, work).await
+}
+
+/// A blocking call, begun now. The permit comes back with the answer, when the call's thread is about
+/// to be free: given back inside the call, it lets the next one find all threads busy, and in a crowd
+/// that makes a thread each time.
+fn call<T: Send + 'static, P: Send + 'static>(
+    permit: P,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = Result<T, JoinError>> + Send {
+    let calling = spawn_blocking(move || (work(), permit));
+    async move { calling.await.map(|(answer, _permit)| answer) }
+}
+
+fn cause_of_step(read: Result<Read, JoinError>) -> Cause {
+    match read {
         Ok((history, step)) => Cause::Read(history, step),
         Err(_panicked) => Cause::Lost,
     }
@@ -255,6 +257,9 @@ impl fmt::Debug for Cause {
         })
     }
 }
+
+/// A history, and what reading on in it has brought.
+type Read = (Box<dyn History>, Result<Step, ReadError>);
 
 /// How long to wait before something that failed is tried again.
 pub const PAUSE: Duration = Duration::from_secs(1);
