@@ -1,6 +1,8 @@
 //! Record: what a server sends, taken apart without copying it. A [`Batch`] holds the text as it
 //! came and, for each line, where its fields are.
 
+mod scan;
+
 use std::borrow::Cow;
 
 use serde::Deserialize;
@@ -24,7 +26,7 @@ pub struct Record<'a> {
 }
 
 /// Where the values of a line's record stand, as JSON.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Entry {
     /// The whole record; empty in a message, where it is looked for only when it is wanted.
     record: Span,
@@ -37,7 +39,7 @@ struct Entry {
 }
 
 /// A part of a text, in bytes; empty: there is none.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Span {
     start: u32,
     end: u32,
@@ -149,12 +151,12 @@ pub enum RecordError {
 
 /// Takes a message of a WebSocket apart; none if it says nothing that a reader needs to know.
 pub(crate) fn parse_message(text: Utf8Bytes) -> Result<Option<Event>, RecordError> {
+    if let Some(entries) = scan::message(&text) {
+        return Ok(Some(Event::Lines(Batch { text, entries })));
+    }
     let message: RawMessage<'_> = serde_json::from_str(&text)?;
     let entries = match message {
-        RawMessage { lines: Some(lines), event: _, re: _ } => {
-            let entries = lines.iter().map(|line| Entry::of(line, Span::default(), &text));
-            entries.collect::<Result<Vec<_>, _>>()?
-        }
+        RawMessage { lines: Some(lines), event: _, re: _ } => Entry::of_all(&lines, &text)?,
         RawMessage { lines: None, event: Some(_), re: _ } => return event(&text),
         RawMessage { lines: None, event: None, re: Some(_) } => return Ok(None),
         RawMessage { lines: None, event: None, re: None } => return Err(RecordError::Empty),
@@ -168,6 +170,10 @@ pub(crate) fn parse_lines(text: &Utf8Bytes) -> Result<Vec<Event>, RecordError> {
     let mut events = Vec::new();
     let mut entries = Vec::new();
     for line in text.as_str().split('\n').filter(|line| !line.is_empty()) {
+        if let Some(entry) = scan::line(line, Span::of(line, text)?.start as usize) {
+            entries.push(entry);
+            continue;
+        }
         let record: RawRecord<'_> = serde_json::from_str(line)?;
         if record.event.is_none() {
             entries.push(Entry::of(&record, Span::of(line, text)?, text)?);
@@ -186,6 +192,10 @@ pub(crate) fn parse_lines(text: &Utf8Bytes) -> Result<Vec<Event>, RecordError> {
 }
 
 impl Entry {
+    fn of_all(records: &[RawRecord<'_>], text: &str) -> Result<Vec<Self>, RecordError> {
+        records.iter().map(|record| Self::of(record, Span::default(), text)).collect()
+    }
+
     fn of(record: &RawRecord<'_>, whole: Span, text: &str) -> Result<Self, RecordError> {
         let span = |value: Option<&RawValue>| {
             value.map_or(Ok(Span::default()), |value| Span::of(value.get(), text))

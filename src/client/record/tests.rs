@@ -1,3 +1,6 @@
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert, prop_assert_eq};
+
 use super::*;
 
 const BATCH: &str = r#"{"lines":[{"source":"a","cursor":"C1","time":"2026-11-21T10:00:00Z","level":"info","line":"one"},{"source":"a","cursor":"C2","line":"t\"w\u00e4\no","partial":true}],"start":"C0"}"#;
@@ -71,4 +74,49 @@ fn an_answer_is_nothing_to_a_reader_and_nonsense_is_an_error() {
 fn half_a_surrogate_pair_is_shown_as_it_was_written() {
     assert_eq!(unquoted(r#""a\ud800b""#), r"a\ud800b");
     assert_eq!(unquoted(r#""a\ud83d\ude00b""#), "a😀b");
+}
+
+/// As `scan` does it, but with a parser of all JSON.
+fn parsed(text: &str) -> Option<Vec<Entry>> {
+    let message: RawMessage<'_> = serde_json::from_str(text).ok()?;
+    Entry::of_all(&message.lines?, text).ok()
+}
+
+fn json_of((line, time, is_partial): &(String, Option<String>, bool)) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let time = time.as_ref().map(|time| format!(",\"time\":{}", quoted(time))).unwrap_or_default();
+    let partial = if *is_partial { ",\"partial\":true" } else { "" };
+    let line = quoted(line);
+    format!("{{\"source\":\"a\",\"cursor\":\"C\"{time},\"line\":{line}{partial}}}")
+}
+
+proptest::proptest! {
+    #[test]
+    fn what_is_scanned_is_what_a_parser_finds(
+        lines in vec(any::<(String, Option<String>, bool)>(), 1..5),
+    ) {
+        let records: Vec<String> = lines.iter().map(json_of).collect();
+        let text = format!("{{\"lines\":[{}]}}", records.join(","));
+        let scanned = scan::message(&text);
+        prop_assert!(scanned.is_some(), "{text}");
+        prop_assert_eq!(scanned, parsed(&text));
+        let lines = Utf8Bytes::from(records.join("\n"));
+        let events = parse_lines(&lines).unwrap();
+        let [Event::Lines(batch)] = events.as_slice() else { panic!("{events:?}") };
+        prop_assert_eq!(batch.json().unwrap(), records);
+    }
+
+    #[test]
+    fn what_is_bent_is_scanned_as_a_parser_finds_it_or_not_at_all(
+        at in 0..BATCH.len(),
+        bytes in "[\"{}\\[\\]:,\\\\a-e]{0,3}",
+        n_cut in 0..9_usize,
+    ) {
+        let end = (at + n_cut).min(BATCH.len());
+        let (before, after) = (BATCH.get(..at).unwrap(), BATCH.get(end..).unwrap());
+        let text = format!("{before}{bytes}{after}").replace(",\"start\":\"C0\"", "");
+        if let (Some(scanned), Some(parsed)) = (scan::message(&text), parsed(&text)) {
+            prop_assert_eq!(scanned, parsed, "{}", text);
+        }
+    }
 }

@@ -1,0 +1,133 @@
+//! Scan: lines in the very shape in which a Tailcast server writes them, found by their quotes. It is
+//! several times as fast as a parser of all JSON, which is asked wherever anything is different.
+
+use memchr::memchr2;
+
+use super::{Entry, Span};
+
+/// The lines of a message `{"lines":[…]}`; none if it is of another shape.
+pub(super) fn message(text: &str) -> Option<Vec<Entry>> {
+    let mut scanner = Scanner::new(text)?;
+    scanner.take("{\"lines\":[")?;
+    let mut entries = Vec::new();
+    loop {
+        entries.push(scanner.record(None)?);
+        match scanner.byte()? {
+            b',' => {}
+            b']' => break,
+            _ => return None,
+        }
+    }
+    scanner.take("}")?;
+    scanner.is_at_end().then_some(entries)
+}
+
+/// A line `record` of NDJSON that begins at `start` of its text; none if it is of another shape.
+pub(super) fn line(record: &str, start: usize) -> Option<Entry> {
+    let mut scanner = Scanner::new(record)?;
+    let entry = scanner.record(Some(u32::try_from(start).ok()?))?;
+    scanner.is_at_end().then_some(entry)
+}
+
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// None where places do not fit into a [`Span`].
+    fn new(text: &'a str) -> Option<Self> {
+        u32::try_from(text.len()).ok()?;
+        Some(Scanner { text, at: 0 })
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.rest().first()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn take(&mut self, expected: &str) -> Option<()> {
+        self.rest().starts_with(expected.as_bytes()).then(|| self.at += expected.len())
+    }
+
+    /// A record of a line. `start`: its spans count from there, and its own is noted.
+    fn record(&mut self, start: Option<u32>) -> Option<Entry> {
+        let begin = self.at;
+        let shift = start.unwrap_or_default();
+        let mut entry = Entry::default();
+        self.take("{")?;
+        loop {
+            let key = self.string()?.of_text(self.text);
+            self.take(":")?;
+            let field = match key {
+                "\"source\"" => &mut entry.source,
+                "\"cursor\"" => &mut entry.cursor,
+                "\"time\"" => &mut entry.time,
+                "\"level\"" => &mut entry.level,
+                "\"line\"" => &mut entry.line,
+                "\"partial\"" if !entry.is_partial => {
+                    self.take("true")?;
+                    entry.is_partial = true;
+                    if self.goes_on()? {
+                        continue;
+                    }
+                    break;
+                }
+                _ => return None,
+            };
+            if !field.is_empty() {
+                return None;
+            }
+            *field = self.string()?.shifted(shift)?;
+            if !self.goes_on()? {
+                break;
+            }
+        }
+        if start.is_some() {
+            entry.record = Span::between(begin, self.at)?.shifted(shift)?;
+        }
+        (!entry.line.is_empty()).then_some(entry)
+    }
+
+    fn goes_on(&mut self) -> Option<bool> {
+        match self.byte()? {
+            b',' => Some(true),
+            b'}' => Some(false),
+            _ => None,
+        }
+    }
+
+    /// A string with its quotes.
+    fn string(&mut self) -> Option<Span> {
+        let begin = self.at;
+        self.take("\"")?;
+        loop {
+            let found = memchr2(b'"', b'\\', self.rest())?;
+            self.at += found + 1;
+            if self.text.as_bytes().get(self.at - 1) == Some(&b'"') {
+                return Span::between(begin, self.at);
+            }
+            // What is escaped, if only a quote.
+            self.byte()?;
+        }
+    }
+}
+
+impl Span {
+    fn between(start: usize, end: usize) -> Option<Self> {
+        Some(Span { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+    }
+
+    fn shifted(self, by: u32) -> Option<Self> {
+        Some(Span { start: self.start.checked_add(by)?, end: self.end.checked_add(by)? })
+    }
+}
