@@ -5,7 +5,7 @@ use memchr::memchr2;
 
 use super::{Entry, Span};
 
-/// The lines of a message `{"lines":[…]}`; none if it is of another shape.
+/// The lines of a message `{"lines":[…],"start":"…"}`; none if it is of another shape.
 pub(super) fn message(text: &str) -> Option<Vec<Entry>> {
     let mut scanner = Scanner::new(text)?;
     scanner.take("{\"lines\":[")?;
@@ -17,6 +17,9 @@ pub(super) fn message(text: &str) -> Option<Vec<Entry>> {
             b']' => break,
             _ => return None,
         }
+    }
+    if scanner.take(",\"start\":").is_some() {
+        scanner.string()?;
     }
     scanner.take("}")?;
     scanner.is_at_end().then_some(entries)
