@@ -427,9 +427,13 @@ fn before(files: &Files, segment: &Segment) -> io::Result<Option<Left>> {
     let siblings = files.list()?;
     let own = siblings.iter().position(|sibling| Some(sibling.id) == segment.id());
     let before = own.and_then(|own| own.checked_sub(1)).and_then(|before| siblings.get(before));
-    before
-        .map(|sibling| Ok(Left { id: Some(sibling.id), head: files.head_of(sibling)? }))
-        .transpose()
+    let Some(sibling) = before else { return Ok(None) };
+    let head = match files.head_of(sibling) {
+        // It is just being renamed or packed: its inode tells it, or nothing does.
+        Err(error) if lineage::is_absence(&error) => Vec::new(),
+        head => head?,
+    };
+    Ok(Some(Left { id: Some(sibling.id), head }))
 }
 
 /// The old file has to be this quiet before it is left for the new one.

@@ -32,7 +32,7 @@ test("the first line is on the screen soon, and new ones follow", async (t) => {
 	await untilLast(page, "line 300");
 	logs.append("app.log", "one more\n");
 	await untilLast(page, "one more");
-	assert.equal(await statusText(page), "live");
+	await until("it is live", async () => (await statusText(page)) === "live");
 	assert.ok((await modelOf(page)).isFollowing);
 	assert.equal(await page.locator("#way").textContent(), "");
 	assert.equal((await modelOf(page)).label, "WebSocket");
@@ -83,10 +83,10 @@ test("scrolling up pauses, a badge counts, and End resumes without a lost line",
 	logs.append("app.log", numbered(1, 50, (n) => `while paused ${n}`));
 	await until("the badge counts 50", async () => /50 new lines/.test((await page.locator(".badge").textContent()) ?? ""));
 	await until("the title counts", async () => (await page.title()).startsWith("(50) app.log"));
-	assert.equal(await statusText(page), "paused");
+	await until("it says so", async () => (await statusText(page)) === "paused");
 	await page.keyboard.press("End");
 	await untilLast(page, "while paused 50");
-	assert.equal(await page.locator(".badge").isHidden(), true);
+	await until("the badge has gone", () => page.locator(".badge").isHidden());
 	const texts = await page.evaluate(() => document.querySelector("tailcast-log").model.store.lines.map((line) => line.text));
 	assert.deepEqual(texts.filter((text) => text.startsWith("while")), Array.from({ length: 50 }, (_, i) => `while paused ${i + 1}`));
 	await until("the title has no count", async () => (await page.title()).startsWith("app.log"));
