@@ -12,7 +12,14 @@ use tailcast::follow::{self, StartError};
 use tailcast::ls::{self, LsError};
 use tailcast::outside::{self, OutsideError};
 use tailcast::{check, server};
+#[cfg(not(system_allocator))]
+use tikv_jemallocator::Jemalloc;
 use tokio_util::sync::CancellationToken;
+
+// A crowd that has left leaves no memory behind (ARCHITECTURE, decisions).
+#[cfg(not(system_allocator))]
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let command = match cli::parse(std::env::args_os()) {
