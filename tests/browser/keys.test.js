@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { closeBrowser, Logs, modelOf, numbered, openPage, rowTexts, Server, until } from "./support.js";
+import { closeBrowser, Logs, modelOf, numbered, openPage, rowTexts, Server, until, untilAtEnd } from "./support.js";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
@@ -30,7 +30,7 @@ after(async () => {
 
 const open = async (path = "logs/shop/app.log", options = {}) => {
 	const page = await openPage(server.url + path, options);
-	await until("lines are there", async () => (await modelOf(page)).n > 0);
+	await untilAtEnd(page);
 	return page;
 };
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { closeBrowser, linesOf, Logs, modelOf, numbered, openPage, rowTexts, Server, until, untilLast, visibleRows } from "./support.js";
+import { closeBrowser, linesOf, Logs, modelOf, numbered, openPage, rowTexts, Server, until, untilAtEnd, untilLast, visibleRows } from "./support.js";
 
 const START = Date.UTC(2026, 10, 20, 10, 0, 0);
 const stamp = (n) => new Date(START + n * 1000).toISOString();
@@ -23,7 +23,7 @@ after(async () => {
 
 const open = async (path, options) => {
 	const page = await openPage(server.url + path, options);
-	await until("lines are there", async () => (await modelOf(page)).n > 0);
+	await untilAtEnd(page);
 	return page;
 };
 const timeOf = (text) => Date.parse(text.slice(0, 24));

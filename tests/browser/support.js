@@ -152,6 +152,18 @@ export const modelOf = (page, at = 0) =>
 /** Waits until the last row says this. */
 export const untilLast = (page, text, pane) => until(`the last line is ${text}`, async () => (await rowTexts(page, pane)).at(-1) === text);
 
+/** Waits until the page has come to the end of the log that its URL names; where that is not one whole log, until it has lines. */
+export async function untilAtEnd(page) {
+	await until("lines are there", async () => (await modelOf(page)).n > 0);
+	const url = new URL(page.url());
+	const isPart = ["from", "since", "until", "tail", "follow"].some((name) => url.searchParams.has(name));
+	if (isPart || /[*?[{]/.test(decodeURIComponent(url.pathname))) return;
+	url.searchParams.set("tail", "1");
+	url.searchParams.set("follow", "false");
+	const last = (await (await fetch(url)).text()).trimEnd().split("\n").at(-1);
+	await until(`the last line is ${last}`, async () => (await modelOf(page)).last?.trimEnd() === last);
+}
+
 /** All lines of the window, with notes or without. */
 export const linesOf = (page, at = 0) =>
 	page.evaluate((at) => document.querySelectorAll("tailcast-log")[at].model.store.lines.filter((line) => line.note === undefined).map((line) => line.text), at);
