@@ -229,8 +229,8 @@ async fn call_in_turn<T: Send + 'static>(
 }
 
 /// A blocking call, begun now. The permit comes back with the answer, when the call's thread is about
-/// to be free: given back inside the call, it lets the next one find all threads busy, and in a crowd
-/// that makes a thread each time.
+/// to be free: given back inside the call, it lets the next one find all threads busy and have another
+/// made.
 fn call<T: Send + 'static, P: Send + 'static>(
     permit: P,
     work: impl FnOnce() -> T + Send + 'static,

@@ -40,9 +40,8 @@ impl TailReader {
         let again = again.map_err(while_trying(&what))?;
         segment.mark_missed();
         self.copied_bytes = Some(0);
-        let left = self.left.clone();
         self.go_over_to(missed)?;
-        (self.left, self.ahead) = (left, again.into_iter().collect());
+        self.ahead = again.into_iter().collect();
         Ok(true)
     }
 
