@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::cursor::{Cursor, CursorError, CursorPrefix, check_of};
+use crate::cursor::{CHECK_BYTES, Cursor, CursorError, CursorPrefix, check_of};
 use crate::line::split::Encoding;
 use crate::line::{Facts, Zone, facts};
 
@@ -29,7 +29,7 @@ pub struct Place {
     /// Bytes from the start of the generation.
     pub offset: u64,
     /// [`check_of`] the bytes before, 0 where they are not known.
-    pub check: u16,
+    pub check: u32,
 }
 
 /// A generation of which nothing is left but cursors.
@@ -86,9 +86,8 @@ pub fn is_same(a: &Arc<dyn Generation>, b: &Arc<dyn Generation>) -> bool {
 pub struct Chunk {
     start: Place,
     prefix: CursorPrefix,
+    /// As it may be shown: what was masked is not here any more.
     raw: Bytes,
-    /// What the file holds: other bytes than `raw` where something was masked.
-    original: Bytes,
     encoding: Encoding,
     ends: Ends,
     text: OnceLock<Bytes>,
@@ -152,7 +151,7 @@ pub struct LineRef<'a> {
     /// Where the place after it is, in bytes from the start of the generation.
     pub end_offset: u64,
     /// [`check_of`] the place after it.
-    pub check: u16,
+    pub check: u32,
     /// More of this line follows in the next chunk.
     pub partial: bool,
     /// The line begins in an earlier chunk.
@@ -160,29 +159,15 @@ pub struct LineRef<'a> {
 }
 
 impl Chunk {
-    /// A chunk of `raw`, the bytes after `start`.
+    /// A chunk of `raw`, the bytes after `start` as they may be shown.
     #[must_use]
     pub fn new(start: Place, raw: Bytes, encoding: Encoding, ends: Ends) -> Self {
-        Self::masked(start, raw.clone(), raw, encoding, ends)
-    }
-
-    /// A chunk of `original`, of which `raw`, as long and with the same line ends, may be shown.
-    #[must_use]
-    pub fn masked(
-        start: Place,
-        original: Bytes,
-        raw: Bytes,
-        encoding: Encoding,
-        ends: Ends,
-    ) -> Self {
-        debug_assert_eq!(original.len(), raw.len(), "a mask moves nothing");
         let prefix = start.generation.cursor_prefix();
         let (text, is_text, lines, facts) = Default::default();
         Chunk {
             start,
             prefix,
             raw,
-            original,
             encoding,
             ends,
             text,
@@ -205,25 +190,28 @@ impl Chunk {
         Place {
             generation: Arc::clone(&self.start.generation),
             offset: self.start.offset + self.raw.len() as u64,
-            check: check_of(&self.original),
+            check: self.check_after(self.raw.len()),
         }
     }
 
-    /// [`check_of`] the place after the first `n_bytes`. It is that of the file's own bytes: a
-    /// cursor has to be the same whatever is masked.
+    /// [`check_of`] the place after the first `n_bytes`, of the line as it is shown; 0 where the
+    /// line begins before the chunk, and so little of it is here that the check would be another.
     #[must_use]
-    pub fn check_after(&self, n_bytes: usize) -> u16 {
-        check_of(self.original.get(..n_bytes).unwrap_or_default())
+    pub fn check_after(&self, n_bytes: usize) -> u32 {
+        let before = self.raw.get(..n_bytes).unwrap_or_default();
+        let is_short = self.ends.continues && before.len() < CHECK_BYTES;
+        let body = before.split_last().map_or(before, |(_, body)| body);
+        if is_short && memchr::memchr(b'\n', body).is_none() {
+            return 0;
+        }
+        check_of(before)
     }
 
     /// The part from `from` to `to` (bytes from the start), in memory of its own.
     #[must_use]
     pub fn part(&self, from: usize, to: usize, start: Place, ends: Ends) -> Chunk {
-        let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes.get(from..to).unwrap_or_default());
-        let original = copy(&self.original);
-        let is_masked = self.raw.as_ptr() != self.original.as_ptr();
-        let raw = if is_masked { copy(&self.raw) } else { original.clone() };
-        Chunk::masked(start, original, raw, self.encoding, ends)
+        let raw = Bytes::copy_from_slice(self.raw.get(from..to).unwrap_or_default());
+        Chunk::new(start, raw, self.encoding, ends)
     }
 
     /// The bytes as the file holds them, but for what is masked.
@@ -363,8 +351,7 @@ impl Chunk {
             None => skipped > 0 || self.ends.continues,
         };
         let ends = Ends { continues, ..self.ends };
-        let (original, raw) = (self.original.slice(skipped..), self.raw.slice(skipped..));
-        Chunk::masked(start, original, raw, self.encoding, ends)
+        Chunk::new(start, self.raw.slice(skipped..), self.encoding, ends)
     }
 
     fn has_open_end(&self) -> bool {

@@ -3,15 +3,19 @@
 
 pub mod archive;
 pub mod chronicle;
+pub mod content;
+pub mod file_id;
 pub mod files;
 pub mod folders;
 pub mod gzip;
 pub mod gzip_indexes;
-mod likeness;
+pub mod hole;
 pub mod lineage;
 pub mod location;
+pub mod marks;
 pub mod older;
 pub mod reserve;
+pub mod resume;
 pub mod rotation;
 pub mod seek;
 pub mod segment;
@@ -29,12 +33,12 @@ use crate::cursor::Cursor;
 use crate::feed::{FeedContext, FeedGuard, FeedSlot, LiveEnd};
 use crate::file::archive::is_damage;
 use crate::file::files::{Files, SharedFiles};
-use crate::file::likeness::Likeness;
 use crate::file::lineage::Sibling;
 use crate::file::location::Location;
 use crate::file::older::OlderSeek;
+use crate::file::resume::Candidates;
 use crate::file::seek::TailSeek;
-use crate::file::segment::Segment;
+use crate::file::segment::{NANOS_A_MILLI, Segment};
 use crate::file::segment_reader::SegmentReader;
 use crate::file::tail_reader::{Pace, TailReader};
 use crate::file::watch_hub::{WatchGuard, WatchHub};
@@ -177,7 +181,7 @@ impl FileSource {
     /// The segments up to that of `end`, from young to old.
     fn backwards(&self, end: &Found) -> io::Result<Vec<Sibling>> {
         let mut siblings = self.files.list()?;
-        let at = lineage::position(&siblings, &end.segment, |sibling| self.files.head_of(sibling))?;
+        let at = content::position(&siblings, &end.segment, &self.files)?;
         siblings.truncate(at.unwrap_or(siblings.len()));
         siblings.reverse();
         Ok(siblings)
@@ -239,34 +243,30 @@ impl FileSource {
         if own_cursor && cursor.generation.head_bytes == 0 && cursor.offset == 0 {
             return self.after_empty(cursor, &siblings).map(Some);
         }
-        let (mut best, mut alike) = (None, None);
-        for sibling in siblings.iter().rev() {
-            let segment = match self.files.open(sibling) {
-                Ok(segment) => segment,
-                Err(error) if lineage::is_absence(&error) => continue,
-                Err(error) => return Err(error),
-            };
-            match Likeness::of(cursor, &segment)? {
-                Likeness::Sure => {
-                    best = Some(segment);
-                    break;
-                }
-                // Two logs often begin alike: that does not make one's cursor the other's.
-                Likeness::Likely if !own_cursor => {}
-                // The active file keeps its inode: one that only begins alike comes last.
-                Likeness::Likely if sibling.is_active() => alike = Some(segment),
-                Likeness::Likely if best.is_none() => best = Some(segment),
-                Likeness::Likely | Likeness::None => {}
-            }
+        let written = cursor.generation.written;
+        let is_likely = |sibling: &&Sibling| {
+            let changed = lineage::latest_written(sibling) / NANOS_A_MILLI;
+            resume::is_same_file(cursor, sibling.id) || changed >= written
+        };
+        // Most cursors name the file that is written to: then no archive is opened.
+        let likely: Vec<_> = siblings.iter().filter(is_likely).collect();
+        let mut looked = Candidates::open(&self.files, cursor, &likely)?;
+        let mut found = looked.resolve(cursor, own_cursor)?;
+        if found.is_none() && likely.len() < siblings.len() {
+            looked = Candidates::open(&self.files, cursor, &siblings.iter().collect::<Vec<_>>())?;
+            found = looked.resolve(cursor, own_cursor)?;
         }
-        if let Some(segment) = best.or(alike) {
+        if let Some(segment) = found {
             return Ok(Some(Found::at(segment, cursor.offset)));
         }
         if !own_cursor {
             return Ok(None);
         }
+        if let Some(segment) = looked.cut_short() {
+            return cut_short(cursor, &segment).map(Some);
+        }
         // Gone: on with the oldest that was written after it. What is older has been seen.
-        let next = lineage::first_written_after(&siblings, cursor.generation.written, &[]);
+        let next = lineage::first_written_after(&siblings, cursor.generation.written);
         let segment = match next.and_then(|next| siblings.get(next)) {
             Some(next) => self.files.open(next)?,
             None => self.files.absent(),
@@ -279,9 +279,9 @@ impl FileSource {
     /// The place of a cursor of an empty file, or of none: that file, or an earlier one that was
     /// written to since (then it is a copy of what had been in that file).
     fn after_empty(&self, cursor: &Cursor, siblings: &[Sibling]) -> io::Result<Found> {
-        let is_it = |sibling: &Sibling| sibling.id.hash() == cursor.generation.file;
+        let is_it = |sibling: &Sibling| resume::is_same_file(cursor, sibling.id);
         let own = siblings.iter().position(is_it);
-        let later = lineage::first_written_after(siblings, cursor.generation.written, &[]);
+        let later = lineage::first_written_after(siblings, cursor.generation.written);
         let first = own.into_iter().chain(later).min();
         let segment = match first.and_then(|first| siblings.get(first)) {
             Some(first) => self.files.open(first)?,
@@ -362,7 +362,7 @@ impl Source for FileSource {
         filter: &Filter,
         end: Option<&Place>,
     ) -> Result<Opened, OpenError> {
-        match self.open_at(start, filter, end) {
+        match self.files.settled(|| self.open_at(start, filter, end)) {
             Ok(Some(opened)) => Ok(opened),
             Ok(None) => Err(OpenError::OtherSource(self.name.clone())),
             Err(source) => Err(OpenError::Unreadable { name: self.name.clone(), source }),
@@ -370,7 +370,7 @@ impl Source for FileSource {
     }
 
     fn older(&self, before: &Cursor, filter: &Filter, n_lines: usize) -> Result<Older, OpenError> {
-        match self.older_at(before, filter, n_lines) {
+        match self.files.settled(|| self.older_at(before, filter, n_lines)) {
             Ok(Some(older)) => Ok(older),
             Ok(None) => Err(OpenError::OtherSource(self.name.clone())),
             Err(source) => Err(OpenError::Unreadable { name: self.name.clone(), source }),
@@ -386,6 +386,16 @@ impl Source for FileSource {
         });
         Status { segments: segments.collect() }
     }
+}
+
+/// The file of a cursor is there, begins as it did, and is shorter than the cursor's position. Whether
+/// what it holds was left of what the viewer has seen, or begins alike and is new, cannot be known: the
+/// viewer is told of it as a gap, and goes on behind it.
+fn cut_short(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Found> {
+    let end = seek::last_line_end(segment, segment.size_and_change()?.0)?;
+    let (before, reason) = (Place::gone(cursor), GapReason::Truncated);
+    let gap = Gap { before, bytes: end, reason };
+    Ok(Found { gap: Some(gap), ..Found::at(Arc::clone(segment), end) })
 }
 
 /// A reader at the end of the last whole line.
@@ -410,7 +420,7 @@ fn open_live(
         };
         TailReader::live(Arc::clone(files), segment, end, Arc::clone(watch))
     };
-    let reader = open().map_err(while_trying(what()))?;
+    let reader = files.settled(open).map_err(while_trying(what()))?;
     Ok(Box::new(reader))
 }
 

@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 use std::time::SystemTime;
 
+use crate::file::file_id::FileId;
 use crate::file::lineage::Sibling;
 use crate::file::rotation::Compression;
-use crate::file::segment::FileId;
 
 /// The files seen, from old to young.
 #[derive(Debug, Default)]

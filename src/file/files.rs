@@ -10,13 +10,14 @@ use std::time::{Duration, SystemTime};
 use crate::chunk::{Generation, Place};
 use crate::cursor::hash32;
 use crate::file::chronicle::Chronicle;
+use crate::file::file_id::FileId;
 use crate::file::folders::Folders;
 use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::lineage::{self, Sibling};
 use crate::file::location::Location;
 use crate::file::reserve::Reserve;
 use crate::file::rotation::Compression;
-use crate::file::segment::{FileId, Segment};
+use crate::file::segment::Segment;
 use crate::metrics::Metrics;
 use crate::redact::Redactor;
 use crate::source::SourceName;
@@ -146,7 +147,23 @@ impl Files {
         let fresh = reserve.open(|| {
             Segment::open(path, &self.location, compression, self.source, indexes, redactor)
         })?;
+        if fresh.id() != Some(sibling.id) {
+            let text = format!("{} is another file by now", path.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
         Ok(self.share(fresh))
+    }
+
+    /// Looks again where a file was renamed or packed between the listing and its opening. A rotator
+    /// moves a few names and is done.
+    pub fn settled<T>(&self, mut look: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        for _ in 1..MAX_TRIES {
+            match look() {
+                Err(error) if lineage::is_absence(&error) => std::thread::yield_now(),
+                looked => return looked,
+            }
+        }
+        look()
     }
 
     /// The file of a segment, for what it holds now. It need not have a name any more.
@@ -217,6 +234,9 @@ impl Files {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Looks at files that never stop moving.
+const MAX_TRIES: usize = 64;
 
 /// How old a list of files may be that is only shown.
 const SHOWN_AGE: Duration = Duration::from_secs(1);

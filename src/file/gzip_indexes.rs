@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use crate::file::file_id::FileId;
 use crate::file::gzip::GzipIndex;
-use crate::file::segment::FileId;
 
 /// The indexes of the files that were read last.
 #[derive(Debug, Default)]

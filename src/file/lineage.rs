@@ -6,10 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::file::file_id::FileId;
 use crate::file::folders::Folders;
 use crate::file::location::Location;
+use crate::file::rotation::next::{self, Listed, Seen};
 use crate::file::rotation::{Age, Compression, Rotated};
-use crate::file::segment::{FileId, Segment, millis_of};
+use crate::file::segment::{NANOS_A_MILLI, nanos_of};
 
 /// One file of a source, as the folder lists it.
 #[derive(Clone, Debug)]
@@ -117,62 +119,36 @@ fn sibling_at(path: &Path, rotated: &Rotated) -> io::Result<Option<Sibling>> {
     }
 }
 
-/// Where `segment` stands in `siblings`: by device and inode, else by what its head holds (it may
-/// have been packed meanwhile). `head_of` reads the head of a file.
-pub fn position(
-    siblings: &[Sibling],
-    segment: &Segment,
-    mut head_of: impl FnMut(&Sibling) -> io::Result<Vec<u8>>,
-) -> io::Result<Option<usize>> {
-    if !segment.is_truncated()
-        && let Some(at) = siblings.iter().position(|sibling| Some(sibling.id) == segment.id())
-    {
-        return Ok(Some(at));
-    }
-    let head = segment.head();
-    let mut candidates = Vec::new();
-    for (at, sibling) in siblings.iter().enumerate() {
-        let may_be = !head.is_empty() && !sibling.is_active();
-        if may_be && head_of(sibling)?.starts_with(&head) {
-            candidates.push(at);
-        }
-    }
-    // Files may begin alike, with a banner say; packing keeps the time of the last change.
-    let change = segment.size_and_change().ok().and_then(|(_, change)| change);
-    let has_change = |at: &usize| siblings.get(*at).is_some_and(|file| file.modified == change);
-    Ok(candidates.iter().copied().find(has_change).or_else(|| candidates.last().copied()))
-}
-
-/// What follows a segment that is not among `siblings` any more: the oldest file that was written
-/// to after it, or else the active one.
+/// What the choice of the next file looks at.
 #[must_use]
-pub fn first_after(siblings: &[Sibling], change: Option<SystemTime>) -> Option<usize> {
-    let is_younger = |sibling: &Sibling| sibling.is_active() || sibling.modified > change;
-    siblings.iter().position(is_younger)
-}
-
-/// The oldest file with content that was written to after a time, in milliseconds since 1970; the
-/// active one is, whatever its time. The clock of a file system may tick each 4 ms: what was written
-/// within the same tick counts if `known`, the files of an earlier list, does not hold it.
-#[must_use]
-pub fn first_written_after(siblings: &[Sibling], millis: u64, known: &[FileId]) -> Option<usize> {
-    let is_new = |sibling: &Sibling| !known.is_empty() && !known.contains(&sibling.id);
-    let is_later = |sibling: &Sibling| {
-        let written = latest_written(sibling);
-        let is_younger = written > millis || written == millis && is_new(sibling);
-        sibling.is_active() || sibling.size > 0 && is_younger
+pub fn listed(siblings: &[Sibling]) -> Vec<Listed> {
+    let listed = |sibling: &Sibling| Listed {
+        id: sibling.id,
+        is_active: sibling.is_active(),
+        size: sibling.size,
+        written: latest_written(sibling),
     };
-    siblings.iter().position(is_later)
+    siblings.iter().map(listed).collect()
 }
 
-/// The latest time at which a file may have been written to, in milliseconds since 1970. Some packers
+/// The oldest file with content that was written to after the time in a cursor, in milliseconds since
+/// 1970; the active one is, whatever its time.
+#[must_use]
+pub fn first_written_after(siblings: &[Sibling], millis: u64) -> Option<usize> {
+    let end_of_milli = millis.saturating_mul(NANOS_A_MILLI).saturating_add(NANOS_A_MILLI - 1);
+    let seen = Seen { n_read: 0, known: &[] };
+    next::first_written_after(&listed(siblings), end_of_milli, &seen)
+}
+
+/// The latest time at which a file may have been written to, in nanoseconds since 1970. Some packers
 /// (bzip2) keep the time of what they pack in whole seconds.
-fn latest_written(sibling: &Sibling) -> u64 {
-    let written = sibling.modified.map_or(0, millis_of);
+#[must_use]
+pub fn latest_written(sibling: &Sibling) -> u64 {
+    let written = sibling.modified.map_or(0, nanos_of);
     let is_whole = sibling.modified.is_some_and(|time| {
         time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.subsec_nanos() == 0)
     });
-    if is_packed(sibling) && is_whole { written + 999 } else { written }
+    if is_packed(sibling) && is_whole { written + 999_999_999 } else { written }
 }
 
 /// Whether the error says that there is no such file.

@@ -4,6 +4,7 @@
 //! belong to, is decided by those who list folders.
 
 mod date;
+pub mod next;
 
 use std::cmp::Reverse;
 

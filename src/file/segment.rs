@@ -2,10 +2,11 @@
 //! head holds), not by name. It stays readable while somebody holds it, whatever becomes of its
 //! name. A file that is emptied and written anew is another segment on the same inode.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::borrow::Cow;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,39 +15,19 @@ use std::time::SystemTime;
 use rustix::fs::OFlags;
 
 use crate::chunk::Generation;
-use crate::cursor::{CursorPrefix, GenerationKey, HEAD_BYTES, hash32};
+use crate::cursor::{
+    CHECK_BYTES, CursorPrefix, GenerationKey, HEAD_BYTES, Version, check_of, hash32,
+};
 use crate::file::archive::{ArchiveReader, is_damage};
+use crate::file::file_id::FileId;
 use crate::file::gzip::GzipIndex;
 use crate::file::gzip_indexes::GzipIndexes;
+use crate::file::hole;
 use crate::file::location::Location;
+use crate::file::marks::Marks;
 use crate::file::rotation::Compression;
 use crate::line::split::Encoding;
-use crate::redact::Redactor;
-
-/// Which file on this host: device and inode. Inode numbers are given again once a file is gone;
-/// while a segment holds its file open they are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    /// The identity that `metadata` tells.
-    #[must_use]
-    pub fn of(metadata: &Metadata) -> Self {
-        FileId { device: metadata.dev(), inode: metadata.ino() }
-    }
-
-    /// What stands for it in a cursor.
-    #[must_use]
-    pub fn hash(self) -> u32 {
-        let mut bytes = [0; 16];
-        let both = self.device.to_le_bytes().into_iter().chain(self.inode.to_le_bytes());
-        bytes.iter_mut().zip(both).for_each(|(byte, part)| *byte = part);
-        hash32(&bytes)
-    }
-}
+use crate::redact::{CONTEXT_BYTES, Redactor};
 
 /// One physical file of a source, open.
 #[derive(Debug)]
@@ -64,6 +45,7 @@ pub struct Segment {
     begun_empty: Option<SystemTime>,
     /// What must not be shown of it.
     redactor: Redactor,
+    marks: Marks,
 }
 
 #[derive(Debug)]
@@ -78,8 +60,11 @@ struct Body {
 /// The first bytes of the unpacked content, at most [`HEAD_BYTES`].
 #[derive(Debug)]
 struct Head {
+    /// Where they stand: behind the hole that a file begins with whose writer went on at its own
+    /// offset after the file had been emptied. Else 0.
+    start: u64,
     bytes: Vec<u8>,
-    /// When the file was last written to, in milliseconds since 1970.
+    /// When the file was last written to, in nanoseconds since 1970.
     written: u64,
     prefix: CursorPrefix,
 }
@@ -97,7 +82,8 @@ impl Segment {
     /// What a source without a file has.
     #[must_use]
     pub fn absent(source: u32) -> Self {
-        Self::with_body(None, source, Vec::new(), SystemTime::now(), Redactor::default())
+        let nothing = (0, Vec::new());
+        Self::with_body(None, source, nothing, SystemTime::now(), Redactor::default())
     }
 
     /// Opens the file at `path`, if the file itself (links followed) is where `location` permits.
@@ -151,7 +137,7 @@ impl Segment {
     fn with_body(
         body: Option<Body>,
         source: u32,
-        head: Vec<u8>,
+        (start, head): (u64, Vec<u8>),
         written: SystemTime,
         redactor: Redactor,
     ) -> Self {
@@ -159,7 +145,7 @@ impl Segment {
         let is_archive =
             body.as_ref().is_some_and(|body: &Body| body.compression != Compression::None);
         let begun_empty = (head.is_empty() && !is_archive).then_some(written);
-        let head = Head::new(head, source, file, millis_of(written), &redactor);
+        let head = Head::new((start, head), source, file, nanos_of(written), &redactor);
         Segment {
             body,
             source,
@@ -168,10 +154,11 @@ impl Segment {
             is_truncated: AtomicBool::new(false),
             begun_empty,
             redactor,
+            marks: Marks::default(),
         }
     }
 
-    /// When the file was last written to, as far as it was looked at, in milliseconds since 1970.
+    /// When the file was last written to, as far as it was looked at, in nanoseconds since 1970.
     #[must_use]
     pub fn written(&self) -> u64 {
         self.lock_head().written
@@ -225,6 +212,52 @@ impl Segment {
         self.lock_head().bytes.clone()
     }
 
+    /// Where the content begins: behind a hole, if the file begins with one.
+    #[must_use]
+    pub fn data_start(&self) -> u64 {
+        self.lock_head().start
+    }
+
+    /// Ends of lines that were read here.
+    #[must_use]
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// [`check_of`] the position `offset`, of the line as it is shown; 0 where that is not known.
+    pub fn check_at(&self, offset: u64) -> io::Result<u32> {
+        let Some(line) = self.line_shown_before(offset)? else { return Ok(0) };
+        Ok(if line.is_empty() { 0 } else { check_of(&line) })
+    }
+
+    /// The last line before `offset` as it is shown, or the end of it; none where a secret may reach
+    /// into it from what was not looked at. [`io::ErrorKind::UnexpectedEof`] where the content ends
+    /// before.
+    pub fn line_shown_before(&self, offset: u64) -> io::Result<Option<Vec<u8>>> {
+        let context = if self.redactor.is_empty() { 0 } else { CONTEXT_BYTES };
+        let from = offset.saturating_sub((context + CHECK_BYTES) as u64).max(self.data_start());
+        let mut before = self.content_range(from.min(offset), offset)?;
+        if (before.len() as u64) < offset - from.min(offset) {
+            let text = "the file is shorter than the position asked for";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        if self.redactor.is_empty() {
+            return Ok(Some(before));
+        }
+        let encoding = self.encoding();
+        if encoding.last_line_end(&before).is_none_or(|end| end < before.len()) {
+            return Ok(None);
+        }
+        let unit = encoding.unit_bytes();
+        let body = before.get(..before.len().saturating_sub(unit)).unwrap_or_default();
+        match encoding.last_line_end(body) {
+            Some(start) => drop(before.drain(..start)),
+            None if from == 0 => {}
+            None => return Ok(None),
+        }
+        Ok(Some(self.redactor.mask(encoding, &[], &before, &[]).unwrap_or(before)))
+    }
+
     /// The size now, of a file that is not packed; and when it was last written to.
     pub fn size_and_change(&self) -> io::Result<(u64, Option<SystemTime>)> {
         let Some(body) = &self.body else { return Ok((0, None)) };
@@ -262,6 +295,15 @@ impl Segment {
         Ok(buffer)
     }
 
+    /// The unpacked bytes from `from` to `to`; fewer where there are not as many.
+    pub fn content_range(&self, from: u64, to: u64) -> io::Result<Vec<u8>> {
+        let Some(mut archive) = self.unpack(from)? else { return self.read_range(from, to) };
+        let mut bytes = vec![0; usize::try_from(to - from).map_err(io::Error::other)?];
+        let n_read = if archive.skip_to(from)? { archive.read_full(&mut bytes)? } else { 0 };
+        bytes.truncate(n_read);
+        Ok(bytes)
+    }
+
     /// Begins to unpack the content, at or before `offset`. None if it is not packed.
     pub fn unpack(&self, offset: u64) -> io::Result<Option<ArchiveReader>> {
         match self.body.as_ref().filter(|body| body.compression != Compression::None) {
@@ -287,11 +329,11 @@ impl Segment {
         let tail = fresh.get(fresh.len().saturating_sub(lead.len().max(64))..).unwrap_or_default();
         let lead_now = self.read_range(offset - lead.len() as u64, offset)?;
         let tail_now = self.read_range(end - tail.len() as u64, end)?;
-        let head_now = self.read_range(0, HEAD_BYTES as u64)?;
+        let (start, head_now) = self.head_now()?;
         let mut head = self.lock_head();
-        let begins_fresh = if offset == 0 { fresh } else { &[] };
+        let begins_fresh = if offset == 0 && start == 0 { fresh } else { &[] };
         let begins_fresh = begins_fresh.get(..HEAD_BYTES).unwrap_or(begins_fresh);
-        let is_same = holds(&lead_now, lead)
+        let is_same = holds_lead(&lead_now, lead)
             && holds(&tail_now, tail)
             && holds(&head_now, &head.bytes)
             && holds(&head_now, begins_fresh);
@@ -299,17 +341,31 @@ impl Segment {
             return Ok(Standing::Truncated);
         }
         // As long as a file is empty, its time is what tells it.
-        let written = changed.map(millis_of).filter(|_| !head_now.is_empty());
+        let written = changed.map(nanos_of).filter(|_| !head_now.is_empty());
         let written = written.unwrap_or(head.written);
         let has_news = head_now.len() > head.bytes.len() || written != head.written;
         // Looked at under the lock: what has become of an emptied file is not learned.
         if has_news && !self.is_truncated() {
             let file = self.id_hash();
-            *head = Head::new(head_now, self.source, file, written, &self.redactor);
+            *head = Head::new((start, head_now), self.source, file, written, &self.redactor);
         }
         // Only now is it sure that this was the size of our content and not of another one.
         self.seen_bytes.fetch_max(size, Ordering::Relaxed);
         Ok(Standing::Same)
+    }
+
+    /// What the head holds now, and where it stands.
+    fn head_now(&self) -> io::Result<(u64, Vec<u8>)> {
+        let (start, is_known) = {
+            let head = self.lock_head();
+            (head.start, !head.bytes.is_empty())
+        };
+        let head = self.read_range(start, start + HEAD_BYTES as u64)?;
+        match &self.body {
+            // What was known when a hole was punched stays known.
+            Some(body) if !is_known && head.first() == Some(&0) => body.read_head(),
+            Some(_) | None => Ok((start, head)),
+        }
     }
 
     /// Whether `fresh`, opened just now from the same file, can stand for the same content.
@@ -318,7 +374,9 @@ impl Segment {
         let (own, fresh) = (self.lock_head(), fresh.lock_head());
         // An empty file that was written to since has been filled and emptied.
         let was_emptied = fresh.bytes.is_empty() && own.written != fresh.written;
-        !self.is_truncated() && !was_emptied && holds(&fresh.bytes, &own.bytes)
+        let is_punched = fresh.start > own.start;
+        let holds_head = is_punched || holds(&fresh.bytes, &own.bytes);
+        !self.is_truncated() && !was_emptied && holds_head
     }
 
     /// Whether the content this segment stands for is gone from its file.
@@ -337,8 +395,9 @@ impl Segment {
     pub fn mark_missed(&self) {
         self.mark_truncated();
         if let Some(begun) = self.begun_empty {
-            let (file, written) = (self.id_hash(), millis_of(begun));
-            *self.lock_head() = Head::new(Vec::new(), self.source, file, written, &self.redactor);
+            let (file, written) = (self.id_hash(), nanos_of(begun));
+            let nothing = (0, Vec::new());
+            *self.lock_head() = Head::new(nothing, self.source, file, written, &self.redactor);
         }
     }
 
@@ -361,48 +420,71 @@ impl Generation for Segment {
 }
 
 impl Head {
-    fn new(bytes: Vec<u8>, source: u32, file: u32, written: u64, redactor: &Redactor) -> Self {
-        let told = told_head(&bytes, redactor);
-        let head_bytes = u16::try_from(told.len()).unwrap_or(u16::MAX);
-        let head = hash32(told);
-        let key = GenerationKey { source, file, head_bytes, head, written };
-        Head { bytes, written, prefix: CursorPrefix::new(key) }
+    fn new(
+        (start, bytes): (u64, Vec<u8>),
+        source: u32,
+        file: u32,
+        written: u64,
+        redactor: &Redactor,
+    ) -> Self {
+        let shown = shown_head(&bytes, redactor);
+        let head_bytes = u16::try_from(shown.len()).unwrap_or(u16::MAX);
+        let head = hash32(&shown);
+        let version = Version::V2;
+        let millis = written / NANOS_A_MILLI;
+        let key = GenerationKey { version, source, file, head_bytes, head, written: millis };
+        Head { start, bytes, written, prefix: CursorPrefix::new(key) }
     }
 }
 
-/// What a cursor tells of a head. SECURITY: of one with secrets only whole lines, so that nobody
-/// can try out a secret letter by letter with cursors made up for it.
-#[must_use]
-pub fn told_head<'a>(head: &'a [u8], redactor: &Redactor) -> &'a [u8] {
-    if redactor.is_empty() || head.len() >= HEAD_BYTES {
-        return head;
+/// Whether `now`, read from just before an offset, is what was there `before`. A hole may have been
+/// punched into its beginning. A hole into all of it is another matter: the file was emptied, and its
+/// writer went on at its own offset.
+fn holds_lead(now: &[u8], before: &[u8]) -> bool {
+    if now.len() != before.len() {
+        return false;
     }
-    let end = Encoding::of_head(head).last_line_end(head).unwrap_or(0);
-    head.get(..end).unwrap_or_default()
+    let n_punched = now.iter().take_while(|byte| **byte == 0).count();
+    let is_gone = n_punched == now.len() && before.iter().any(|byte| *byte != 0);
+    !is_gone && now.get(n_punched..) == before.get(n_punched..)
 }
 
-/// Milliseconds since 1970.
+/// What a cursor is made of: the head as it is shown. SECURITY: of a file in which something is masked
+/// only whole lines, so that no hidden byte goes into the hash.
 #[must_use]
-pub fn millis_of(time: SystemTime) -> u64 {
+pub fn shown_head<'a>(head: &'a [u8], redactor: &Redactor) -> Cow<'a, [u8]> {
+    if redactor.is_empty() {
+        return Cow::Borrowed(head);
+    }
+    let encoding = Encoding::of_head(head);
+    let end = encoding.last_line_end(head).unwrap_or(0);
+    let lines = head.get(..end).unwrap_or_default();
+    redactor.mask(encoding, &[], lines, &[]).map_or(Cow::Borrowed(lines), Cow::Owned)
+}
+
+/// Nanoseconds since 1970.
+#[must_use]
+pub fn nanos_of(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
+
+/// Cursors tell times in milliseconds.
+pub const NANOS_A_MILLI: u64 = 1_000_000;
 
 impl Body {
-    fn read_head(&self) -> io::Result<Vec<u8>> {
-        let mut head = vec![0; HEAD_BYTES];
-        let n_read = match self.compression {
-            Compression::None => self.file.read_at(&mut head, 0)?,
+    /// The first bytes behind the hole that the content may begin with, and where they stand.
+    fn read_head(&self) -> io::Result<(u64, Vec<u8>)> {
+        match self.compression {
+            Compression::None => hole::head_of(&self.file, HEAD_BYTES),
             Compression::Gzip | Compression::Zstd | Compression::Bzip2 | Compression::Xz => {
-                match self.unpack(0)?.read_full(&mut head) {
+                match hole::head_of_archive(&mut self.unpack(0)?, HEAD_BYTES) {
                     // Who reads it is told; the files around it can be read.
-                    Err(error) if is_damage(&error) => 0,
-                    read => read?,
+                    Err(error) if is_damage(&error) => Ok((0, Vec::new())),
+                    head => head,
                 }
             }
-        };
-        head.truncate(n_read);
-        Ok(head)
+        }
     }
 
     fn unpack(&self, offset: u64) -> io::Result<ArchiveReader> {

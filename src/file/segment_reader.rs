@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::chunk::{Chunk, Ends, Generation, MAX_PIECE_BYTES, Place};
-use crate::cursor::check_of;
+use crate::cursor::{CHECK_BYTES, check_of};
 use crate::file::archive::ArchiveReader;
 use crate::file::segment::{Segment, Standing};
 use crate::line::split::Encoding;
@@ -22,10 +22,10 @@ pub struct SegmentReader {
     /// Everything before was handed out.
     offset: u64,
     /// [`check_of`] what stands before `offset`; 0 where it is not known.
-    check: u16,
+    check: u32,
     /// Read, and not handed out for want of a line's end.
     pending: Vec<u8>,
-    /// The last bytes before the end of `pending`, at most [`LEAD_BYTES`].
+    /// The last bytes before the end of `pending`, at most [`CHECK_BYTES`].
     lead: Vec<u8>,
     /// The line at `offset` began before it.
     is_mid_line: bool,
@@ -51,6 +51,7 @@ pub enum Block {
 impl SegmentReader {
     /// A reader that begins at `offset`.
     pub fn new(segment: Arc<Segment>, offset: u64) -> io::Result<Self> {
+        let offset = offset.max(segment.data_start());
         let begun = line_before(&segment, offset)?;
         let archive = unpack_at(&segment, offset)?;
         let lead = match archive {
@@ -61,7 +62,11 @@ impl SegmentReader {
             1 => lead.last().is_some_and(|byte| *byte != b'\n'),
             _ => segment.encoding().last_line_end(&lead).is_some_and(|end| end < lead.len()),
         };
-        let check = if lead.is_empty() { 0 } else { check_of(&lead) };
+        let check = match lead.is_empty() {
+            true => 0,
+            false if segment.redactor().is_empty() => check_of(&lead),
+            false => segment.check_at(offset)?,
+        };
         let (pending, grown) = (Vec::new(), Instant::now());
         Ok(SegmentReader {
             segment,
@@ -139,6 +144,13 @@ impl SegmentReader {
                 self.segment.mark_truncated();
                 return Ok(Block::Truncated);
             }
+            let data_start = self.segment.data_start();
+            if self.offset < data_start && self.pending.is_empty() {
+                let leap = self.leap;
+                *self = SegmentReader::new(Arc::clone(&self.segment), data_start)?;
+                self.leap = leap;
+                continue;
+            }
             if n_read == 0 {
                 return Ok(Block::End);
             }
@@ -189,7 +201,7 @@ impl SegmentReader {
             return Vec::new();
         }
         let from = self.offset + n_bytes as u64;
-        range(&self.segment, from, from + CONTEXT_BYTES as u64).unwrap_or_else(|error| {
+        self.segment.content_range(from, from + CONTEXT_BYTES as u64).unwrap_or_else(|error| {
             tracing::warn!(%error, "what follows a piece of a line could not be read");
             Vec::new()
         })
@@ -222,9 +234,9 @@ impl SegmentReader {
         if self.segment.is_archive() {
             return;
         }
-        let from = fresh.len().saturating_sub(LEAD_BYTES);
+        let from = fresh.len().saturating_sub(CHECK_BYTES);
         let last = fresh.get(from..).unwrap_or_default();
-        let kept = LEAD_BYTES - last.len();
+        let kept = CHECK_BYTES - last.len();
         self.lead.drain(..self.lead.len().saturating_sub(kept));
         self.lead.extend_from_slice(last);
     }
@@ -263,12 +275,11 @@ impl SegmentReader {
         let (encoding, redactor) = (self.segment.encoding(), self.segment.redactor());
         let after = after.get(..CONTEXT_BYTES).unwrap_or(after);
         let masked = redactor.mask(encoding, &self.begun, &bytes, after).map(Bytes::from);
-        let shown = masked.unwrap_or_else(|| bytes.clone());
         if !redactor.is_empty() {
             self.begun.extend_from_slice(&bytes);
             keep_line_before(&mut self.begun, encoding);
         }
-        let chunk = Chunk::masked(self.place(), bytes, shown, encoding, ends);
+        let chunk = Chunk::new(self.place(), masked.unwrap_or(bytes), encoding, ends);
         let end = chunk.end();
         (self.offset, self.check) = (end.offset, end.check);
         chunk
@@ -281,7 +292,7 @@ fn line_before(segment: &Arc<Segment>, offset: u64) -> io::Result<Vec<u8>> {
     if segment.redactor().is_empty() || from == offset {
         return Ok(Vec::new());
     }
-    let mut before = range(segment, from, offset)?;
+    let mut before = segment.content_range(from, offset)?;
     keep_line_before(&mut before, segment.encoding());
     Ok(before)
 }
@@ -291,15 +302,6 @@ fn keep_line_before(read: &mut Vec<u8>, encoding: Encoding) {
     let line_start = encoding.last_line_end(read).unwrap_or(0);
     let start = line_start.max(read.len().saturating_sub(CONTEXT_BYTES));
     read.drain(..start);
-}
-
-/// The bytes from `from` to `to`, also of a packed file; fewer where it is shorter.
-fn range(segment: &Segment, from: u64, to: u64) -> io::Result<Vec<u8>> {
-    let Some(mut archive) = segment.unpack(from)? else { return segment.read_range(from, to) };
-    let mut bytes = vec![0; usize::try_from(to - from).map_err(io::Error::other)?];
-    let n_read = if archive.skip_to(from)? { archive.read_full(&mut bytes)? } else { 0 };
-    bytes.truncate(n_read);
-    Ok(bytes)
 }
 
 /// Unpacks a packed segment from `offset`.
@@ -316,13 +318,10 @@ fn unpack_at(segment: &Segment, offset: u64) -> io::Result<Option<ArchiveReader>
 
 /// The last bytes before `offset`; none where the file holds another content by now.
 fn lead_of(segment: &Segment, offset: u64) -> io::Result<Vec<u8>> {
-    let lead = segment.read_range(offset.saturating_sub(LEAD_BYTES as u64), offset)?;
+    let lead = segment.read_range(offset.saturating_sub(CHECK_BYTES as u64), offset)?;
     if segment.verify(offset, &lead, &[])? == Standing::Truncated {
         segment.mark_truncated();
         return Ok(Vec::new());
     }
     Ok(lead)
 }
-
-/// How much of what was read before is compared at each look.
-const LEAD_BYTES: usize = 64;

@@ -1,8 +1,18 @@
 //! Tail reader: a source's lines, forward from a place, through rotation and truncation. The feed
-//! reads with one, and so does each viewer that is behind; what has to be known of rotation stands
-//! here and nowhere else.
+//! reads with one, and so does each viewer that is behind. Which file follows which is decided in
+//! `rotation::next`; when a file is left for the next one is decided here.
+//!
+//! ```text
+//!              the path leads elsewhere          the next file has lines
+//!   Current ──────────────────────────► Astray ──────────────────────────► Leaving
+//!      ▲  ◄──────────────────────────────┘  │                                 │
+//!      │      it leads here again           │ its writer has surely gone over │ quiet, or too long
+//!      └────────────────────────────────────┴─────────────────────────────────┘
+//!                                    the next file is read
+//! ```
+//! Beside that, what is read is the file [`Of::Itself`], or the [`Of::Copy`] of what was in it.
 
-mod succession;
+mod following;
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,14 +20,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::chunk::{Chunk, Generation, Place};
+use crate::file::content::Content;
+use crate::file::file_id::FileId;
 use crate::file::files::Files;
 use crate::file::lineage;
-use crate::file::segment::{FileId, Segment};
+use crate::file::segment::Segment;
 use crate::file::segment_reader::{Block, SegmentReader};
 use crate::file::watch_hub::WatchGuard;
 use crate::history::{
     Event, EventKind, GapReason, History, Progress, ReadError, Rest, RotatedHow, Step, while_trying,
 };
+use crate::line::split::Encoding;
 
 /// Reads a source forward.
 #[derive(Debug)]
@@ -29,26 +42,10 @@ pub struct TailReader {
     pace: Pace,
     /// Of a live end: what wakes it.
     watch: Option<Arc<WatchGuard>>,
-    /// The next segment has been seen; the old one is read out before the step over.
-    leaving: Option<Leaving>,
-    /// What comes after the segment, as far as it was seen. Open, so that it cannot be lost to a
-    /// rotator that is faster than the step over.
-    ahead: VecDeque<Arc<Segment>>,
-    /// How the segment came to have a successor.
-    how: RotatedHow,
-    /// Bytes of the files that were seen between the segment and its successor and are gone.
-    gone_bytes: u64,
-    /// Since when the path has led to another file than ours, or to none.
-    astray_since: Option<Instant>,
-    /// The source's files when the segment was begun; only noted at the live end.
-    known: Vec<FileId>,
-    /// The file that was read before this one: nothing up to it is read again.
-    left: Option<Left>,
-    /// When the segment was begun, if nothing was in it then and this reader may have missed what
-    /// came first.
-    begun_empty: Option<SystemTime>,
-    /// The greatest size of a truncated file whose copy is being read.
-    copied_bytes: Option<u64>,
+    state: State,
+    of: Of,
+    ahead: Ahead,
+    seen: SeenFiles,
 }
 
 /// How a reader reads.
@@ -60,25 +57,68 @@ pub enum Pace {
     Backlog,
 }
 
-/// A segment that is about to be left.
+/// How the file that is read stands to the path of the source.
 #[derive(Clone, Copy, Debug)]
-struct Leaving {
-    since: Instant,
-    /// Up to here it was read at the last look.
-    read_to: u64,
-    /// Since when nothing was added.
-    quiet_since: Instant,
+enum State {
+    /// The path leads to it, as far as is known.
+    Current,
+    /// The path leads to another file, or to none.
+    Astray { since: Instant },
+    /// The next file has lines: this one is read out before it is left.
+    Leaving {
+        astray_since: Instant,
+        since: Instant,
+        /// Up to here it was read at the last look.
+        read_to: u64,
+        /// Since when nothing was added.
+        quiet_since: Instant,
+    },
 }
 
-/// A segment that was read to its end.
+/// What is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// What the file holds.
+    Itself,
+    /// The file was emptied, and this is the copy of what was in it.
+    Copy {
+        /// The greatest size of the file that was seen.
+        seen_bytes: u64,
+    },
+}
+
+/// What comes after the segment, as far as it was seen. Open, so that it cannot be lost to a rotator
+/// that is faster than the reader.
+#[derive(Debug)]
+struct Ahead {
+    segments: VecDeque<Arc<Segment>>,
+    /// How the segment came to have a successor.
+    how: RotatedHow,
+    /// Bytes of the files that were seen between the segment and its successor and are gone.
+    gone_bytes: u64,
+}
+
+/// What was seen before.
+#[derive(Debug)]
+struct SeenFiles {
+    /// The source's files when the segment was begun; only noted at the live end.
+    known: Vec<FileId>,
+    /// The file that was read before this one: nothing up to it is read again.
+    left: Option<Left>,
+    /// When the segment was begun, if nothing was in it then and this reader may have missed what
+    /// came first.
+    begun_empty: Option<SystemTime>,
+}
+
+/// A file that was read to its end.
 #[derive(Clone, Debug)]
 struct Left {
     id: Option<FileId>,
-    head: Vec<u8>,
+    content: Content,
 }
 
 /// What comes after a segment.
-struct Next {
+struct Following {
     segment: Arc<Segment>,
     how: RotatedHow,
     /// Nothing comes after it.
@@ -96,26 +136,20 @@ impl TailReader {
         pace: Pace,
     ) -> io::Result<Self> {
         let reader = SegmentReader::new(segment, offset)?;
-        let (queue, leaving, ahead, astray_since, known, copied_bytes) = Default::default();
-        let how = RotatedHow::Renamed;
         let is_empty = reader.segment().size_and_change()?.0 == 0;
         let begun_empty = reader.segment().begun_empty().filter(|_| is_empty);
         let left = begun_empty.map(|_| before(&files, reader.segment())).transpose()?.flatten();
+        let segments = VecDeque::new();
         let mut reader = TailReader {
             files,
             reader,
-            queue,
+            queue: VecDeque::new(),
             pace,
             watch: None,
-            leaving,
-            ahead,
-            how,
-            gone_bytes: 0,
-            astray_since,
-            known,
-            left,
-            begun_empty,
-            copied_bytes,
+            state: State::Current,
+            of: Of::Itself,
+            ahead: Ahead { segments, how: RotatedHow::Renamed, gone_bytes: 0 },
+            seen: SeenFiles { known: Vec::new(), left, begun_empty },
         };
         reader.note_known()?;
         Ok(reader)
@@ -128,7 +162,7 @@ impl TailReader {
 
     fn note_known(&mut self) -> io::Result<()> {
         if self.pace == Pace::Live {
-            self.known = self.files.list()?.iter().map(|sibling| sibling.id).collect();
+            self.seen.known = self.files.list()?.iter().map(|sibling| sibling.id).collect();
         }
         Ok(())
     }
@@ -181,15 +215,33 @@ impl TailReader {
             Ok(true) => {}
             Ok(false) => {
                 self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
+                self.note_marks(&chunk);
                 self.queue.push_back(Step::Chunk(chunk));
             }
             Err(error) => {
-                // Only asked of a first chunk: it is read again when this can be told.
+                // Only asked of a first chunk: it is read again when this is known.
                 self.reader = begin(Arc::clone(self.reader.segment()))?;
                 return Err(error);
             }
         }
         Ok(())
+    }
+
+    /// Notes where lines end, for the case that the file is cut.
+    fn note_marks(&self, chunk: &Chunk) {
+        if chunk.encoding() != Encoding::Utf8 || !self.reader.segment().redactor().is_empty() {
+            let end = chunk.end();
+            self.reader.segment().marks().note([(end.offset, end.check)]);
+            return;
+        }
+        let marks = self.reader.segment().marks();
+        match self.pace {
+            Pace::Live => marks.note(chunk.lines().map(|line| (line.end_offset, line.check))),
+            Pace::Backlog => {
+                let end = chunk.end();
+                marks.note([(end.offset, end.check)]);
+            }
+        }
     }
 
     /// A file that was listed and is gone when it is looked at is just being renamed or packed: what
@@ -211,7 +263,7 @@ impl TailReader {
             self.reader.segment().path().display()
         )))?;
         let Some(next) = found else {
-            self.leaving = None;
+            self.stay();
             self.wait();
             return Ok(());
         };
@@ -222,24 +274,55 @@ impl TailReader {
         if self.must_drain(&next) { Ok(()) } else { self.step_over(next) }
     }
 
+    /// Since when the path has led elsewhere.
+    fn astray_since(&self) -> Option<Instant> {
+        match self.state {
+            State::Current => None,
+            State::Astray { since: astray_since } | State::Leaving { astray_since, .. } => {
+                Some(astray_since)
+            }
+        }
+    }
+
+    /// The path leads to the file that is read.
+    fn come_back(&mut self) {
+        self.state = State::Current;
+        self.ahead.segments.clear();
+    }
+
+    /// The path leads elsewhere.
+    fn go_astray(&mut self) {
+        if let State::Current = self.state {
+            self.state = State::Astray { since: Instant::now() };
+        }
+    }
+
+    /// The file is not left yet: nothing comes after it, or its writer has not gone over.
+    fn stay(&mut self) {
+        if let State::Leaving { astray_since, .. } = self.state {
+            self.state = State::Astray { since: astray_since };
+        }
+    }
+
     /// Nothing more for now. What a rotator does next may go unnoticed by the watch, so that it is
     /// looked for at short intervals for a while.
     fn wait(&mut self) {
-        let is_unsettled = self.astray_since.is_some_and(|since| since.elapsed() < ROTATE_PATIENCE);
+        let astray_since = self.astray_since();
+        let is_unsettled = astray_since.is_some_and(|since| since.elapsed() < ROTATE_PATIENCE);
         let look_again = is_unsettled.then_some(LOOK_AGAIN);
         if let Some(watch) = self.watch.as_ref().filter(|_| !is_unsettled) {
             let segment = self.reader.segment();
-            let is_astray = self.astray_since.is_some() && segment.id().is_some();
+            let is_astray = astray_since.is_some() && segment.id().is_some();
             watch.watch_beside(is_astray.then(|| segment.path()));
         }
         self.queue.push_back(Step::AtEnd { look_again });
     }
 
     /// Whether to stay with the old file although there is a new one.
-    fn must_wait(&mut self, next: &Next, limit: Option<&Place>) -> Result<bool, ReadError> {
+    fn must_wait(&mut self, next: &Following, limit: Option<&Place>) -> Result<bool, ReadError> {
         let has_own_end = self.reader.segment().is_archive()
             || self.reader.segment().id().is_none()
-            || self.copied_bytes.is_some();
+            || self.of != Of::Itself;
         if has_own_end || !next.is_last {
             return Ok(false);
         }
@@ -251,44 +334,54 @@ impl TailReader {
         let what = || format!("looking at {}", next.segment.path().display());
         if next.segment.size_and_change().map_err(while_trying(what()))?.0 == 0 {
             // The writer has not gone over yet: until it has, it writes to the old file.
-            self.leaving = None;
+            self.stay();
             return Ok(true);
         }
+        let (since, quiet_since) = self.leave();
         let now = Instant::now();
-        let read_to = self.reader.read_to();
-        let leaving = self.leaving.get_or_insert(Leaving { since: now, read_to, quiet_since: now });
-        if leaving.read_to != read_to {
-            (leaving.read_to, leaving.quiet_since) = (read_to, now);
-        }
-        let is_quiet = now - leaving.quiet_since >= ROTATE_QUIET;
-        Ok(!is_quiet && now - leaving.since < ROTATE_PATIENCE)
+        Ok(now - quiet_since < ROTATE_QUIET && now - since < ROTATE_PATIENCE)
+    }
+
+    /// Begins to leave the file, or notes whether it has grown since. Since when it is left, and since
+    /// when nothing was added.
+    fn leave(&mut self) -> (Instant, Instant) {
+        let (now, read_to) = (Instant::now(), self.reader.read_to());
+        let (astray_since, since, quiet_since) = match self.state {
+            State::Current => (now, now, now),
+            State::Astray { since } => (since, now, now),
+            State::Leaving { astray_since, since, read_to: before, quiet_since } => {
+                (astray_since, since, if before == read_to { quiet_since } else { now })
+            }
+        };
+        self.state = State::Leaving { astray_since, since, read_to, quiet_since };
+        (since, quiet_since)
     }
 
     /// Whether the old file has to be read once more, now that the new one has been seen: what was
     /// written to it before the new one was begun is then surely read.
-    fn must_drain(&mut self, next: &Next) -> bool {
+    fn must_drain(&mut self, next: &Following) -> bool {
         let is_growing =
             self.reader.segment().id().is_some() && !self.reader.segment().is_archive();
-        if !is_growing || self.leaving.is_some() || next.how == RotatedHow::Truncated {
+        let is_leaving = matches!(self.state, State::Leaving { .. });
+        if !is_growing || is_leaving || next.how == RotatedHow::Truncated {
             return false;
         }
-        let now = Instant::now();
-        let read_to = self.reader.read_to();
-        self.leaving = Some(Leaving { since: now, read_to, quiet_since: now });
+        self.leave();
         true
     }
 
     /// Leaves the segment for the next one.
-    fn step_over(&mut self, next: Next) -> Result<(), ReadError> {
+    fn step_over(&mut self, next: Following) -> Result<(), ReadError> {
         let was_absent = self.reader.segment().id().is_none();
         let fresh = begin(next.segment)?;
         self.files.note_end(self.reader.segment());
         let start = self.take_last_line();
-        if let Some(seen) = self.copied_bytes.take() {
-            self.push_gap(&start, seen.saturating_sub(start.offset), GapReason::Truncated);
+        if let Of::Copy { seen_bytes } = self.of {
+            self.push_gap(&start, seen_bytes.saturating_sub(start.offset), GapReason::Truncated);
         }
-        let gone = std::mem::take(&mut self.gone_bytes);
+        let gone = std::mem::take(&mut self.ahead.gone_bytes);
         self.push_gap(&start, gone, GapReason::RotatedAway);
+        self.of = Of::Itself;
         self.go_over_to(fresh)?;
         if !was_absent {
             self.push_event(EventKind::Rotated(next.how), start, self.reader.place());
@@ -296,31 +389,39 @@ impl TailReader {
         Ok(())
     }
 
-    /// The file has been emptied. What was in it may have been copied away before.
+    /// The file has been emptied, or cut. What was in it may have been copied away before.
     fn take_truncation(&mut self) -> Result<(), ReadError> {
         // What was seen to follow the old content follows the new one.
-        self.ahead.clear();
+        self.ahead.segments.clear();
         let what = format!("looking for a copy of {}", self.reader.segment().path().display());
         if let Some(same) = self.find_same().map_err(while_trying(&what))? {
             return self.reader.go_on_in(same).map_err(while_trying(what));
         }
         if let Some(copy) = self.find_copy().map_err(while_trying(&what))? {
-            self.copied_bytes = Some(self.reader.segment().seen_bytes());
+            self.of = Of::Copy { seen_bytes: self.reader.segment().seen_bytes() };
             let what = format!("opening the copy {}", copy.path().display());
             return self.reader.go_on_in(copy).map_err(while_trying(what));
         }
-        // What can fail comes first: it is tried again, and nothing may be told twice.
-        let segment = match self.find_next().map_err(while_trying(&what))? {
-            Some(next) => next.segment,
-            None => self.files.absent(),
+        // What can fail comes first: it is tried again, and nothing may be reported twice.
+        let (fresh, untold) = match self.find_rest().map_err(while_trying(&what))? {
+            Some((rest, offset, is_only)) => {
+                let fresh = SegmentReader::new(rest, offset).map_err(while_trying(&what))?;
+                (fresh, if is_only { 0 } else { offset })
+            }
+            None => {
+                let segment = match self.find_next().map_err(while_trying(&what))? {
+                    Some(next) => next.segment,
+                    None => self.files.absent(),
+                };
+                (begin(segment)?, 0)
+            }
         };
-        let fresh = begin(segment)?;
         // A rest with nothing after it is a line; of another one the end is gone.
         let seen = self.reader.segment().seen_bytes();
         let is_all = self.reader.read_to() >= seen;
         let start = if is_all { self.take_last_line() } else { self.reader.place() };
         let lost = seen.saturating_sub(start.offset);
-        self.push_gap(&start, lost, GapReason::Truncated);
+        self.push_gap(&start, lost + untold, GapReason::Truncated);
         self.go_over_to(fresh)?;
         self.push_event(EventKind::Rotated(RotatedHow::Truncated), start, self.reader.place());
         Ok(())
@@ -335,14 +436,16 @@ impl TailReader {
     }
 
     fn go_over_to(&mut self, reader: SegmentReader) -> Result<(), ReadError> {
-        (self.leaving, self.astray_since) = (None, None);
-        self.ahead.pop_front();
+        self.state = State::Current;
+        self.ahead.segments.pop_front();
         let left = self.reader.segment();
         // The inode of one that was emptied stands for what it holds now, and that is not read yet.
         if !left.is_truncated() {
-            self.left = Some(Left { id: left.id(), head: left.head() });
+            let content =
+                Content::of(left).map_err(while_trying("looking at the file that was read"))?;
+            self.seen.left = Some(Left { id: left.id(), content });
         }
-        self.begun_empty = reader.segment().begun_empty();
+        self.seen.begun_empty = reader.segment().begun_empty();
         self.reader = reader;
         self.note_known().map_err(while_trying("listing the files of a source"))
     }
@@ -429,11 +532,12 @@ fn before(files: &Files, segment: &Segment) -> io::Result<Option<Left>> {
     let before = own.and_then(|own| own.checked_sub(1)).and_then(|before| siblings.get(before));
     let Some(sibling) = before else { return Ok(None) };
     let head = match files.head_of(sibling) {
-        // It is just being renamed or packed: its inode tells it, or nothing does.
+        // It is just being renamed or packed: its identity tells it, or nothing does.
         Err(error) if lineage::is_absence(&error) => Vec::new(),
         head => head?,
     };
-    Ok(Some(Left { id: Some(sibling.id), head }))
+    let content = Content { head, end: None, is_whole: true, modified: sibling.modified };
+    Ok(Some(Left { id: Some(sibling.id), content }))
 }
 
 /// The old file has to be this quiet before it is left for the new one.

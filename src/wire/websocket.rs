@@ -45,7 +45,7 @@ enum Records {
     /// Those of these lines.
     Lines(Vec<u32>),
     /// Encoded for this viewer alone, with the offset and check after each record.
-    Own(Encoded, Vec<(u64, u16)>),
+    Own(Encoded, Vec<(u64, u32)>),
 }
 
 impl Batch {
@@ -301,7 +301,7 @@ fn encode_own(
     chunk: &Chunk,
     selected: Option<&[u32]>,
     zone: &Zone,
-) -> (Encoded, Vec<(u64, u16)>) {
+) -> (Encoded, Vec<(u64, u32)>) {
     let (mut encoder, mut out) = (RecordEncoder::new(name), PREFIX.to_vec());
     let (mut ends, mut places) = (Vec::new(), Vec::new());
     for_each_line(chunk, selected, zone, |line, facts| {

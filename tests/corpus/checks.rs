@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use tailcast::chunk::Chunk;
-use tailcast::cursor::{Cursor, GenerationKey, HEAD_BYTES, parse_set};
+use tailcast::cursor::{Cursor, GenerationKey, HEAD_BYTES, Version, parse_set};
 use tailcast::file::archive::ArchiveReader;
 use tailcast::file::gzip::GzipIndex;
 use tailcast::file::gzip_indexes::GzipIndexes;
@@ -40,8 +40,11 @@ pub fn cursor(input: &[u8]) {
         Err(error) => assert!(!error.to_string().is_empty()),
     }
     let mut numbers = Bytes(input);
+    let is_old = input.first().is_some_and(|byte| byte & 1 == 1);
+    let (version, check_bytes) = if is_old { (Version::V1, 2) } else { (Version::V2, 4) };
     let cursor = Cursor {
         generation: GenerationKey {
+            version,
             source: numbers.number(4) as u32,
             file: numbers.number(4) as u32,
             head_bytes: (numbers.number(2) % (HEAD_BYTES as u64 + 1)) as u16,
@@ -49,10 +52,10 @@ pub fn cursor(input: &[u8]) {
             written: numbers.number(6),
         },
         offset: numbers.number(6),
-        check: numbers.number(2) as u16,
+        check: numbers.number(check_bytes) as u32,
     };
     let token = cursor.to_string();
-    assert_eq!(token.len(), 44);
+    assert_eq!(token.len(), if is_old { 44 } else { 48 });
     assert_eq!(token.parse(), Ok(cursor));
     // A checksum of 32 bits finds each change of one character.
     let (at, other) =

@@ -1,0 +1,275 @@
+//! Resume: which file of a source a cursor names, wherever that file is by now. A file that was
+//! packed or copied has another inode, and files may begin alike or be alike throughout, so no single
+//! piece of evidence is enough: identity, head, the line before the position, size, time of the last
+//! change and the order of the files decide together.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::cursor::{Cursor, Version, check_of, check_v1, hash32};
+use crate::file::archive::is_damage;
+use crate::file::file_id::FileId;
+use crate::file::files::Files;
+use crate::file::hole::count_zeros;
+use crate::file::lineage::{Sibling, latest_written};
+use crate::file::segment::{NANOS_A_MILLI, Segment, shown_head};
+
+/// Files that a cursor may name, open, from old to young.
+#[derive(Debug)]
+pub struct Candidates {
+    files: Vec<(Arc<Segment>, Evidence)>,
+}
+
+impl Candidates {
+    /// Opens `siblings` and looks at them.
+    pub fn open(files: &Files, cursor: &Cursor, siblings: &[&Sibling]) -> io::Result<Self> {
+        let open = |sibling: &&Sibling| {
+            let segment = files.open(sibling)?;
+            let evidence = Evidence::of(cursor, sibling, &segment)?;
+            Ok((segment, evidence))
+        };
+        Ok(Candidates { files: siblings.iter().map(open).collect::<io::Result<_>>()? })
+    }
+
+    /// The file that `cursor` names, if it is here. One of another source (not `is_own`) names only
+    /// the very same file: two logs often begin alike.
+    pub fn resolve(&self, cursor: &Cursor, is_own: bool) -> io::Result<Option<Arc<Segment>>> {
+        let evidence: Vec<Evidence> = self.files.iter().map(|(_, evidence)| *evidence).collect();
+        let check = |at: usize| match self.files.get(at) {
+            Some((segment, evidence)) if is_own || evidence.is_same_file => {
+                check_agreement(cursor, segment)
+            }
+            Some(_) | None => Ok(Agreement::Differs),
+        };
+        let found = resolve(&evidence, cursor.generation.written, check)?;
+        Ok(found.and_then(|at| self.files.get(at)).map(|(segment, _)| Arc::clone(segment)))
+    }
+
+    /// The very file that the cursor names, beginning as it did, and shorter than its position.
+    #[must_use]
+    pub fn cut_short(&self) -> Option<Arc<Segment>> {
+        let is_cut = |(_, it): &&(Arc<Segment>, Evidence)| {
+            it.is_same_file && it.head == Agreement::Agrees && !it.is_long_enough
+        };
+        self.files.iter().find(is_cut).map(|(segment, _)| Arc::clone(segment))
+    }
+}
+
+/// Whether a file has the identity that `cursor` names.
+#[must_use]
+pub fn is_same_file(cursor: &Cursor, id: FileId) -> bool {
+    match cursor.generation.version {
+        Version::V1 => id.hash_v1() == cursor.generation.file,
+        Version::V2 => id.hash() == cursor.generation.file,
+    }
+}
+
+/// How a piece of evidence stands to what a cursor says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// It is as the cursor says.
+    Agrees,
+    /// It is not.
+    Differs,
+    /// One of the two does not tell.
+    Unknown,
+}
+
+/// What a file shows at a glance, beside a cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Device, inode and birth time are the cursor's.
+    pub is_same_file: bool,
+    /// How the file begins.
+    pub head: Agreement,
+    /// It reaches as far as the cursor's position, as far as that is known.
+    pub is_long_enough: bool,
+    /// When it was last written to, in milliseconds since 1970.
+    pub written: u64,
+    /// It is packed.
+    pub is_packed: bool,
+}
+
+impl Evidence {
+    /// What `segment`, listed as `sibling`, shows beside `cursor`.
+    fn of(cursor: &Cursor, sibling: &Sibling, segment: &Segment) -> io::Result<Self> {
+        let is_same_file = is_same_file(cursor, sibling.id);
+        let size = segment.size_and_change()?.0;
+        let is_packed = segment.is_archive();
+        Ok(Evidence {
+            is_same_file,
+            head: head_agreement(cursor, segment, is_same_file),
+            is_long_enough: is_packed || size >= cursor.offset,
+            written: latest_written(sibling) / NANOS_A_MILLI,
+            is_packed,
+        })
+    }
+
+    fn may_be(&self) -> bool {
+        self.is_long_enough && self.head != Agreement::Differs
+    }
+}
+
+/// Which of a source's files, listed from old to young, a cursor names whose file was last written to
+/// at `written`. `check` compares the line before the position: it may have to unpack the file, and
+/// is only called where it can decide.
+///
+/// A file cannot have been changed last before the cursor saw it change. So among files that agree the
+/// oldest that was changed at that time or later is the one: those after it were begun later.
+pub fn resolve(
+    files: &[Evidence],
+    written: u64,
+    mut check: impl FnMut(usize) -> io::Result<Agreement>,
+) -> io::Result<Option<usize>> {
+    let (mut same_file, mut tied, mut earlier) = (None, None, Vec::new());
+    let mut copy = None;
+    for (at, file) in files.iter().enumerate().filter(|(_, file)| file.may_be()) {
+        let agreement = check(at)?;
+        let is_it = match agreement {
+            Agreement::Differs => false,
+            Agreement::Agrees => true,
+            Agreement::Unknown => file.is_same_file || file.head == Agreement::Agrees,
+        };
+        if !is_it {
+            continue;
+        }
+        if file.is_same_file {
+            same_file = same_file.or(Some(at));
+        } else if file.written > written {
+            copy = copy.or(Some(at));
+        } else if file.written == written {
+            tied = tied.or(Some(at));
+        } else if agreement == Agreement::Agrees {
+            earlier.push(at);
+        }
+    }
+    // What was copied away and emptied has kept its identity; the copy is older in the list, and was
+    // made after the cursor.
+    let is_copy_first = match (copy, same_file) {
+        (Some(copy), Some(own)) => {
+            copy < own && files.get(copy).is_some_and(|copy| !copy.is_packed)
+        }
+        (Some(_) | None, Some(_) | None) => false,
+    };
+    let first = if is_copy_first { copy } else { same_file };
+    let oldest = match (tied, copy) {
+        (Some(tied), Some(copy)) => Some(tied.min(copy)),
+        (tied, copy) => tied.or(copy),
+    };
+    // A time may have been lost in a copy: then one file that agrees is enough, and two are not.
+    let only = if earlier.len() == 1 { earlier.pop() } else { None };
+    Ok(first.or(oldest).or(only))
+}
+
+/// How the beginning of `segment` stands to the head in `cursor`.
+fn head_agreement(cursor: &Cursor, segment: &Segment, is_same_file: bool) -> Agreement {
+    let key = &cursor.generation;
+    let is_redacted = !segment.redactor().is_empty();
+    // SECURITY: version 1 hashed what is to be hidden. No answer may depend on that.
+    if key.head_bytes == 0 || is_redacted && key.version == Version::V1 {
+        return Agreement::Unknown;
+    }
+    let head = segment.head();
+    let shown = shown_head(&head, segment.redactor());
+    let is_head = |head: &[u8]| hash32(head) == key.head;
+    match shown.get(..usize::from(key.head_bytes)) {
+        Some(shown) if is_head(shown) => Agreement::Agrees,
+        // A hole punched into what was read has taken the head with it.
+        Some(_) | None if is_same_file && segment.data_start() > 0 => Agreement::Unknown,
+        Some(_) | None => Agreement::Differs,
+    }
+}
+
+/// How the line before the position in `segment` stands to that in `cursor`.
+fn check_agreement(cursor: &Cursor, segment: &Segment) -> io::Result<Agreement> {
+    let is_redacted = !segment.redactor().is_empty();
+    let version = cursor.generation.version;
+    if cursor.offset == 0 || is_redacted && version == Version::V1 {
+        return Ok(Agreement::Unknown);
+    }
+    if cursor.check == 0 && !segment.is_archive() {
+        return Ok(Agreement::Unknown);
+    }
+    let before = match segment.line_shown_before(cursor.offset) {
+        Ok(before) => before,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return Ok(Agreement::Differs);
+        }
+        Err(error) if is_damage(&error) => return Ok(Agreement::Unknown),
+        Err(error) => return Err(error),
+    };
+    let Some(before) = before.filter(|_| cursor.check != 0) else {
+        return Ok(Agreement::Unknown);
+    };
+    if count_zeros(&before) == before.len() {
+        return Ok(Agreement::Unknown);
+    }
+    let check = match version {
+        Version::V1 => check_v1(&before),
+        Version::V2 => check_of(&before),
+    };
+    Ok(if check == cursor.check { Agreement::Agrees } else { Agreement::Differs })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Agreement::{Agrees, Differs, Unknown};
+    use super::*;
+
+    const SEEN: u64 = 100;
+
+    fn file(written: u64) -> Evidence {
+        Evidence {
+            is_same_file: false,
+            head: Agrees,
+            is_long_enough: true,
+            written,
+            is_packed: true,
+        }
+    }
+
+    fn own(written: u64) -> Evidence {
+        Evidence { is_same_file: true, is_packed: false, ..file(written) }
+    }
+
+    fn check(files: &[Evidence], checks: &[Agreement], expected: Option<usize>) {
+        assert_eq!(resolve(files, SEEN, |at| Ok(checks[at])).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_file_itself_is_found_wherever_it_is() {
+        check(&[file(50), own(100), file(150)], &[Differs, Agrees, Differs], Some(1));
+        check(&[own(100), file(150)], &[Unknown, Differs], Some(0));
+    }
+
+    #[test]
+    fn of_packed_files_that_begin_alike_the_line_before_the_position_decides() {
+        check(&[file(90), file(100), file(150)], &[Differs, Agrees, Differs], Some(1));
+    }
+
+    #[test]
+    fn of_files_that_are_all_alike_the_time_decides() {
+        check(&[file(90), file(100), file(150)], &[Agrees, Agrees, Agrees], Some(1));
+        check(&[file(90), file(120), file(150)], &[Agrees, Agrees, Agrees], Some(1));
+    }
+
+    #[test]
+    fn a_file_that_ends_before_the_position_is_not_it() {
+        let short = Evidence { is_long_enough: false, ..own(120) };
+        check(&[file(120), short], &[Agrees, Agrees], Some(0));
+        check(&[short], &[Unknown], None);
+    }
+
+    #[test]
+    fn what_was_copied_away_beats_the_same_inode_with_content_that_is_alike() {
+        let copy = Evidence { is_packed: false, ..file(120) };
+        check(&[copy, own(150)], &[Agrees, Agrees], Some(0));
+    }
+
+    #[test]
+    fn an_older_file_with_another_time_is_taken_only_if_it_is_the_only_one() {
+        check(&[file(50)], &[Agrees], Some(0));
+        check(&[file(50), file(60)], &[Agrees, Agrees], None);
+        check(&[file(50)], &[Unknown], None);
+    }
+}
