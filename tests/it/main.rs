@@ -34,6 +34,7 @@ mod client_kills;
 mod client_library;
 mod client_stack;
 mod deployed_service;
+mod edge_identity;
 mod errors;
 mod faults;
 mod follow_command;
