@@ -13,7 +13,7 @@ use crate::support::{Ext4Disk, LogFolder, TestServer, Viewer, pause};
 #[test]
 fn a_file_that_is_deleted_and_recreated_on_its_old_inode_loses_no_line() {
     // The third file gets a new number, as both others are still held; the next ones an old one.
-    recreate(5, |server, path| wait_for_release(server, path));
+    recreate(5, wait_for_release);
 }
 
 #[test]
