@@ -104,6 +104,7 @@ fn a_finite_read_is_complete_while_files_are_renamed_and_packed() {
         is_ended.store(true, Ordering::Relaxed);
     });
     let n_incomplete = incomplete.len();
+    eprintln!("{n_histories} histories, {} rotations", n_written.into_inner() / LINES_A_ROTATION);
     assert!(incomplete.is_empty(), "{n_incomplete} of {n_histories} histories: {incomplete:?}");
 }
 

@@ -36,6 +36,7 @@ mod client_stack;
 mod deployed_service;
 mod edge_holes;
 mod edge_identity;
+mod edge_late;
 mod edge_resume;
 mod errors;
 mod faults;
