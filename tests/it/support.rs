@@ -3,6 +3,7 @@
 
 mod answer;
 mod connection;
+mod ext4_disk;
 mod follow_process;
 mod gunzip;
 mod log_folder;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use self::answer::Answer;
 pub use self::connection::Connection;
+pub use self::ext4_disk::Ext4Disk;
 pub use self::follow_process::{Finished, FollowProcess, ls};
 pub use self::log_folder::{LogFile, LogFolder, numbered};
 pub use self::odd_server::{OddServer, answer};
