@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tailcast::chunk::{Chunk, Ends, Generation, Place};
-use tailcast::cursor::{Cursor, CursorPrefix, GenerationKey};
+use tailcast::cursor::{Cursor, CursorPrefix, GenerationKey, Version};
 use tailcast::file::gzip_indexes::GzipIndexes;
 use tailcast::file::location::Location;
 use tailcast::file::rotation::Compression;
@@ -69,6 +69,8 @@ fn log_of(n_bytes: usize) -> Bytes {
 
 const fn key() -> GenerationKey {
     GenerationKey {
+        version: Version::V2,
+        redaction: 0,
         source: 0x1234_5678,
         file: 0x9abc_def0,
         head_bytes: 1024,

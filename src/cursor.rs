@@ -12,11 +12,11 @@
 //! | 6 | when the file was last written to, in milliseconds since 1970 |
 //! | 6 | offset in the unpacked file |
 //! | 4 | hash of the last line before the offset, 0 where it is not known |
-//! | 1 | reserved, 0 |
+//! | 1 | which redaction rules head and line were hashed under, 0 for none |
 //! | 4 | checksum of all the bytes before |
 //!
 //! Version 1 (33 bytes, 44 characters) hashed device and inode alone, had 2 bytes for the line before
-//! the offset, looked at 64 bytes of that, and no reserved byte. Its tokens stay valid, and are written
+//! the offset, looked at 64 bytes of that, and hashed what is to be hidden, too. Its tokens stay valid, and are written
 //! again as they were read.
 //!
 //! The file is recognised by what it holds, not by its name, so a token stays good when the file is
@@ -69,6 +69,8 @@ pub struct GenerationKey {
     /// When the file was last written to, as far as known then; of a file that was not there, when
     /// it was looked for. In milliseconds since 1970, 48 bits.
     pub written: u64,
+    /// Under which redaction rules head and check were made: 0 for none, else a fingerprint.
+    pub redaction: u8,
 }
 
 /// The version of a token.
@@ -84,6 +86,7 @@ pub enum Version {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CursorPrefix {
     version: Version,
+    redaction: u8,
     raw: [u8; PREFIX_BYTES],
     text: [u8; PREFIX_CHARS],
 }
@@ -157,7 +160,7 @@ impl CursorPrefix {
         raw.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
         let mut text = [0; PREFIX_CHARS];
         encode(&raw, &mut text);
-        CursorPrefix { version: key.version, raw, text }
+        CursorPrefix { version: key.version, redaction: key.redaction, raw, text }
     }
 
     /// Appends the token of the position at `offset` to `out`.
@@ -165,9 +168,10 @@ impl CursorPrefix {
         let mut all = [0; V2.token_bytes];
         let layout = self.version.layout();
         let check = check.to_be_bytes();
-        let (check, reserved): (&[u8], &[u8]) = match self.version {
+        let redaction = [self.redaction];
+        let (check, redaction): (&[u8], &[u8]) = match self.version {
             Version::V1 => (check.get(2..).unwrap_or_default(), &[]),
-            Version::V2 => (&check, &[0]),
+            Version::V2 => (&check, &redaction),
         };
         let body_bytes = layout.token_bytes - CHECKSUM_BYTES;
         let fields = self
@@ -176,7 +180,7 @@ impl CursorPrefix {
             .copied()
             .chain(offset.to_be_bytes().into_iter().skip(2))
             .chain(check.iter().copied())
-            .chain(reserved.iter().copied());
+            .chain(redaction.iter().copied());
         all.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
         if let Some((body, checksum)) = all.split_at_mut_checked(body_bytes) {
             let sum = hash32(body).to_be_bytes();
@@ -210,26 +214,30 @@ impl FromStr for Cursor {
             field.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte))
         };
         let number = take(1);
-        let generation = GenerationKey {
+        let mut generation = GenerationKey {
             version: length,
             source: narrow(take(4)),
             file: narrow(take(4)),
             head_bytes: narrow(take(2)),
             head: narrow(take(4)),
             written: take(6),
+            redaction: 0,
         };
         let offset = take(6);
-        let (check, reserved) = match length {
-            Version::V1 => (take(2), 0),
-            Version::V2 => (take(4), take(1)),
+        let check = match length {
+            Version::V1 => take(2),
+            Version::V2 => take(4),
         };
+        if length == Version::V2 {
+            generation.redaction = narrow(take(1));
+        }
         let checksum = take(CHECKSUM_BYTES);
         if number != u64::from(layout.number) {
             return Err(CursorError::Version(narrow(number)));
         }
         let body = all.get(..layout.token_bytes - CHECKSUM_BYTES).unwrap_or_default();
         let is_whole = checksum == u64::from(hash32(body));
-        if !is_whole || reserved != 0 || usize::from(generation.head_bytes) > HEAD_BYTES {
+        if !is_whole || usize::from(generation.head_bytes) > HEAD_BYTES {
             return Err(CursorError::Checksum);
         }
         Ok(Cursor { generation, offset, check: narrow(check) })

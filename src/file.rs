@@ -267,6 +267,12 @@ impl FileSource {
         }
         // Gone: on with the oldest that was written after it. What is older has been seen.
         let next = lineage::first_written_after(&siblings, cursor.generation.written);
+        // Under other redaction rules the cursor's own file is not recognised once it was rotated:
+        // it is the oldest that was written to later, and is left out rather than shown again.
+        let is_own = |at: usize| {
+            !looked.are_comparable(cursor) && siblings.get(at).is_some_and(|it| !it.is_active())
+        };
+        let next = next.map(|at| if is_own(at) { at + 1 } else { at });
         let segment = match next.and_then(|next| siblings.get(next)) {
             Some(next) => self.files.open(next)?,
             None => self.files.absent(),
@@ -388,7 +394,7 @@ impl Source for FileSource {
     }
 }
 
-/// The file of a cursor is there, begins as it did, and is shorter than the cursor's position. Whether
+/// The file of a cursor is there, begins as it did, and does not hold the cursor's line. Whether
 /// what it holds was left of what the viewer has seen, or begins alike and is new, cannot be known: the
 /// viewer is told of it as a gap, and goes on behind it.
 fn cut_short(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Found> {

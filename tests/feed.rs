@@ -67,7 +67,15 @@ struct MemoryReader {
 
 impl Generation for Only {
     fn cursor_prefix(&self) -> CursorPrefix {
-        CursorPrefix::new(GenerationKey { source: 1, file: 1, head_bytes: 0, head: 0, written: 0 })
+        CursorPrefix::new(GenerationKey {
+            version: Version::V2,
+            source: 1,
+            file: 1,
+            head_bytes: 0,
+            head: 0,
+            written: 0,
+            redaction: 0,
+        })
     }
 }
 

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
 use crate::catalog::left_out::{LeftOutReason, SpecialFile};
+use crate::file::hole;
 
 /// The file whose look decides about a source.
 #[derive(Debug, Clone)]
@@ -91,8 +92,8 @@ fn is_binary(probe: &Probe) -> io::Result<bool> {
     if probe.is_packed {
         return Ok(false);
     }
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    file.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    // A log that was emptied under a writer that does not append begins with a hole.
+    let (_start, head) = hole::head_of(&file, HEAD_BYTES)?;
     let is_utf16 = head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]);
     Ok(!is_utf16 && head.contains(&0))
 }

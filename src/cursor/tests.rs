@@ -12,7 +12,8 @@ fn cursor(
     check: u32,
 ) -> Cursor {
     let version = Version::V2;
-    let generation = GenerationKey { version, source, file, head_bytes, head, written };
+    let redaction = u8::from(version == Version::V2);
+    let generation = GenerationKey { version, source, file, head_bytes, head, written, redaction };
     Cursor { generation, offset, check }
 }
 
@@ -25,6 +26,7 @@ proptest! {
         let mut cursor = cursor(source, file, head_bytes, head, written, offset, check);
         if is_old {
             cursor.generation.version = Version::V1;
+            cursor.generation.redaction = 0;
             cursor.check &= 0xffff;
         }
         let token = cursor.to_string();
@@ -84,6 +86,7 @@ fn a_token_of_the_first_release_is_read_and_written_as_it_was() {
         head_bytes: 3,
         head: 4,
         written: 9,
+        redaction: 0,
     };
     let old = Cursor { generation: key, offset: 5, check: 6 };
     let token = "AQAAAAEAAAACAAMAAAAEAAAAAAAJAAAAAAAFAAavF5xd";

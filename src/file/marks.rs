@@ -37,6 +37,12 @@ impl Marks {
         Ok(None)
     }
 
+    /// Notes what `other` knows of the part before `offset`.
+    pub fn take_over(&self, other: &Marks, offset: u64) {
+        let before: Vec<_> = other.lock().range(..=offset).map(|(at, it)| (*at, *it)).collect();
+        self.note(before);
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, u32>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

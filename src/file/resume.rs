@@ -45,11 +45,18 @@ impl Candidates {
         Ok(found.and_then(|at| self.files.get(at)).map(|(segment, _)| Arc::clone(segment)))
     }
 
-    /// The very file that the cursor names, beginning as it did, and shorter than its position.
+    /// Whether head and check of `cursor` can be compared with those of these files.
+    #[must_use]
+    pub fn are_comparable(&self, cursor: &Cursor) -> bool {
+        self.files.iter().all(|(segment, _)| is_comparable(cursor, segment))
+    }
+
+    /// The very file that the cursor names, beginning as it did, and holding something else at its
+    /// position; for a cursor that was not resolved.
     #[must_use]
     pub fn cut_short(&self) -> Option<Arc<Segment>> {
         let is_cut = |(_, it): &&(Arc<Segment>, Evidence)| {
-            it.is_same_file && it.head == Agreement::Agrees && !it.is_long_enough
+            it.is_same_file && it.head == Agreement::Agrees && !it.is_packed
         };
         self.files.iter().find(is_cut).map(|(segment, _)| Arc::clone(segment))
     }
@@ -121,8 +128,7 @@ pub fn resolve(
     written: u64,
     mut check: impl FnMut(usize) -> io::Result<Agreement>,
 ) -> io::Result<Option<usize>> {
-    let (mut same_file, mut tied, mut earlier) = (None, None, Vec::new());
-    let mut copy = None;
+    let (mut same_file, mut copy, mut tied, mut earlier) = (None, None, None, Vec::new());
     for (at, file) in files.iter().enumerate().filter(|(_, file)| file.may_be()) {
         let agreement = check(at)?;
         let is_it = match agreement {
@@ -133,8 +139,9 @@ pub fn resolve(
         if !is_it {
             continue;
         }
+        let is_seen = agreement == Agreement::Agrees || file.head == Agreement::Agrees;
         if file.is_same_file {
-            same_file = same_file.or(Some(at));
+            same_file = same_file.or(Some((at, is_seen)));
         } else if file.written > written {
             copy = copy.or(Some(at));
         } else if file.written == written {
@@ -146,12 +153,12 @@ pub fn resolve(
     // What was copied away and emptied has kept its identity; the copy is older in the list, and was
     // made after the cursor.
     let is_copy_first = match (copy, same_file) {
-        (Some(copy), Some(own)) => {
-            copy < own && files.get(copy).is_some_and(|copy| !copy.is_packed)
+        (Some(copy), Some((own, is_seen))) => {
+            copy < own && (!is_seen || files.get(copy).is_some_and(|copy| !copy.is_packed))
         }
         (Some(_) | None, Some(_) | None) => false,
     };
-    let first = if is_copy_first { copy } else { same_file };
+    let first = if is_copy_first { copy } else { same_file.map(|(own, _)| own) };
     let oldest = match (tied, copy) {
         (Some(tied), Some(copy)) => Some(tied.min(copy)),
         (tied, copy) => tied.or(copy),
@@ -161,12 +168,20 @@ pub fn resolve(
     Ok(first.or(oldest).or(only))
 }
 
+/// Whether head and check of `cursor` were made as they would be for `segment` now. SECURITY: version 1
+/// hashed what is to be hidden; no answer may depend on that.
+#[must_use]
+fn is_comparable(cursor: &Cursor, segment: &Segment) -> bool {
+    match cursor.generation.version {
+        Version::V1 => segment.redactor().is_empty(),
+        Version::V2 => segment.redactor().fingerprint() == cursor.generation.redaction,
+    }
+}
+
 /// How the beginning of `segment` stands to the head in `cursor`.
 fn head_agreement(cursor: &Cursor, segment: &Segment, is_same_file: bool) -> Agreement {
     let key = &cursor.generation;
-    let is_redacted = !segment.redactor().is_empty();
-    // SECURITY: version 1 hashed what is to be hidden. No answer may depend on that.
-    if key.head_bytes == 0 || is_redacted && key.version == Version::V1 {
+    if key.head_bytes == 0 || !is_comparable(cursor, segment) {
         return Agreement::Unknown;
     }
     let head = segment.head();
@@ -182,9 +197,7 @@ fn head_agreement(cursor: &Cursor, segment: &Segment, is_same_file: bool) -> Agr
 
 /// How the line before the position in `segment` stands to that in `cursor`.
 fn check_agreement(cursor: &Cursor, segment: &Segment) -> io::Result<Agreement> {
-    let is_redacted = !segment.redactor().is_empty();
-    let version = cursor.generation.version;
-    if cursor.offset == 0 || is_redacted && version == Version::V1 {
+    if cursor.offset == 0 || !is_comparable(cursor, segment) {
         return Ok(Agreement::Unknown);
     }
     if cursor.check == 0 && !segment.is_archive() {
@@ -204,7 +217,7 @@ fn check_agreement(cursor: &Cursor, segment: &Segment) -> io::Result<Agreement> 
     if count_zeros(&before) == before.len() {
         return Ok(Agreement::Unknown);
     }
-    let check = match version {
+    let check = match cursor.generation.version {
         Version::V1 => check_v1(&before),
         Version::V2 => check_of(&before),
     };
@@ -264,6 +277,13 @@ mod tests {
     fn what_was_copied_away_beats_the_same_inode_with_content_that_is_alike() {
         let copy = Evidence { is_packed: false, ..file(120) };
         check(&[copy, own(150)], &[Agrees, Agrees], Some(0));
+    }
+
+    #[test]
+    fn a_packed_copy_beats_the_same_inode_of_which_nothing_is_seen() {
+        let hole = Evidence { head: Unknown, ..own(150) };
+        check(&[file(120), hole], &[Agrees, Unknown], Some(0));
+        check(&[file(120), own(150)], &[Agrees, Agrees], Some(1));
     }
 
     #[test]

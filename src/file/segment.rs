@@ -74,6 +74,8 @@ struct Head {
 pub enum Standing {
     /// It holds what it held.
     Same,
+    /// A hole was punched into all that was read last; nothing came after it.
+    Punched,
     /// It was emptied, and perhaps written anew.
     Truncated,
 }
@@ -333,7 +335,9 @@ impl Segment {
         let mut head = self.lock_head();
         let begins_fresh = if offset == 0 && start == 0 { fresh } else { &[] };
         let begins_fresh = begins_fresh.get(..HEAD_BYTES).unwrap_or(begins_fresh);
-        let is_same = holds_lead(&lead_now, lead)
+        let lead_stands = holds_lead(&lead_now, lead);
+        let is_punched = lead_stands == Lead::Zeros && fresh.is_empty() && size == end;
+        let is_same = (lead_stands == Lead::Same || is_punched)
             && holds(&tail_now, tail)
             && holds(&head_now, &head.bytes)
             && holds(&head_now, begins_fresh);
@@ -347,11 +351,14 @@ impl Segment {
         // Looked at under the lock: what has become of an emptied file is not learned.
         if has_news && !self.is_truncated() {
             let file = self.id_hash();
-            *head = Head::new((start, head_now), self.source, file, written, &self.redactor);
+            // What was known when a hole was punched stays known.
+            let mut known = head_now;
+            known.iter_mut().zip(&head.bytes).for_each(|(now, before)| *now = *before);
+            *head = Head::new((start, known), self.source, file, written, &self.redactor);
         }
         // Only now is it sure that this was the size of our content and not of another one.
         self.seen_bytes.fetch_max(size, Ordering::Relaxed);
-        Ok(Standing::Same)
+        Ok(if is_punched { Standing::Punched } else { Standing::Same })
     }
 
     /// What the head holds now, and where it stands.
@@ -431,22 +438,41 @@ impl Head {
         let head_bytes = u16::try_from(shown.len()).unwrap_or(u16::MAX);
         let head = hash32(&shown);
         let version = Version::V2;
-        let millis = written / NANOS_A_MILLI;
-        let key = GenerationKey { version, source, file, head_bytes, head, written: millis };
+        let redaction = redactor.fingerprint();
+        let key = GenerationKey {
+            version,
+            source,
+            file,
+            head_bytes,
+            head,
+            written: written / NANOS_A_MILLI,
+            redaction,
+        };
         Head { start, bytes, written, prefix: CursorPrefix::new(key) }
     }
 }
 
-/// Whether `now`, read from just before an offset, is what was there `before`. A hole may have been
-/// punched into its beginning. A hole into all of it is another matter: the file was emptied, and its
-/// writer went on at its own offset.
-fn holds_lead(now: &[u8], before: &[u8]) -> bool {
+/// How what stands before an offset compares with what stood there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// The same, but for a hole that was punched into its beginning.
+    Same,
+    /// Nothing but zeros. If the file has grown as well, it was emptied, and its writer went on at its
+    /// own offset; else a hole was punched into it.
+    Zeros,
+    /// Other bytes.
+    Other,
+}
+
+fn holds_lead(now: &[u8], before: &[u8]) -> Lead {
     if now.len() != before.len() {
-        return false;
+        return Lead::Other;
     }
-    let n_punched = now.iter().take_while(|byte| **byte == 0).count();
-    let is_gone = n_punched == now.len() && before.iter().any(|byte| *byte != 0);
-    !is_gone && now.get(n_punched..) == before.get(n_punched..)
+    let n_zeros = hole::count_zeros(now);
+    if n_zeros == now.len() && hole::count_zeros(before) < before.len() {
+        return Lead::Zeros;
+    }
+    if now.get(n_zeros..) == before.get(n_zeros..) { Lead::Same } else { Lead::Other }
 }
 
 /// What a cursor is made of: the head as it is shown. SECURITY: of a file in which something is masked

@@ -140,9 +140,13 @@ impl SegmentReader {
             let n_read = self.read(&mut fresh)?;
             fresh.truncate(n_read);
             // Looked at after the read, so that nothing of another content is taken for ours.
-            if self.segment.verify(self.read_to(), &self.lead, &fresh)? == Standing::Truncated {
-                self.segment.mark_truncated();
-                return Ok(Block::Truncated);
+            match self.segment.verify(self.read_to(), &self.lead, &fresh)? {
+                Standing::Same => {}
+                Standing::Punched => self.lead.fill(0),
+                Standing::Truncated => {
+                    self.segment.mark_truncated();
+                    return Ok(Block::Truncated);
+                }
             }
             let data_start = self.segment.data_start();
             if self.offset < data_start && self.pending.is_empty() {

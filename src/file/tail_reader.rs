@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::chunk::{Chunk, Generation, Place};
+use crate::cursor::check_of;
 use crate::file::content::Content;
 use crate::file::file_id::FileId;
 use crate::file::files::Files;
@@ -30,7 +31,6 @@ use crate::file::watch_hub::WatchGuard;
 use crate::history::{
     Event, EventKind, GapReason, History, Progress, ReadError, Rest, RotatedHow, Step, while_trying,
 };
-use crate::line::split::Encoding;
 
 /// Reads a source forward.
 #[derive(Debug)]
@@ -84,6 +84,8 @@ enum Of {
     Copy {
         /// The greatest size of the file that was seen.
         seen_bytes: u64,
+        /// The file itself.
+        origin: Option<FileId>,
     },
 }
 
@@ -176,6 +178,7 @@ impl TailReader {
     ) -> io::Result<Self> {
         let mut reader = Self::new(files, segment, offset, Pace::Live)?;
         reader.watch = Some(watch);
+        reader.note_last_lines()?;
         Ok(reader)
     }
 
@@ -227,13 +230,31 @@ impl TailReader {
         Ok(())
     }
 
+    /// Notes where the lines before the live end ended.
+    fn note_last_lines(&self) -> io::Result<()> {
+        let (segment, end) = (self.reader.segment(), self.reader.read_to());
+        if segment.is_archive() || segment.id().is_none() || !segment.redactor().is_empty() {
+            return Ok(());
+        }
+        let from = end.saturating_sub(NOTED_BYTES).max(segment.data_start().min(end));
+        let bytes = segment.read_range(from, end)?;
+        let encoding = segment.encoding();
+        let mut marks = Vec::new();
+        let mut line_start = 0;
+        encoding.for_each_line_end(&bytes, |line_end| {
+            // The first line may have begun earlier.
+            let line = bytes.get(line_start..line_end).unwrap_or_default();
+            if line_start > 0 || from == 0 {
+                marks.push((from + line_end as u64, check_of(line)));
+            }
+            line_start = line_end;
+        });
+        segment.marks().note(marks);
+        Ok(())
+    }
+
     /// Notes where lines end, for the case that the file is cut.
     fn note_marks(&self, chunk: &Chunk) {
-        if chunk.encoding() != Encoding::Utf8 || !self.reader.segment().redactor().is_empty() {
-            let end = chunk.end();
-            self.reader.segment().marks().note([(end.offset, end.check)]);
-            return;
-        }
         let marks = self.reader.segment().marks();
         match self.pace {
             Pace::Live => marks.note(chunk.lines().map(|line| (line.end_offset, line.check))),
@@ -376,12 +397,20 @@ impl TailReader {
         let fresh = begin(next.segment)?;
         self.files.note_end(self.reader.segment());
         let start = self.take_last_line();
-        if let Of::Copy { seen_bytes } = self.of {
+        if let Of::Copy { seen_bytes, origin: _ } = self.of {
             self.push_gap(&start, seen_bytes.saturating_sub(start.offset), GapReason::Truncated);
         }
         let gone = std::mem::take(&mut self.ahead.gone_bytes);
         self.push_gap(&start, gone, GapReason::RotatedAway);
-        self.of = Of::Itself;
+        self.of = match self.of {
+            // As long as the file itself has not come, what comes is another copy of it.
+            Of::Copy { seen_bytes: _, origin }
+                if origin != fresh.segment().id() && !next.is_active =>
+            {
+                Of::Copy { seen_bytes: 0, origin }
+            }
+            Of::Copy { .. } | Of::Itself => Of::Itself,
+        };
         self.go_over_to(fresh)?;
         if !was_absent {
             self.push_event(EventKind::Rotated(next.how), start, self.reader.place());
@@ -398,13 +427,15 @@ impl TailReader {
             return self.reader.go_on_in(same).map_err(while_trying(what));
         }
         if let Some(copy) = self.find_copy().map_err(while_trying(&what))? {
-            self.of = Of::Copy { seen_bytes: self.reader.segment().seen_bytes() };
+            let emptied = self.reader.segment();
+            self.of = Of::Copy { seen_bytes: emptied.seen_bytes(), origin: emptied.id() };
             let what = format!("opening the copy {}", copy.path().display());
             return self.reader.go_on_in(copy).map_err(while_trying(what));
         }
         // What can fail comes first: it is tried again, and nothing may be reported twice.
         let (fresh, untold) = match self.find_rest().map_err(while_trying(&what))? {
             Some((rest, offset, is_only)) => {
+                rest.marks().take_over(self.reader.segment().marks(), offset);
                 let fresh = SegmentReader::new(rest, offset).map_err(while_trying(&what))?;
                 (fresh, if is_only { 0 } else { offset })
             }
@@ -551,6 +582,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Segments that the live end holds open beyond its own.
 const MAX_AHEAD: usize = 16;
+
+/// How much before the live end is noted, for the case that the file is cut.
+const NOTED_BYTES: u64 = 64 * 1024;
 
 /// Chunks of the live end are shared and kept: small.
 const LIVE_BLOCK_BYTES: usize = 64 * 1024;

@@ -248,10 +248,10 @@ impl Track {
     }
 
     fn take_step(&mut self, history: Box<dyn History>, step: Step, out: &mut Progressed) {
-        let is_at_end = match step {
+        let at_end = match step {
             Step::Chunk(chunk) => {
                 self.take_chunk(chunk, out);
-                false
+                None
             }
             Step::Event(event) if self.is_past_stop(&event.start) => {
                 self.phase = Phase::Done;
@@ -260,16 +260,19 @@ impl Track {
             Step::Event(event) => {
                 self.read_to = event.end.clone();
                 out.items.push(Output::Event { kind: event.kind, end: event.end });
-                false
+                None
             }
-            Step::AtEnd { look_again: _ } => true,
+            Step::AtEnd { look_again } => Some(look_again),
         };
         if self.is_past_stop(&self.read_to) {
             self.phase = Phase::Done;
         } else if self.has_joined(out) {
             self.wait_live(out);
-        } else if !is_at_end {
+        } else if at_end.is_none() {
             out.next.push(self.read(history, Duration::ZERO));
+        } else if let Some(pause) = at_end.flatten().filter(|_| self.has_more_before_stop()) {
+            // Files are just being renamed or packed: a history is complete, or it says it is not.
+            out.next.push(self.read(history, pause));
         } else if let Some(guard) = &mut self.guard {
             // At the end and not on the ring: the feed has yet to come here.
             if guard.is_closed() {
@@ -377,6 +380,11 @@ impl Track {
         }
         self.read_to = place;
         out.next.push(self.read(opened.history, Duration::ZERO));
+    }
+
+    /// Whether a stream that does not follow has still to come to where it ends.
+    fn has_more_before_stop(&self) -> bool {
+        self.guard.is_none() && !self.stop.same_generation(&self.read_to)
     }
 
     fn is_past_stop(&self, place: &Place) -> bool {

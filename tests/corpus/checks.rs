@@ -50,6 +50,7 @@ pub fn cursor(input: &[u8]) {
             head_bytes: (numbers.number(2) % (HEAD_BYTES as u64 + 1)) as u16,
             head: numbers.number(4) as u32,
             written: numbers.number(6),
+            redaction: if is_old { 0 } else { numbers.number(1) as u8 },
         },
         offset: numbers.number(6),
         check: numbers.number(check_bytes) as u32,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cursor", &[]),
     ("line", &[]),
-    ("redact", &["line"]),
+    ("redact", &["cursor", "line"]),
     ("when", &[]),
     ("chunk", &["cursor", "line"]),
     ("history", &["chunk"]),

@@ -32,7 +32,7 @@ impl TailReader {
         let again = is_nameless.then(|| self.files.again(&segment)).transpose();
         let again = again.map_err(while_trying(&what))?;
         segment.mark_missed();
-        self.of = Of::Copy { seen_bytes: 0 };
+        self.of = Of::Copy { seen_bytes: 0, origin: segment.id() };
         self.go_over_to(missed)?;
         self.ahead.segments = again.into_iter().collect();
         Ok(true)
