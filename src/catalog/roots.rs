@@ -4,12 +4,11 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use globset::GlobMatcher;
-
 use crate::catalog::left_out::{LeftOut, LeftOutReason};
 use crate::catalog::naming;
 use crate::catalog::pattern;
 use crate::config::SourceSpec;
+use crate::glob::{Glob, GlobError};
 
 /// One configured path.
 #[derive(Debug)]
@@ -83,29 +82,29 @@ impl Root {
 /// A glob, relative to its root.
 #[derive(Debug)]
 pub(super) struct PathGlob {
-    whole: GlobMatcher,
+    whole: Glob,
     /// What the directories at each depth have to match.
-    levels: Vec<GlobMatcher>,
+    levels: Vec<Glob>,
     /// Whether directories deeper than that may hold matches.
     is_deep: bool,
 }
 
 impl PathGlob {
-    fn parse(pattern: &str) -> Result<Self, globset::Error> {
+    fn parse(pattern: &str) -> Result<Self, GlobError> {
         // A glob that ends in `/` names directories, and a directory stands for what is in it.
         let pattern =
             if pattern.ends_with('/') { format!("{pattern}**") } else { pattern.to_owned() };
-        let whole = pattern::compile(&pattern)?.compile_matcher();
+        let whole = Glob::compile(&pattern)?;
         let parts: Vec<_> = pattern.split('/').collect();
         let mut levels = Vec::new();
         for depth in 1..parts.len() {
             let head = parts.get(..depth).unwrap_or_default().join("/");
             // A part that is no glob by itself is one side of a brace or bracket with a slash in it.
-            let level = pattern::compile(&head).ok().filter(|_| !head.contains("**"));
+            let level = Glob::compile(&head).ok().filter(|_| !head.contains("**"));
             let Some(level) = level else {
                 return Ok(Self { whole, levels, is_deep: true });
             };
-            levels.push(level.compile_matcher());
+            levels.push(level);
         }
         Ok(Self { whole, levels, is_deep: pattern.contains("**") })
     }
@@ -154,7 +153,7 @@ fn classify(text: &str) -> Result<(PathBuf, RootKind), LeftOutReason> {
     let start = text.get(..first).and_then(|head| head.rfind('/')).map_or(0, |slash| slash + 1);
     let (folder, pattern) = text.split_at_checked(start).unwrap_or(("", text));
     let glob = PathGlob::parse(pattern)
-        .map_err(|error| LeftOutReason::BadGlob(error.kind().to_string()))?;
+        .map_err(|error| LeftOutReason::BadGlob(error.to_string()))?;
     Ok((absolute(if folder.is_empty() { "." } else { folder })?, RootKind::Glob(glob)))
 }
 

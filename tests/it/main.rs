@@ -43,6 +43,7 @@ mod foreign;
 mod formats;
 mod headers;
 mod host;
+mod hostile_patterns;
 mod house;
 mod limits;
 mod lists;
