@@ -152,8 +152,8 @@ fn classify(text: &str) -> Result<(PathBuf, RootKind), LeftOutReason> {
     let first = text.find(pattern::GLOB_CHARACTERS).unwrap_or(text.len());
     let start = text.get(..first).and_then(|head| head.rfind('/')).map_or(0, |slash| slash + 1);
     let (folder, pattern) = text.split_at_checked(start).unwrap_or(("", text));
-    let glob = PathGlob::parse(pattern)
-        .map_err(|error| LeftOutReason::BadGlob(error.to_string()))?;
+    let glob =
+        PathGlob::parse(pattern).map_err(|error| LeftOutReason::BadGlob(error.to_string()))?;
     Ok((absolute(if folder.is_empty() { "." } else { folder })?, RootKind::Glob(glob)))
 }
 

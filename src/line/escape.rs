@@ -177,8 +177,28 @@ mod tests {
 
     fn hostile_bytes() -> impl Strategy<Value = Vec<u8>> {
         let parts: Vec<&'static [u8]> = vec![
-            b"\x1b", b"[", b"]", b"P", b"\\", b"\x07", b"31", b";", b"m", b"a", b"\n", b"\r\n", b" ",
-            b"\x9b", b"\x9d", b"\x90", b"\x9c", b"\xc2", b"\xd1", b"\xe2\x80\xa6", b"\0", b"(",
+            b"\x1b",
+            b"[",
+            b"]",
+            b"P",
+            b"\\",
+            b"\x07",
+            b"31",
+            b";",
+            b"m",
+            b"a",
+            b"\n",
+            b"\r\n",
+            b" ",
+            b"\x9b",
+            b"\x9d",
+            b"\x90",
+            b"\x9c",
+            b"\xc2",
+            b"\xd1",
+            b"\xe2\x80\xa6",
+            b"\0",
+            b"(",
         ];
         proptest::collection::vec(proptest::sample::select(parts), 0..40)
             .prop_map(|parts| parts.concat())

@@ -10,6 +10,7 @@
     clippy::format_collect,
     clippy::similar_names,
     clippy::float_cmp,
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
@@ -67,4 +68,5 @@ mod support;
 mod truncation;
 mod watches;
 mod websocket;
+mod websocket_close;
 mod websocket_commands;
