@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::file::folders::Folders;
 use crate::file::location::Location;
-use crate::file::rotation::{Age, Compression, Rotated};
+use crate::file::rotation::{self, Age, Compression, Rotated, Trace};
 use crate::file::segment::{FileId, Segment, millis_of};
 
 /// One file of a source, as the folder lists it.
@@ -22,6 +22,8 @@ pub struct Sibling {
     pub size: u64,
     /// When it was last written to.
     pub modified: Option<SystemTime>,
+    /// When it was made, where the file system tells; packing makes a file anew.
+    pub born: Option<SystemTime>,
     /// None for the active file.
     pub age: Option<Age>,
     /// Whether and how it is packed.
@@ -35,12 +37,17 @@ impl Sibling {
         self.age.is_none()
     }
 
+    fn trace(&self) -> Trace {
+        Trace { age: self.age, changed: self.modified, born: self.born }
+    }
+
     fn new(path: PathBuf, metadata: &Metadata, age: Option<Age>, compression: Compression) -> Self {
         Sibling {
             path,
             id: FileId::of(metadata),
             size: metadata.len(),
             modified: metadata.modified().ok(),
+            born: metadata.created().ok().filter(|_| compression == Compression::None),
             age,
             compression,
         }
@@ -99,6 +106,7 @@ fn list_once(
     // While a file is being packed it is there twice: the plain one is surely whole.
     siblings.sort_by(|a, b| a.age.cmp(&b.age).then(is_packed(a).cmp(&is_packed(b))));
     siblings.dedup_by(|later, kept| later.age == kept.age);
+    let mut siblings = rotation::order(siblings, Sibling::trace);
     siblings.extend(active(location)?);
     Ok(siblings)
 }

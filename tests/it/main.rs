@@ -56,6 +56,7 @@ mod release;
 mod resume;
 mod resume_rotated;
 mod rotation;
+mod rotation_backup;
 mod rsyslog;
 mod rules;
 mod scene;
