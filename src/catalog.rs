@@ -121,8 +121,9 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
 
     async fn stay_current(self: Arc<Self>) {
         let (mut watch, reach) = (DirectoryWatch::new(), Reach::default());
-        let places = self.scanner().discovery.places();
         loop {
+            // A path at which nothing was may have become a directory.
+            let places = self.scanner().discovery.places();
             let silent = reach.silent(places.clone()).await;
             // Even to stop watching a place that does not answer would wait for it.
             if silent.is_empty() {

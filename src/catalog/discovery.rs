@@ -33,7 +33,7 @@ pub struct Discovery {
 
 impl Discovery {
     /// Reads the configuration. What is a directory now and what is a file is decided here, and so
-    /// are the names; both stay so.
+    /// are the names; both stay so. A path at which nothing is yet is decided once there is.
     #[must_use]
     pub fn new(specs: &[SourceSpec]) -> Self {
         let (roots, broken) = roots::plan(specs);
@@ -59,6 +59,11 @@ impl Discovery {
         silent: &BTreeSet<PathBuf>,
         is_served: impl Fn(&SourceName, &Path) -> bool,
     ) -> Found {
+        for root in &mut self.roots {
+            if !silent.contains(root.place()) {
+                root.settle();
+            }
+        }
         let mut scan = Scan {
             roots: &self.roots,
             configured: &self.configured,

@@ -23,6 +23,9 @@ pub(super) struct Root {
     pub(super) spec: usize,
     /// As configured; a relative one starts at the folder of each log.
     pub(super) olddir: Option<PathBuf>,
+    /// For a path at which nothing was yet, and which is taken for a file until there is: the label
+    /// that it has as a directory.
+    pub(super) label_as_directory: Option<String>,
 }
 
 #[derive(Debug)]
@@ -60,6 +63,19 @@ impl Root {
         match naming::joined(&self.label, &below) {
             name if name.is_empty() => path.to_string_lossy().into_owned(),
             name => name,
+        }
+    }
+
+    /// Looks whether there is something by now at a path at which nothing was; what it is then, it
+    /// stays.
+    pub(super) fn settle(&mut self) {
+        if self.label_as_directory.is_none() {
+            return;
+        }
+        let Ok(found) = fs::metadata(&self.path) else { return };
+        let Some(label) = self.label_as_directory.take() else { return };
+        if found.is_dir() {
+            (self.kind, self.label) = (RootKind::Directory, label);
         }
     }
 
@@ -127,7 +143,9 @@ pub(super) fn plan(specs: &[SourceSpec]) -> (Vec<Root>, Vec<LeftOut>) {
             match classify(text) {
                 Ok((path, kind)) => {
                     let (label, olddir) = (String::new(), configured.olddir.clone());
-                    roots.push(Root { path, kind, label, spec, olddir });
+                    let is_open = matches!(kind, RootKind::File) && fs::metadata(&path).is_err();
+                    let label_as_directory = is_open.then(String::new);
+                    roots.push(Root { path, kind, label, spec, olddir, label_as_directory });
                 }
                 Err(error) => left_out.push(LeftOut::new(text, error)),
             }
@@ -166,6 +184,15 @@ fn label_unnamed(roots: &mut [Root], specs: &[SourceSpec]) {
     if roots.iter().filter(|root| is_directory_like(root)).count() > 1 {
         label_distinctly(roots, is_directory_like);
     }
+    // What may become a directory later is called by its own name where another one is or may be.
+    let may_be_directory =
+        |root: &Root| is_unnamed(root) && (!root.is_file() || root.label_as_directory.is_some());
+    if roots.iter().filter(|root| may_be_directory(root)).count() > 1 {
+        for root in roots.iter_mut() {
+            let own = root.label.clone();
+            root.label_as_directory.as_mut().into_iter().for_each(|label| label.clone_from(&own));
+        }
+    }
 }
 
 /// A configured source: its name; where it can hold several files, the path below follows.
@@ -173,6 +200,9 @@ fn label_named(roots: &mut [Root], spec: usize, name: &str, is_alone: bool) {
     label_distinctly(roots, |root| root.spec == spec && root.is_file() && !is_alone);
     for root in roots.iter_mut().filter(|root| root.spec == spec) {
         root.label = naming::joined(name, &root.label);
+        if let Some(label) = &mut root.label_as_directory {
+            name.clone_into(label);
+        }
     }
 }
 
