@@ -11,6 +11,7 @@ mod likeness;
 pub mod lineage;
 pub mod location;
 pub mod older;
+pub mod own_files;
 pub mod reserve;
 pub mod rotation;
 pub mod seek;

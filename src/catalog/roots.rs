@@ -1,6 +1,7 @@
 //! Roots: what the configuration names (a file, a directory, a glob), and what is called what
 //! below them. Decided once, when the server starts; nothing here changes while it runs.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -57,6 +58,15 @@ impl Root {
         }
     }
 
+    /// Whether something found whose name begins with a dot is meant: a part of the glob that begins
+    /// with a dot fits it. What the user wrote down as a path is not found, but named.
+    pub(super) fn means_hidden(&self, name: &OsStr) -> bool {
+        match &self.kind {
+            RootKind::File | RootKind::Directory => false,
+            RootKind::Glob(glob) => glob.dotted.iter().any(|dotted| dotted.is_match(name)),
+        }
+    }
+
     /// What something found at `path` is called when it cannot be a source.
     pub(super) fn shown_name(&self, path: &Path) -> String {
         let below = path.strip_prefix(&self.path).unwrap_or(path).to_string_lossy();
@@ -103,6 +113,8 @@ pub(super) struct PathGlob {
     levels: Vec<Glob>,
     /// Whether directories deeper than that may hold matches.
     is_deep: bool,
+    /// Its parts that begin with a dot.
+    dotted: Vec<Glob>,
 }
 
 impl PathGlob {
@@ -112,17 +124,20 @@ impl PathGlob {
             if pattern.ends_with('/') { format!("{pattern}**") } else { pattern.to_owned() };
         let whole = Glob::compile(&pattern)?;
         let parts: Vec<_> = pattern.split('/').collect();
+        let dotted = parts.iter().filter(|part| part.starts_with('.'));
+        // A part that is no glob by itself is one side of a brace with a slash in it.
+        let dotted: Vec<Glob> = dotted.filter_map(|part| Glob::compile(part).ok()).collect();
         let mut levels = Vec::new();
         for depth in 1..parts.len() {
             let head = parts.get(..depth).unwrap_or_default().join("/");
             // A part that is no glob by itself is one side of a brace or bracket with a slash in it.
             let level = Glob::compile(&head).ok().filter(|_| !head.contains("**"));
             let Some(level) = level else {
-                return Ok(Self { whole, levels, is_deep: true });
+                return Ok(Self { whole, levels, is_deep: true, dotted });
             };
             levels.push(level);
         }
-        Ok(Self { whole, levels, is_deep: pattern.contains("**") })
+        Ok(Self { whole, levels, is_deep: pattern.contains("**"), dotted })
     }
 
     fn may_hold(&self, directory: &Path) -> bool {

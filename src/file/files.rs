@@ -14,6 +14,7 @@ use crate::file::folders::Folders;
 use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::lineage::{self, Sibling};
 use crate::file::location::Location;
+use crate::file::own_files::OwnFiles;
 use crate::file::reserve::Reserve;
 use crate::file::rotation::Compression;
 use crate::file::segment::{FileId, Segment};
@@ -40,6 +41,7 @@ pub struct SharedFiles {
     indexes: GzipIndexes,
     folders: Folders,
     reserve: Reserve,
+    own: OwnFiles,
 }
 
 impl SharedFiles {
@@ -49,6 +51,18 @@ impl SharedFiles {
         let shared = Self::default();
         shared.reserve.fill();
         shared
+    }
+
+    /// Never opens these.
+    #[must_use]
+    pub fn guarding(self, own: OwnFiles) -> Self {
+        SharedFiles { own, ..self }
+    }
+
+    /// What is never opened.
+    #[must_use]
+    pub fn own(&self) -> &OwnFiles {
+        &self.own
     }
 }
 
@@ -141,11 +155,16 @@ impl Files {
     /// Opens a file, or shares it if it is open.
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
         let (path, compression) = (&sibling.path, sibling.compression);
-        let SharedFiles { indexes, reserve, .. } = &*self.shared;
+        let SharedFiles { indexes, reserve, own, .. } = &*self.shared;
         let redactor = &self.redactor;
         let fresh = reserve.open(|| {
             Segment::open(path, &self.location, compression, self.source, indexes, redactor)
         })?;
+        // SECURITY: whatever name or link has led here since the catalog looked.
+        if own.hold(fresh.id()) {
+            let text = "is a file of this server's own";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
         Ok(self.share(fresh))
     }
 

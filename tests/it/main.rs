@@ -60,6 +60,7 @@ mod rotation_backup;
 mod rsyslog;
 mod rules;
 mod scene;
+mod secrets;
 mod several;
 mod shutdown;
 mod slow_senders;
