@@ -10,6 +10,7 @@ pub mod left_out;
 mod naming;
 mod near;
 pub mod pattern;
+mod private_key;
 mod reach;
 mod roots;
 mod siblings;
@@ -32,6 +33,7 @@ use crate::catalog::reach::Reach;
 use crate::catalog::watch::{DirectoryWatch, WatchSet};
 use crate::config::SourceSpec;
 use crate::file::location::Location;
+use crate::file::own_files::OwnFiles;
 use crate::source::SourceName;
 
 pub use crate::catalog::snapshot::Snapshot;
@@ -56,17 +58,18 @@ struct Scanner {
 }
 
 impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
-    /// Reads the configuration and looks at the disk once; it blocks.
+    /// Reads the configuration and looks at the disk once; it blocks. None of `own` is a source.
     ///
     /// `factory` makes the object of a source that appears. A source whose files are all gone is
     /// dropped at the next look, unless `keep` says that it is still in use; one that the
     /// configuration names as a single file stays. Neither closure may call [`Catalog::rescan`].
     pub fn open(
         specs: &[SourceSpec],
+        own: OwnFiles,
         factory: impl Fn(FoundSource) -> Arc<S> + Send + Sync + 'static,
         keep: impl Fn(&S) -> bool + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let discovery = Discovery::new(specs);
+        let discovery = Discovery::new(specs).without(own);
         let (served, watch_set) = (BTreeMap::new(), WatchSet::default());
         let catalog = Self {
             scanner: Mutex::new(Scanner { discovery, served, watch_set }),
@@ -121,8 +124,9 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
 
     async fn stay_current(self: Arc<Self>) {
         let (mut watch, reach) = (DirectoryWatch::new(), Reach::default());
-        let places = self.scanner().discovery.places();
         loop {
+            // A path at which nothing was may have become a directory.
+            let places = self.scanner().discovery.places();
             let silent = reach.silent(places.clone()).await;
             // Even to stop watching a place that does not answer would wait for it.
             if silent.is_empty() {

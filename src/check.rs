@@ -9,11 +9,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::feed::FeedContext;
+use crate::file::files::SharedFiles;
 use crate::file::watch_hub::WatchHub;
 use crate::file::{FileContext, Redactors};
 use crate::line::Zone;
 use crate::metrics::Metrics;
-use crate::server::open_catalog;
+use crate::server::{open_catalog, own_files};
 
 /// The whole report. Looks at the disk, and opens no port.
 pub fn report(config: &Config) -> anyhow::Result<String> {
@@ -28,7 +29,7 @@ pub fn report(config: &Config) -> anyhow::Result<String> {
         feeds,
         hub: WatchHub::new(metrics),
         zone: Arc::new(Zone::system()),
-        shared: Arc::default(),
+        shared: Arc::new(SharedFiles::default().guarding(own_files(config))),
         redactors: Redactors::default(),
     };
     let catalog = open_catalog(&config.sources, context).snapshot();

@@ -25,6 +25,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rocket::config::TlsConfig;
 use rocket::figment::Figment;
 
 use self::layers::Layers;
@@ -127,6 +128,19 @@ impl Config {
         let mut config = check::checked(&layers, overrides)?;
         config.refuse_exposure(&layers)?;
         Ok(config)
+    }
+
+    /// The files that this process itself is configured by: they hold secrets and are no logs. Some
+    /// may not exist.
+    #[must_use]
+    pub fn own_files(&self) -> Vec<PathBuf> {
+        let AccessConfig { users_file, tokens_file, config_file, .. } = &self.access;
+        let named = [users_file.clone(), tokens_file.clone()];
+        let mut own: Vec<PathBuf> = named.into_iter().chain(config_file.clone()).collect();
+        if let Ok(tls) = self.figment.extract_inner::<TlsConfig>("tls") {
+            own.extend(tls.key().left());
+        }
+        own
     }
 
     /// The configuration in words: each value in force, where it was said, what is served, and

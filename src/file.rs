@@ -14,6 +14,7 @@ pub mod lineage;
 pub mod location;
 pub mod marks;
 pub mod older;
+pub mod own_files;
 pub mod reserve;
 pub mod resume;
 pub mod rotation;

@@ -3,8 +3,8 @@
 //!
 //! The modules, in reading order:
 //!
-//! * [`cursor`], [`line`](mod@line), [`redact`], [`when`]: the words. A place as a token; what a line tells; what
-//!   is masked of it; a time asked for.
+//! * [`cursor`], [`line`](mod@line), [`redact`], [`when`], [`glob`]: the words. A place as a token; what a line tells; what
+//!   is masked of it; a time asked for; a pattern of names.
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
@@ -31,6 +31,7 @@ pub mod file;
 pub mod filter;
 pub mod follow;
 pub mod follower;
+pub mod glob;
 pub mod history;
 pub mod http;
 pub mod ledger;

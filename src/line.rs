@@ -4,6 +4,7 @@
 //! This module knows nothing of files, sources or viewers.
 
 mod calendar;
+pub mod escape;
 mod format;
 pub mod level;
 pub mod split;

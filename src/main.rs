@@ -68,7 +68,11 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let demo = demo.map(|demo| runtime.spawn(demo.run(stop.clone())));
     let scheme = if config.is_tls { "https" } else { "http" };
-    let served = runtime.block_on(server::serve(config, move |address, n_sources| {
+    let served = runtime.block_on(server::serve(config, move |started| {
+        if let Some(left_out) = &started.left_out {
+            eprintln!("tailcast: {left_out}");
+        }
+        let (address, n_sources) = (started.address, started.n_sources);
         eprintln!("tailcast: serving {n_sources} sources on {scheme}://{address}/");
     }));
     stop.cancel();

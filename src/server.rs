@@ -19,6 +19,7 @@ use crate::catalog::pattern::SourcePattern;
 use crate::config::{Config, RedactSpec};
 use crate::feed::FeedContext;
 use crate::file::files::SharedFiles;
+use crate::file::own_files::OwnFiles;
 use crate::file::watch_hub::WatchHub;
 use crate::file::{FileContext, FileSource, Redactors};
 use crate::http;
@@ -56,11 +57,21 @@ pub enum ServeError {
     Impatience,
 }
 
-/// Serves until a signal comes. `ready` is called once the port is open, with the address and the
-/// number of sources.
+/// What there is to serve when a server has started.
+#[derive(Debug)]
+pub struct Started {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The number of sources.
+    pub n_sources: usize,
+    /// What was found and is not served, in a sentence; none where there is nothing.
+    pub left_out: Option<String>,
+}
+
+/// Serves until a signal comes. `ready` is called once the port is open.
 pub async fn serve(
     config: Config,
-    ready: impl Fn(SocketAddr, usize) + Send + Sync + 'static,
+    ready: impl Fn(Started) + Send + Sync + 'static,
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(|error| ServeError::Start(error.to_string()))?;
     let parts = Parts::start(&config).await?;
@@ -68,14 +79,14 @@ pub async fn serve(
     let (tasks, stop) = (parts.tasks.clone(), parts.stop.clone());
     let on_liftoff = AdHoc::on_liftoff("ready", move |rocket| {
         let (site, tasks, stop) = (site.clone(), tasks.clone(), stop.clone());
-        let n_sources = site.shelf.n_sources();
+        let (n_sources, left_out) = (site.shelf.n_sources(), site.shelf.left_out());
         Box::pin(async move {
             let address = address_of(rocket);
             if let Err(error) = listener::limit_silence(address) {
                 tracing::warn!(%error, "a client that falls silent is noticed late");
             }
             tasks.spawn(close_silent(address.port(), Arc::clone(&site.connections), stop.clone()));
-            ready(address, n_sources);
+            ready(Started { address, n_sources, left_out });
         })
     });
     let address = SocketAddr::new(config.address, config.port);
@@ -197,7 +208,7 @@ impl Parts {
             feeds,
             hub: Arc::clone(&hub),
             zone: Arc::clone(&zone),
-            shared: Arc::new(SharedFiles::with_reserve()),
+            shared: Arc::new(SharedFiles::with_reserve().guarding(own_files(config))),
             redactors: redactors(config),
         };
         let specs = config.sources.clone();
@@ -261,11 +272,18 @@ pub fn open_catalog(
 ) -> Arc<Catalog<dyn Source>> {
     Catalog::open(
         specs,
+        context.shared.own().clone(),
         move |found| -> Arc<dyn Source> {
             Arc::new(FileSource::new(found.name, found.location, context.clone()))
         },
         |source: &(dyn Source + 'static)| source.viewers() > 0,
     )
+}
+
+/// What is never a source, wherever it is named from.
+#[must_use]
+pub fn own_files(config: &Config) -> OwnFiles {
+    OwnFiles::new(config.own_files())
 }
 
 /// What is masked of which source.

@@ -5,6 +5,7 @@
 
 pub mod closing;
 pub mod command;
+pub mod farewell;
 pub mod line;
 pub mod outbox;
 pub mod session;

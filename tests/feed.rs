@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tailcast::chunk::{Chunk, Ends, Generation, Place};
-use tailcast::cursor::{Cursor, CursorPrefix, GenerationKey, check_of};
+use tailcast::cursor::{Cursor, CursorPrefix, GenerationKey, Version, check_of};
 use tailcast::feed::{FeedContext, FeedGuard, FeedSlot, Hint, LiveEnd};
 use tailcast::filter::Filter;
 use tailcast::follower::{Delivery, EndReason, Follower, Wish};

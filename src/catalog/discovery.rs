@@ -15,6 +15,7 @@ use crate::catalog::siblings::{Candidate, Grouping};
 use crate::catalog::walk::{Budget, Confinement, Listing, Walk};
 use crate::config::SourceSpec;
 use crate::file::location::{Location, canonical_or_expected};
+use crate::file::own_files::OwnFiles;
 use crate::file::rotation;
 use crate::source::SourceName;
 
@@ -28,18 +29,26 @@ pub struct Discovery {
     /// What links that are found may lead to.
     configured: Arc<[PathBuf]>,
     inspection: Inspection,
+    own: OwnFiles,
     entry_limit: usize,
 }
 
 impl Discovery {
     /// Reads the configuration. What is a directory now and what is a file is decided here, and so
-    /// are the names; both stay so.
+    /// are the names; both stay so. A path at which nothing is yet is decided once there is.
     #[must_use]
     pub fn new(specs: &[SourceSpec]) -> Self {
         let (roots, broken) = roots::plan(specs);
         let configured = configured_places(&roots);
         let inspection = Inspection::default();
-        Self { roots, broken, configured, inspection, entry_limit: ENTRY_LIMIT }
+        let own = OwnFiles::default();
+        Self { roots, broken, configured, inspection, own, entry_limit: ENTRY_LIMIT }
+    }
+
+    /// None of these is a source.
+    #[must_use]
+    pub(super) fn without(self, own: OwnFiles) -> Self {
+        Self { own, ..self }
     }
 
     /// The places that a look goes to.
@@ -59,6 +68,12 @@ impl Discovery {
         silent: &BTreeSet<PathBuf>,
         is_served: impl Fn(&SourceName, &Path) -> bool,
     ) -> Found {
+        for root in &mut self.roots {
+            if !silent.contains(root.place()) {
+                root.settle();
+            }
+        }
+        self.inspection.begin_round(self.own.identities());
         let mut scan = Scan {
             roots: &self.roots,
             configured: &self.configured,
@@ -177,7 +192,11 @@ impl Scan<'_> {
         }
         self.taken.insert(name.clone(), location.path.clone());
         let is_served = (self.is_served)(&name, &location.path);
-        match if is_served { Verdict::Serve } else { self.inspection.look(probe) } {
+        match if is_served {
+            Verdict::Serve
+        } else {
+            self.inspection.look(probe, location.confined_to.is_none())
+        } {
             Verdict::LeaveOut(reason) => self.leave_out(name.as_str(), reason),
             Verdict::Gone if location.confined_to.is_some() => {}
             Verdict::Serve | Verdict::Gone => {

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use crate::catalog::left_out::{LeftOutReason, SpecialFile};
+use crate::catalog::private_key;
 use crate::file::hole;
+use crate::file::own_files::Identities;
 
 /// The file whose look decides about a source.
 #[derive(Debug, Clone)]
@@ -32,35 +34,49 @@ pub(super) enum Verdict {
 /// The looks so far.
 #[derive(Debug, Default)]
 pub(super) struct Inspection {
-    binary: HashMap<PathBuf, Stamp>,
-    still_binary: HashMap<PathBuf, Stamp>,
+    /// What was left out for its content.
+    known: HashMap<PathBuf, (Stamp, LeftOutReason)>,
+    still_known: HashMap<PathBuf, (Stamp, LeftOutReason)>,
+    own: Identities,
 }
 
 impl Inspection {
-    pub(super) fn look(&mut self, probe: &Probe) -> Verdict {
-        match self.try_look(probe) {
+    /// `is_named`: the user has named this very file.
+    pub(super) fn look(&mut self, probe: &Probe, is_named: bool) -> Verdict {
+        match self.try_look(probe, is_named) {
             Ok(verdict) => verdict,
             Err(error) => LeftOutReason::of(&error).map_or(Verdict::Gone, Verdict::LeaveOut),
         }
     }
 
-    /// Forgets the files that no look of this round met.
-    pub(super) fn end_round(&mut self) {
-        self.binary = std::mem::take(&mut self.still_binary);
+    /// Begins a look at the disk, on which `own` are our own files.
+    pub(super) fn begin_round(&mut self, own: Identities) {
+        self.own = own;
     }
 
-    fn try_look(&mut self, probe: &Probe) -> io::Result<Verdict> {
+    /// Forgets the files that no look of this round met.
+    pub(super) fn end_round(&mut self) {
+        self.known = std::mem::take(&mut self.still_known);
+    }
+
+    fn try_look(&mut self, probe: &Probe, is_named: bool) -> io::Result<Verdict> {
         let metadata = fs::metadata(&probe.path)?;
         if let Some(reason) = no_regular_file(&metadata) {
             return Ok(Verdict::LeaveOut(reason));
         }
-        let stamp = Stamp::of(&metadata);
-        let is_known = self.binary.get(&probe.path) == Some(&stamp);
-        if is_known || is_binary(probe)? {
-            self.still_binary.insert(probe.path.clone(), stamp);
-            return Ok(Verdict::LeaveOut(LeftOutReason::Binary));
+        // SECURITY: before anything else, and however it was named.
+        if self.own.hold(&probe.path, &metadata) {
+            return Ok(Verdict::LeaveOut(LeftOutReason::Own));
         }
-        Ok(Verdict::Serve)
+        let stamp = Stamp::of(&metadata);
+        let known = self.known.get(&probe.path).filter(|(known, _)| *known == stamp);
+        let reason = match known {
+            Some((_, reason)) => Some(reason.clone()),
+            None => no_log(probe, is_named)?,
+        };
+        let Some(reason) = reason else { return Ok(Verdict::Serve) };
+        self.still_known.insert(probe.path.clone(), (stamp, reason.clone()));
+        Ok(Verdict::LeaveOut(reason))
     }
 }
 
@@ -87,15 +103,22 @@ pub(super) fn special(kind: fs::FileType) -> SpecialFile {
     }
 }
 
-fn is_binary(probe: &Probe) -> io::Result<bool> {
+/// Why the content of a file says that it is no log.
+fn no_log(probe: &Probe, is_named: bool) -> io::Result<Option<LeftOutReason>> {
     let file = open_regular(&probe.path)?;
     if probe.is_packed {
-        return Ok(false);
+        return Ok(None);
     }
     // A log that was emptied under a writer that does not append begins with a hole.
-    let (_start, head) = hole::head_of(&file, HEAD_BYTES)?;
+    let (_start, head) = hole::head_of(&file, KEY_BYTES)?;
     let is_utf16 = head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]);
-    Ok(!is_utf16 && head.contains(&0))
+    let is_binary = !is_utf16 && head.iter().take(HEAD_BYTES).any(|byte| *byte == 0);
+    if is_binary {
+        return Ok(Some(LeftOutReason::Binary));
+    }
+    // SECURITY: what nobody has named is not shown for being in the same folder as logs.
+    let is_key = !is_named && private_key::begins_in(&head);
+    Ok(is_key.then_some(LeftOutReason::PrivateKey))
 }
 
 /// SECURITY: between the look and this call the file may have been replaced by a FIFO, which must
@@ -130,6 +153,8 @@ impl Stamp {
 }
 
 const HEAD_BYTES: usize = 1024;
+/// A key may follow its certificates.
+const KEY_BYTES: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -140,7 +165,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         fs::write(&path, bytes).unwrap();
-        let verdict = Inspection::default().look(&Probe { path, is_packed: false });
+        let verdict = Inspection::default().look(&Probe { path, is_packed: false }, true);
         assert_eq!(verdict, expected);
     }
 
@@ -163,19 +188,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let probe = Probe { path: folder.path().join("x"), is_packed: false };
         let mut inspection = Inspection::default();
-        assert_eq!(inspection.look(&probe), Verdict::Gone);
+        assert_eq!(inspection.look(&probe, true), Verdict::Gone);
         fs::write(&probe.path, b"a\0b").unwrap();
         let modified = fs::metadata(&probe.path).unwrap().modified().unwrap();
         let binary = Verdict::LeaveOut(LeftOutReason::Binary);
-        assert_eq!(inspection.look(&probe), binary);
+        assert_eq!(inspection.look(&probe, true), binary);
         inspection.end_round();
 
         fs::write(&probe.path, b"a b").unwrap();
         File::options().write(true).open(&probe.path).unwrap().set_modified(modified).unwrap();
-        assert_eq!(inspection.look(&probe), binary);
+        assert_eq!(inspection.look(&probe, true), binary);
         inspection.end_round();
         fs::write(&probe.path, b"text").unwrap();
-        assert_eq!(inspection.look(&probe), Verdict::Serve);
+        assert_eq!(inspection.look(&probe, true), Verdict::Serve);
     }
 
     #[test]
@@ -183,7 +208,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.1.gz");
         fs::write(&path, b"\0\0").unwrap();
-        let verdict = Inspection::default().look(&Probe { path, is_packed: true });
+        let verdict = Inspection::default().look(&Probe { path, is_packed: true }, true);
         assert_eq!(verdict, Verdict::Serve);
     }
 }

@@ -1,5 +1,6 @@
 //! What was found and is not served, and why.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -29,6 +30,12 @@ pub enum LeftOutReason {
     Unreadable(String),
     /// It holds a NUL in its first KiB and no UTF-16 mark.
     Binary,
+    /// A file that this server itself is configured by.
+    Own,
+    /// Its name begins with a dot, and nobody has named it.
+    Hidden,
+    /// A private key, as its content tells, and nobody has named it.
+    PrivateKey,
     /// A link to something outside of everything configured.
     LinkOut,
     /// A link to something that does not exist.
@@ -68,6 +75,24 @@ impl LeftOutReason {
         *self == Self::PermissionDenied
     }
 
+    /// The reason in a word or two, for a summary.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::PermissionDenied => "not to be read",
+            Self::Unreadable(_) => "unreadable",
+            Self::Binary => "binary",
+            Self::Own => "the server's own",
+            Self::Hidden => "hidden",
+            Self::PrivateKey => "private keys",
+            Self::LinkOut | Self::DanglingLink | Self::LinkLoop => "links to elsewhere",
+            Self::Special(_) | Self::Directory | Self::NotADirectory => "no regular files",
+            Self::NameNotUtf8 | Self::NameHoldsControls => "oddly named",
+            Self::NameTaken { .. } => "named as others",
+            Self::TooManyEntries { .. } => "not looked at",
+            Self::BadGlob(_) => "no globs",
+        }
+    }
+
     /// What a failed look at a path means; `None` where the path is just gone.
     pub(super) fn of(error: &io::Error) -> Option<Self> {
         if error.kind() == io::ErrorKind::NotFound {
@@ -84,12 +109,34 @@ impl LeftOutReason {
     }
 }
 
+/// What is left out in one sentence, by reason, with a few names each; none where nothing is.
+#[must_use]
+pub fn summary(left_out: &[LeftOut]) -> Option<String> {
+    let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for LeftOut { name, reason } in left_out {
+        by_kind.entry(reason.kind()).or_default().push(name);
+    }
+    let told = |(kind, names): (&str, Vec<&str>)| {
+        let shown: Vec<&str> = names.iter().copied().take(SHOWN_NAMES).collect();
+        let more = if names.len() > SHOWN_NAMES { ", …" } else { "" };
+        format!("{} {kind} ({}{more})", names.len(), shown.join(", "))
+    };
+    let parts: Vec<String> = by_kind.into_iter().map(told).collect();
+    let what = parts.join(", ");
+    (!parts.is_empty()).then(|| format!("left out: {what}; `tailcast check` tells all, and why"))
+}
+
 impl fmt::Display for LeftOutReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PermissionDenied => f.write_str("permission denied"),
             Self::Unreadable(error) => write!(f, "cannot be read: {}", printable(error)),
             Self::Binary => f.write_str("binary: a NUL byte in its first KiB"),
+            Self::Own => f.write_str("a file of this server's own, which is never served"),
+            Self::Hidden => {
+                f.write_str("its name begins with a dot; named by its path it is served")
+            }
+            Self::PrivateKey => f.write_str("a private key; named by its path it is served"),
             Self::LinkOut => f.write_str("links out of what is configured"),
             Self::DanglingLink => f.write_str("links to a file that does not exist"),
             Self::LinkLoop => f.write_str("links in a circle"),
@@ -131,6 +178,9 @@ impl fmt::Display for SpecialFile {
         })
     }
 }
+
+/// Names that a summary tells for each reason.
+const SHOWN_NAMES: usize = 4;
 
 /// `text` with its control characters escaped.
 fn printable(text: &str) -> String {

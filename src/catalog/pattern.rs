@@ -1,28 +1,19 @@
-//! The globs of names and paths: `*`, `?`, `[…]`, `{a,b}` within a folder, `**` across folders.
+//! The globs that stand where a source's name may stand.
 
-use globset::{Glob, GlobBuilder, GlobMatcher};
+use crate::glob::{Glob, GlobError};
 
 /// A glob that stands where a request may name a source.
 #[derive(Debug, Clone)]
-pub struct SourcePattern(GlobMatcher);
+pub struct SourcePattern(Glob);
 
 /// Why a text with glob characters is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
-    /// Longer than any pattern that is of use.
-    #[error("a glob of {length} bytes, at most {MAX_PATTERN_BYTES} are expected")]
-    TooLong {
-        /// Bytes of the text.
-        length: usize,
-    },
-    /// Its brackets or braces make no sense.
-    #[error("{glob:?} is not a glob: {reason}")]
-    Malformed {
-        /// The text.
-        glob: String,
-        /// The parser's words.
-        reason: String,
-    },
+#[error("{glob:?} is not a glob: {reason}")]
+pub struct PatternError {
+    /// The text, or how it begins.
+    pub glob: String,
+    /// What is wrong with it.
+    pub reason: GlobError,
 }
 
 impl SourcePattern {
@@ -31,14 +22,8 @@ impl SourcePattern {
         if !has_glob_characters(text) {
             return Ok(None);
         }
-        if text.len() > MAX_PATTERN_BYTES {
-            return Err(PatternError::TooLong { length: text.len() });
-        }
-        let malformed = |error: globset::Error| PatternError::Malformed {
-            glob: text.to_owned(),
-            reason: error.kind().to_string(),
-        };
-        Ok(Some(Self(compile(text).map_err(malformed)?.compile_matcher())))
+        let wrong = |reason| PatternError { glob: beginning_of(text), reason };
+        Glob::compile(text).map(|glob| Some(Self(glob))).map_err(wrong)
     }
 
     /// Whether the name of a source fits.
@@ -48,18 +33,22 @@ impl SourcePattern {
     }
 }
 
+/// Enough of a text to know it by, as it goes into an answer.
+fn beginning_of(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_CHARACTERS).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// Whether a text is meant as a glob.
 pub(super) fn has_glob_characters(text: &str) -> bool {
     text.contains(GLOB_CHARACTERS)
 }
 
-/// The one meaning that globs have here.
-pub(super) fn compile(text: &str) -> Result<Glob, globset::Error> {
-    GlobBuilder::new(text).literal_separator(true).empty_alternates(true).build()
-}
-
 pub(super) const GLOB_CHARACTERS: [char; 4] = ['*', '?', '[', '{'];
-const MAX_PATTERN_BYTES: usize = 1024;
+const SHOWN_CHARACTERS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -99,7 +88,7 @@ mod tests {
         let broken = SourcePattern::parse("app[.log").unwrap_err();
         assert!(broken.to_string().starts_with("\"app[.log\" is not a glob: "), "{broken}");
         let long = SourcePattern::parse(&"*".repeat(2000)).unwrap_err();
-        assert_eq!(long, PatternError::TooLong { length: 2000 });
+        assert_eq!(long.reason, GlobError::TooLong { length: 2000 });
     }
 
     proptest! {

@@ -1,15 +1,15 @@
 //! Roots: what the configuration names (a file, a directory, a glob), and what is called what
 //! below them. Decided once, when the server starts; nothing here changes while it runs.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
-
-use globset::GlobMatcher;
 
 use crate::catalog::left_out::{LeftOut, LeftOutReason};
 use crate::catalog::naming;
 use crate::catalog::pattern;
 use crate::config::SourceSpec;
+use crate::glob::{Glob, GlobError};
 
 /// One configured path.
 #[derive(Debug)]
@@ -24,6 +24,9 @@ pub(super) struct Root {
     pub(super) spec: usize,
     /// As configured; a relative one starts at the folder of each log.
     pub(super) olddir: Option<PathBuf>,
+    /// For a path at which nothing was yet, and which is taken for a file until there is: the label
+    /// that it has as a directory.
+    pub(super) label_as_directory: Option<String>,
 }
 
 #[derive(Debug)]
@@ -55,12 +58,34 @@ impl Root {
         }
     }
 
+    /// Whether something found whose name begins with a dot is meant: a part of the glob that begins
+    /// with a dot fits it. What the user wrote down as a path is not found, but named.
+    pub(super) fn means_hidden(&self, name: &OsStr) -> bool {
+        match &self.kind {
+            RootKind::File | RootKind::Directory => false,
+            RootKind::Glob(glob) => glob.dotted.iter().any(|dotted| dotted.is_match(name)),
+        }
+    }
+
     /// What something found at `path` is called when it cannot be a source.
     pub(super) fn shown_name(&self, path: &Path) -> String {
         let below = path.strip_prefix(&self.path).unwrap_or(path).to_string_lossy();
         match naming::joined(&self.label, &below) {
             name if name.is_empty() => path.to_string_lossy().into_owned(),
             name => name,
+        }
+    }
+
+    /// Looks whether there is something by now at a path at which nothing was; what it is then, it
+    /// stays.
+    pub(super) fn settle(&mut self) {
+        if self.label_as_directory.is_none() {
+            return;
+        }
+        let Ok(found) = fs::metadata(&self.path) else { return };
+        let Some(label) = self.label_as_directory.take() else { return };
+        if found.is_dir() {
+            (self.kind, self.label) = (RootKind::Directory, label);
         }
     }
 
@@ -83,31 +108,36 @@ impl Root {
 /// A glob, relative to its root.
 #[derive(Debug)]
 pub(super) struct PathGlob {
-    whole: GlobMatcher,
+    whole: Glob,
     /// What the directories at each depth have to match.
-    levels: Vec<GlobMatcher>,
+    levels: Vec<Glob>,
     /// Whether directories deeper than that may hold matches.
     is_deep: bool,
+    /// Its parts that begin with a dot.
+    dotted: Vec<Glob>,
 }
 
 impl PathGlob {
-    fn parse(pattern: &str) -> Result<Self, globset::Error> {
+    fn parse(pattern: &str) -> Result<Self, GlobError> {
         // A glob that ends in `/` names directories, and a directory stands for what is in it.
         let pattern =
             if pattern.ends_with('/') { format!("{pattern}**") } else { pattern.to_owned() };
-        let whole = pattern::compile(&pattern)?.compile_matcher();
+        let whole = Glob::compile(&pattern)?;
         let parts: Vec<_> = pattern.split('/').collect();
+        let dotted = parts.iter().filter(|part| part.starts_with('.'));
+        // A part that is no glob by itself is one side of a brace with a slash in it.
+        let dotted: Vec<Glob> = dotted.filter_map(|part| Glob::compile(part).ok()).collect();
         let mut levels = Vec::new();
         for depth in 1..parts.len() {
             let head = parts.get(..depth).unwrap_or_default().join("/");
             // A part that is no glob by itself is one side of a brace or bracket with a slash in it.
-            let level = pattern::compile(&head).ok().filter(|_| !head.contains("**"));
+            let level = Glob::compile(&head).ok().filter(|_| !head.contains("**"));
             let Some(level) = level else {
-                return Ok(Self { whole, levels, is_deep: true });
+                return Ok(Self { whole, levels, is_deep: true, dotted });
             };
-            levels.push(level.compile_matcher());
+            levels.push(level);
         }
-        Ok(Self { whole, levels, is_deep: pattern.contains("**") })
+        Ok(Self { whole, levels, is_deep: pattern.contains("**"), dotted })
     }
 
     fn may_hold(&self, directory: &Path) -> bool {
@@ -128,7 +158,9 @@ pub(super) fn plan(specs: &[SourceSpec]) -> (Vec<Root>, Vec<LeftOut>) {
             match classify(text) {
                 Ok((path, kind)) => {
                     let (label, olddir) = (String::new(), configured.olddir.clone());
-                    roots.push(Root { path, kind, label, spec, olddir });
+                    let is_open = matches!(kind, RootKind::File) && fs::metadata(&path).is_err();
+                    let label_as_directory = is_open.then(String::new);
+                    roots.push(Root { path, kind, label, spec, olddir, label_as_directory });
                 }
                 Err(error) => left_out.push(LeftOut::new(text, error)),
             }
@@ -153,8 +185,8 @@ fn classify(text: &str) -> Result<(PathBuf, RootKind), LeftOutReason> {
     let first = text.find(pattern::GLOB_CHARACTERS).unwrap_or(text.len());
     let start = text.get(..first).and_then(|head| head.rfind('/')).map_or(0, |slash| slash + 1);
     let (folder, pattern) = text.split_at_checked(start).unwrap_or(("", text));
-    let glob = PathGlob::parse(pattern)
-        .map_err(|error| LeftOutReason::BadGlob(error.kind().to_string()))?;
+    let glob =
+        PathGlob::parse(pattern).map_err(|error| LeftOutReason::BadGlob(error.to_string()))?;
     Ok((absolute(if folder.is_empty() { "." } else { folder })?, RootKind::Glob(glob)))
 }
 
@@ -167,6 +199,15 @@ fn label_unnamed(roots: &mut [Root], specs: &[SourceSpec]) {
     if roots.iter().filter(|root| is_directory_like(root)).count() > 1 {
         label_distinctly(roots, is_directory_like);
     }
+    // What may become a directory later is called by its own name where another one is or may be.
+    let may_be_directory =
+        |root: &Root| is_unnamed(root) && (!root.is_file() || root.label_as_directory.is_some());
+    if roots.iter().filter(|root| may_be_directory(root)).count() > 1 {
+        for root in roots.iter_mut() {
+            let own = root.label.clone();
+            root.label_as_directory.as_mut().into_iter().for_each(|label| label.clone_from(&own));
+        }
+    }
 }
 
 /// A configured source: its name; where it can hold several files, the path below follows.
@@ -174,6 +215,9 @@ fn label_named(roots: &mut [Root], spec: usize, name: &str, is_alone: bool) {
     label_distinctly(roots, |root| root.spec == spec && root.is_file() && !is_alone);
     for root in roots.iter_mut().filter(|root| root.spec == spec) {
         root.label = naming::joined(name, &root.label);
+        if let Some(label) = &mut root.label_as_directory {
+            name.clone_into(label);
+        }
     }
 }
 

@@ -24,7 +24,9 @@ impl Running {
         let specs: Vec<_> = paths.iter().map(spec).collect();
         let in_use = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&in_use);
-        let catalog = Catalog::open(&specs, Arc::new, move |_| asked.load(Ordering::Relaxed));
+        let catalog = Catalog::open(&specs, OwnFiles::default(), Arc::new, move |_| {
+            asked.load(Ordering::Relaxed)
+        });
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(Arc::clone(&catalog).run(cancel.clone()));
         Self { catalog, cancel, tasks, in_use }
@@ -227,7 +229,7 @@ fn a_source_that_turns_into_something_else_is_dropped() {
     let file = logs.join("app.log");
     fs::write(&file, "").unwrap();
     let specs = [SourceSpec { paths: vec![logs.display().to_string()], ..Default::default() }];
-    let catalog = Catalog::open(&specs, Arc::new, |_: &FoundSource| false);
+    let catalog = Catalog::open(&specs, OwnFiles::default(), Arc::new, |_: &FoundSource| false);
     assert!(catalog.get("app.log").is_some());
     fs::remove_file(&file).unwrap();
     let _listener = std::os::unix::net::UnixListener::bind(Path::new(&file)).unwrap();

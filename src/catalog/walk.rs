@@ -3,8 +3,10 @@
 //! of entries. It opens directories and nothing else.
 
 use std::cell::OnceCell;
+use std::ffi::OsStr;
 use std::fs::{self, DirEntry};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -137,6 +139,9 @@ impl Walk<'_> {
         let through = Rc::new(Trail { id, through: visit.through.clone() });
         let mut files = Vec::new();
         for entry in entries.iter().rev() {
+            if self.is_hidden(&visit.path, &entry.file_name()) {
+                continue;
+            }
             let path = visit.path.join(entry.file_name());
             match self.kind_of(entry, &path) {
                 Kind::File => files.extend(self.file_name(entry, &path)),
@@ -149,6 +154,19 @@ impl Walk<'_> {
         }
         files.reverse();
         Ok(Some(Listing { directory: visit.path.clone(), files }))
+    }
+
+    /// Leaves out what begins with a dot and was not meant: settings and secrets, not logs.
+    fn is_hidden(&mut self, directory: &Path, name: &OsStr) -> bool {
+        let path = directory.join(name);
+        let is_olddir = self.root.olddir_of(directory).is_some_and(|olddir| olddir == path);
+        if !name.as_bytes().starts_with(b".") || is_olddir || self.root.means_hidden(name) {
+            return false;
+        }
+        if self.matters(&path) {
+            self.leave_out(&path, LeftOutReason::Hidden);
+        }
+        true
     }
 
     /// The entries of a directory in the order of their names, so that two looks at the same disk

@@ -89,7 +89,8 @@ impl DirectoryWatch {
     }
 
     /// Waits until a look at the disk is due: shortly after something changed, so that a burst
-    /// makes for one look; after a while in any case. Looks take no more than a tenth of the time.
+    /// makes for one look; after a while in any case. Looks take no more than a tenth of the time,
+    /// unless what appeared would be found too late by that.
     ///
     /// Cancel-safe: what woke an abandoned call wakes the next one.
     pub async fn changed(&mut self) {
@@ -105,7 +106,7 @@ impl DirectoryWatch {
             () = woken => sleep_until(Instant::now() + SETTLE).await,
             () = sleep_until(self.last_look.ended + idle) => {}
         }
-        sleep_until(self.last_look.ended + self.last_look.took * REST).await;
+        sleep_until(self.last_look.ended + rest_after(self.last_look.took)).await;
         // Seen before the look, not after: what happens during the look is due for another one.
         self.seen = *self.wakes.borrow_and_update();
     }
@@ -123,10 +124,18 @@ impl DirectoryWatch {
     }
 }
 
+/// The time between looks, after one that took this long. Something that appears is found within 2 s
+/// as long as a look takes less than half of that; a longer one takes no more than half of the time.
+fn rest_after(took: Duration) -> Duration {
+    (took * REST).min(took.max(MAX_REST))
+}
+
 /// How long a burst of changes may go on before it is looked at.
 const SETTLE: Duration = Duration::from_millis(50);
 /// Between looks, as the time the last one took.
 const REST: u32 = 10;
+/// The longest rest after a look that was shorter than that.
+const MAX_REST: Duration = Duration::from_secs(1);
 /// Between looks when nothing happens.
 const IDLE: Duration = Duration::from_secs(60);
 /// Between looks while something cannot be watched.

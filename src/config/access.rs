@@ -15,6 +15,7 @@ use super::network;
 use super::origin::Origin;
 use super::raw::{RawConfig, RawHeaderLogin, RawLayers, RawRule};
 use super::sources::current_folder;
+use crate::glob::Glob;
 
 /// Who may come in, and what they may read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -158,9 +159,14 @@ fn checked_rule(layers: &Layers, place: usize, rule: &RawRule) -> Result<RuleSpe
         return Err(layers.wrong(&key));
     }
     for (at, glob) in rule.sources.iter().enumerate() {
-        if globset::Glob::new(glob).is_err() || glob.is_empty() {
-            let at = at.to_string();
-            return Err(layers.wrong(&[TAILCAST_TABLE, "rule", &place, "sources", &at]));
+        let at = at.to_string();
+        let key = [TAILCAST_TABLE, "rule", &place, "sources", &at];
+        if glob.is_empty() {
+            return Err(layers.wrong(&key));
+        }
+        if let Err(error) = Glob::compile(glob) {
+            let expected = format!("a glob of source names, such as `\"nginx/*\"` ({error})");
+            return Err(layers.wrong_unless(&key, &expected));
         }
     }
     let RawRule { users, groups, tokens, sources, metrics } = rule.clone();

@@ -5,6 +5,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::error::{ConfigError, TAILCAST_TABLE};
 use super::layers::Layers;
 use super::raw::RawRedact;
+use crate::glob::Glob;
 
 /// Masks what a pattern matches.
 #[derive(Debug, Clone)]
@@ -21,8 +22,9 @@ pub(super) fn checked(layers: &Layers, raw: &[RawRedact]) -> Result<Vec<RedactSp
     for (place, redact) in raw.iter().enumerate() {
         let place = place.to_string();
         let key = |key| [TAILCAST_TABLE, "redact", place.as_str(), key];
-        if redact.sources.as_ref().is_some_and(|glob| globset::Glob::new(glob).is_err()) {
-            return Err(layers.wrong(&key("sources")));
+        if let Some(Err(error)) = redact.sources.as_deref().map(Glob::compile) {
+            let expected = format!("a glob of source names, such as `\"nginx/*\"` ({error})");
+            return Err(layers.wrong_unless(&key("sources"), &expected));
         }
         if redact.pattern.is_empty() || redact.pattern.len() > MAX_PATTERN_BYTES {
             return Err(layers.wrong(&key("pattern")));

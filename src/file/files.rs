@@ -9,12 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::chunk::{Generation, Place};
 use crate::cursor::hash32;
+use crate::file::archive::is_damage;
 use crate::file::chronicle::Chronicle;
 use crate::file::file_id::FileId;
 use crate::file::folders::Folders;
 use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::lineage::{self, Sibling};
 use crate::file::location::Location;
+use crate::file::own_files::OwnFiles;
 use crate::file::reserve::Reserve;
 use crate::file::rotation::Compression;
 use crate::file::segment::Segment;
@@ -41,6 +43,7 @@ pub struct SharedFiles {
     indexes: GzipIndexes,
     folders: Folders,
     reserve: Reserve,
+    own: OwnFiles,
 }
 
 impl SharedFiles {
@@ -50,6 +53,18 @@ impl SharedFiles {
         let shared = Self::default();
         shared.reserve.fill();
         shared
+    }
+
+    /// Never opens these.
+    #[must_use]
+    pub fn guarding(self, own: OwnFiles) -> Self {
+        SharedFiles { own, ..self }
+    }
+
+    /// What is never opened.
+    #[must_use]
+    pub fn own(&self) -> &OwnFiles {
+        &self.own
     }
 }
 
@@ -92,6 +107,8 @@ impl Files {
     pub fn list(&self) -> io::Result<Vec<Sibling>> {
         let list = || lineage::list(&self.location, &self.shared.folders, Duration::ZERO);
         let siblings = self.shared.reserve.open(list)?;
+        let alike = |packed: &Sibling, plain: &Sibling| self.is_packed_from(packed, plain);
+        let siblings = lineage::drop_twins(siblings, alike)?;
         let open: Vec<FileId> = {
             let open = lock(&self.open);
             open.iter().filter_map(Weak::upgrade).filter_map(|segment| segment.id()).collect()
@@ -120,7 +137,25 @@ impl Files {
 
     /// All files, from old to young, as they were a moment ago: for lists of many sources.
     pub fn list_for_show(&self) -> io::Result<Vec<Sibling>> {
-        lineage::list(&self.location, &self.shared.folders, SHOWN_AGE)
+        let siblings = lineage::list(&self.location, &self.shared.folders, SHOWN_AGE)?;
+        lineage::drop_twins(siblings, |_packed, _plain| Ok(true))
+    }
+
+    /// Whether `packed` is (or is becoming) what `plain` is packed to.
+    fn is_packed_from(&self, packed: &Sibling, plain: &Sibling) -> io::Result<bool> {
+        let (packed, plain_size) = (self.open(packed)?, plain.size);
+        let plain = self.open(plain)?.read_range(0, TWIN_BYTES)?;
+        let Some(mut archive) = packed.unpack(0)? else { return Ok(false) };
+        let mut unpacked = vec![0; plain.len() + 1];
+        let (n_read, is_whole) = match archive.read_full(&mut unpacked) {
+            Ok(n_read) => (n_read, n_read < unpacked.len()),
+            Err(error) if is_damage(&error) => (0, false),
+            Err(error) => return Err(error),
+        };
+        let is_whole = is_whole && archive.read_full(&mut [0]).is_ok();
+        let is_alike = plain.iter().zip(unpacked.iter().take(n_read)).all(|(a, b)| a == b);
+        let is_longer = n_read as u64 > plain_size;
+        Ok(is_alike && !is_longer && (!is_whole || n_read as u64 == plain_size))
     }
 
     /// The file that is written to: the active one, or without one the youngest that is not packed.
@@ -142,11 +177,16 @@ impl Files {
     /// Opens a file, or shares it if it is open.
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
         let (path, compression) = (&sibling.path, sibling.compression);
-        let SharedFiles { indexes, reserve, .. } = &*self.shared;
+        let SharedFiles { indexes, reserve, own, .. } = &*self.shared;
         let redactor = &self.redactor;
         let fresh = reserve.open(|| {
             Segment::open(path, &self.location, compression, self.source, indexes, redactor)
         })?;
+        // SECURITY: whatever name or link has led here since the catalog looked.
+        if own.hold(fresh.id()) {
+            let text = "is a file of this server's own";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
         if fresh.id() != Some(sibling.id) {
             let text = format!("{} is another file by now", path.display());
             return Err(io::Error::new(io::ErrorKind::NotFound, text));
@@ -234,6 +274,9 @@ impl Files {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How much of a file is compared with what may be made of it.
+const TWIN_BYTES: u64 = 64 * 1024;
 
 /// Looks at files that never stop moving.
 const MAX_TRIES: usize = 64;

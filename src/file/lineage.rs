@@ -10,7 +10,7 @@ use crate::file::file_id::FileId;
 use crate::file::folders::Folders;
 use crate::file::location::Location;
 use crate::file::rotation::next::{self, Listed, Seen};
-use crate::file::rotation::{Age, Compression, Rotated};
+use crate::file::rotation::{self, Age, Compression, Rotated, Trace};
 use crate::file::segment::{NANOS_A_MILLI, nanos_of};
 
 /// One file of a source, as the folder lists it.
@@ -24,6 +24,8 @@ pub struct Sibling {
     pub size: u64,
     /// When it was last written to.
     pub modified: Option<SystemTime>,
+    /// When it was made, where the file system tells; packing makes a file anew.
+    pub born: Option<SystemTime>,
     /// None for the active file.
     pub age: Option<Age>,
     /// Whether and how it is packed.
@@ -37,12 +39,17 @@ impl Sibling {
         self.age.is_none()
     }
 
+    fn trace(&self) -> Trace {
+        Trace { age: self.age, changed: self.modified, born: self.born }
+    }
+
     fn new(path: PathBuf, metadata: &Metadata, age: Option<Age>, compression: Compression) -> Self {
         Sibling {
             path,
             id: FileId::of(metadata),
             size: metadata.len(),
             modified: metadata.modified().ok(),
+            born: metadata.created().ok().filter(|_| compression == Compression::None),
             age,
             compression,
         }
@@ -98,11 +105,33 @@ fn list_once(
             }
         }
     }
-    // While a file is being packed it is there twice: the plain one is surely whole.
-    siblings.sort_by(|a, b| a.age.cmp(&b.age).then(is_packed(a).cmp(&is_packed(b))));
-    siblings.dedup_by(|later, kept| later.age == kept.age);
+    siblings.sort_by(|a, b| a.age.cmp(&b.age).then(is_packed(b).cmp(&is_packed(a))));
+    let mut siblings = rotation::order(siblings, Sibling::trace);
     siblings.extend(active(location)?);
     Ok(siblings)
+}
+
+/// Leaves out packed files that have a plain one of the same number or date beside them, if they are
+/// `alike` it: while a file is being packed it is there twice, and the plain one is surely whole. A
+/// packed one of other lines was left over, and is older.
+pub fn drop_twins(
+    siblings: Vec<Sibling>,
+    mut alike: impl FnMut(&Sibling, &Sibling) -> io::Result<bool>,
+) -> io::Result<Vec<Sibling>> {
+    let mut kept: Vec<Sibling> = Vec::with_capacity(siblings.len());
+    for sibling in siblings {
+        if !sibling.is_active() && !is_packed(&sibling) {
+            while let Some(packed) = kept.last()
+                && packed.age == sibling.age
+                && is_packed(packed)
+                && alike(packed, &sibling)?
+            {
+                kept.pop();
+            }
+        }
+        kept.push(sibling);
+    }
+    Ok(kept)
 }
 
 /// A rotated file, if it is (still) there and a regular file.

@@ -7,6 +7,7 @@ mod date;
 pub mod next;
 
 use std::cmp::Reverse;
+use std::time::SystemTime;
 
 /// What the name of a rotated sibling tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,13 @@ pub enum Age {
         /// A number beside the date. Writers of `STEM-DATE.N.EXT` (logback, lumberjack) count
         /// upwards: N + 1. A rotator that adds `.N` behind a dated name shifts: -N. None: 0.
         part: i32,
+    },
+    /// `-YYYYMMDDHH.backup`: what a writer had made anew while logrotate was between its rename and
+    /// its create. It keeps this name while numbers shift under it: its place is told by the time
+    /// of its last change, see [`order`].
+    Backup {
+        /// The hour in the name, as seconds like those of [`Age::Dated`].
+        seconds: i64,
     },
 }
 
@@ -66,18 +74,69 @@ impl Compression {
 
 /// Reads the name of a file (without its folder); `None` for one that was not rotated.
 ///
-/// The forms are `NAME.N`, `NAME-DATE`, `NAME.DATE`, `STEM-DATE.EXT` and `STEM.N.EXT`, each plain
-/// or packed, N being 1 to 4 digits. A number beside a date (`app-20261121.log.1.gz`,
+/// The forms are `NAME.N`, `NAME-DATE`, `NAME.DATE`, `STEM-DATE.EXT`, `STEM.N.EXT` and
+/// `NAME-YYYYMMDDHH.backup`, each plain or packed, N being 1 to 4 digits. A number beside a date (`app-20261121.log.1.gz`,
 /// `app-2026-11-21.0.log`) is read together with it, as a part of that date. Otherwise one layer is
 /// read: the base of `app.log.1.1` is `app.log.1`.
 #[must_use]
 pub fn parse(file_name: &str) -> Option<Rotated> {
     let (unpacked, compression) = Compression::split(file_name);
-    let (base, age) = numbered(unpacked)
+    let (base, age) = backup(unpacked)
+        .or_else(|| numbered(unpacked))
         .or_else(|| plainly_dated(unpacked))
         .or_else(|| numbered_before_extension(unpacked))?;
     let is_file_name = !matches!(base.as_str(), "" | "." | "..");
     is_file_name.then_some(Rotated { base, age, compression })
+}
+
+/// What tells the place of a sibling among the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trace {
+    /// What its name tells; none for a name that tells nothing, which is the oldest.
+    pub age: Option<Age>,
+    /// When it was last changed.
+    pub changed: Option<SystemTime>,
+    /// When it was made, where that is known.
+    pub born: Option<SystemTime>,
+}
+
+impl Trace {
+    fn is_backup(&self) -> bool {
+        matches!(self.age, Some(Age::Backup { .. }))
+    }
+
+    /// Whether this was written before `backup`. In one tick of the file system's clock both may
+    /// have been changed last; then the one that was made first was.
+    fn is_before(&self, backup: &Trace) -> bool {
+        let is_younger = self.born.zip(backup.born).is_some_and(|(own, other)| own > other);
+        self.changed < backup.changed || self.changed == backup.changed && !is_younger
+    }
+}
+
+/// Sorts siblings from oldest to newest.
+///
+/// Names tell the order of all but backups. A backup was made after the file that the same run of
+/// logrotate had renamed, and before any line of the next one: it comes after the last sibling
+/// that was not changed after it.
+pub fn order<T>(siblings: Vec<T>, trace: impl Fn(&T) -> Trace) -> Vec<T> {
+    let is_backup = |sibling: &T| trace(sibling).is_backup();
+    let (mut backups, mut ordered): (Vec<T>, Vec<T>) = siblings.into_iter().partition(is_backup);
+    ordered.sort_by_key(|sibling| trace(sibling).age);
+    backups.sort_by_key(|backup| (trace(backup).changed, trace(backup).age));
+    for backup in backups {
+        let own = trace(&backup);
+        let before = ordered.iter().rposition(|sibling| trace(sibling).is_before(&own));
+        ordered.insert(before.map_or(0, |at| at + 1), backup);
+    }
+    ordered
+}
+
+/// `NAME-YYYYMMDDHH.backup`, as logrotate names it and nobody else: other dates before `.backup` are
+/// those of `STEM-DATE.EXT`.
+fn backup(text: &str) -> Option<(String, Age)> {
+    let (name, date) = text.strip_suffix(".backup")?.rsplit_once('-')?;
+    let seconds = date::hour(date)?;
+    (!name.is_empty()).then(|| (name.to_owned(), Age::Backup { seconds }))
 }
 
 /// `NAME.N`, where NAME may hold a date.

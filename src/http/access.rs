@@ -11,7 +11,7 @@ use rocket::request::{FromRequest, Outcome, Request};
 use tokio::sync::watch;
 
 use crate::auth::{Auth, Visitor, Way, Who};
-use crate::catalog::left_out::LeftOut;
+use crate::catalog::left_out::{self, LeftOut};
 use crate::catalog::pattern::SourcePattern;
 use crate::catalog::{Catalog, Snapshot};
 use crate::follower::{Rights, Roster};
@@ -52,6 +52,12 @@ impl Shelf {
     #[must_use]
     pub fn n_sources(&self) -> usize {
         self.0.snapshot().sources.len()
+    }
+
+    /// What was found and is not served, in a sentence; none where there is nothing.
+    #[must_use]
+    pub fn left_out(&self) -> Option<String> {
+        left_out::summary(&self.0.snapshot().left_out)
     }
 }
 

@@ -97,7 +97,7 @@ fn source_name(path: &str) -> Option<String> {
         let is_odd = part.is_empty()
             || part == "."
             || part == ".."
-            || part.contains(|c: char| c == '/' || c == '\\' || c.is_control());
+            || part.contains(|c: char| c == '/' || c.is_control());
         (!is_odd).then(|| part.into_owned())
     });
     parts.collect::<Option<Vec<_>>>().map(|parts| parts.join("/"))
@@ -111,6 +111,8 @@ mod tests {
     fn a_name_is_decoded_part_by_part() {
         assert_eq!(source_name("/logs/nginx/access.log").as_deref(), Some("nginx/access.log"));
         assert_eq!(source_name("/logs/a%20b%2A").as_deref(), Some("a b*"));
+        // A character of names where we run, and of no path: names are looked up, not opened.
+        assert_eq!(source_name("/logs/a%5cb").as_deref(), Some("a\\b"));
     }
 
     #[test]
@@ -125,7 +127,6 @@ mod tests {
             "/logs/a%2Fb",
             "/logs//etc/passwd",
             "/logs/a%00",
-            "/logs/a%5cb",
             "/logs/%ff",
             "/logs/a/",
             "/logs/",

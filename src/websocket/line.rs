@@ -50,13 +50,13 @@ pub enum Turn {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
-    /// A server's end.
-    pub async fn new(io: S) -> Self {
+    /// A server's end; a message of the client may have `max_bytes`.
+    pub async fn new(io: S, max_bytes: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
-            .max_message_size(Some(MAX_RECEIVED_BYTES))
-            .max_frame_size(Some(MAX_RECEIVED_BYTES));
+            .max_message_size(Some(max_bytes))
+            .max_frame_size(Some(max_bytes));
         let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
         let now = Instant::now();
         let receipts = Receipts::default();

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -18,9 +18,10 @@ use crate::filter::Filter;
 use crate::follower::{Delivery, EndReason, Follower, Rights, changed_rights};
 use crate::ledger::Ledger;
 use crate::source::SourceName;
-use crate::websocket::closing::{Closing, Meaning, meaning};
+use crate::websocket::closing::Closing;
 use crate::websocket::command::Received;
-use crate::websocket::line::{Line, Turn};
+use crate::websocket::farewell::{Parting, part, parting_of};
+use crate::websocket::line::{Line, MAX_RECEIVED_BYTES, Turn};
 use crate::websocket::outbox::{Item, Outbox};
 use crate::websocket::session::commands::{Work, progress};
 use crate::websocket::terms::Terms;
@@ -78,23 +79,26 @@ impl Session {
 
     /// Runs until one side ends it.
     pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, io: S) {
-        let mut line = Line::new(io).await;
+        let mut line = Line::new(io, MAX_RECEIVED_BYTES).await;
         self.ledger.open();
         self.put_start();
-        if let Some(closing) = self.converse(&mut line).await {
+        let parting = self.converse(&mut line).await;
+        if let Parting::Close(closing) = &parting {
             self.ledger.end(closing.reason);
-            close(line, &closing).await;
         }
+        // Nothing is held for a client that takes its time to leave.
+        drop(self);
+        part(line, &parting).await;
     }
 
-    /// Streams and answers; returns how to close, or nothing if the client has left.
-    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
-        &mut self,
-        line: &mut Line<S>,
-    ) -> Option<Closing> {
+    /// Streams and answers; returns how to part.
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(&mut self, line: &mut Line<S>) -> Parting {
         loop {
-            if self.outbox.is_empty() && line.is_idle() && self.ending.is_some() {
-                return self.ending.take();
+            if self.outbox.is_empty()
+                && line.is_idle()
+                && let Some(closing) = self.ending.take()
+            {
+                return Parting::Close(closing);
             }
             self.begin_commands();
             let is_open = self.ending.is_none();
@@ -104,17 +108,15 @@ impl Session {
                 biased;
                 () = changed_rights(self.rights.as_mut()), if is_open => self.end_if_revoked(),
                 turn = std::future::poll_fn(|cx| line.poll_turn(cx, &mut self.outbox)) => {
-                    match self.take_turn(turn) {
-                        Heard::Fine => {}
-                        Heard::Gone => return None,
-                        Heard::Close(closing) => return Some(closing),
+                    if let Some(parting) = self.take_turn(turn) {
+                        return parting;
                     }
                 }
                 () = self.terms.cancel.cancelled(), if is_open => self.end(EndReason::Shutdown),
                 outcome = progress(self.work.as_mut()), if is_open => self.finish(outcome),
                 () = sleep_until(due) => {
                     if let Some(closing) = self.look_at_clock(line) {
-                        return Some(closing);
+                        return Parting::Close(closing);
                     }
                 }
                 delivery = self.follower.next(), if can_take => self.gather(delivery),
@@ -216,14 +218,17 @@ impl Session {
         out.into()
     }
 
-    fn take_turn(&mut self, turn: Turn) -> Heard {
+    /// Takes in what has happened; returns how to part, where that ends the conversation.
+    fn take_turn(&mut self, turn: Turn) -> Option<Parting> {
         match turn {
             Turn::Said(Message::Text(text)) => return self.take_command(text.as_str()),
             Turn::Said(Message::Ping(_) | Message::Pong(_)) | Turn::Idle => {}
-            Turn::Said(Message::Close(_)) | Turn::Closed => return Heard::Gone,
+            Turn::Said(Message::Close(_)) => return Some(Parting::Answer),
+            Turn::Closed => return Some(Parting::Gone),
             Turn::Said(Message::Binary(_) | Message::Frame(_)) => {
                 let words = "commands are text messages; this one was binary";
-                return Heard::Close(Closing::new(CloseCode::Unsupported, words, "client"));
+                let closing = Closing::new(CloseCode::Unsupported, words, "client");
+                return Some(Parting::Close(closing));
             }
             Turn::Sent(n_bytes, places) => {
                 self.ledger.count_bytes(n_bytes);
@@ -231,12 +236,9 @@ impl Session {
                     self.sent = places;
                 }
             }
-            Turn::Broken(error) => match meaning(&error) {
-                Meaning::Gone => return Heard::Gone,
-                Meaning::Broken(closing) => return Heard::Close(closing),
-            },
+            Turn::Broken(error) => return Some(parting_of(&error)),
         }
-        Heard::Fine
+        None
     }
 
     fn next_due<S: AsyncRead + AsyncWrite + Unpin>(&self, line: &Line<S>) -> Instant {
@@ -274,34 +276,8 @@ impl Session {
     }
 }
 
-/// What is to be done after something was heard.
-enum Heard {
-    Fine,
-    Gone,
-    Close(Closing),
-}
-
-/// Says why, and waits for the client to say so, too; not for long.
-async fn close<S: AsyncRead + AsyncWrite + Unpin>(line: Line<S>, closing: &Closing) {
-    let mut socket = line.into_socket();
-    let goodbye = async {
-        socket.close(Some(closing.frame())).await?;
-        while let Some(message) = socket.next().await {
-            message?;
-        }
-        Ok::<(), tokio_tungstenite::tungstenite::Error>(())
-    };
-    match timeout(CLOSE_PATIENCE, goodbye).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a client did not take its goodbye"),
-        Err(_late) => tracing::debug!("a client takes its goodbye too late"),
-    }
-}
-
 /// Lines are gathered up to about this size, encoded.
 const BATCH_BYTES: usize = messages::MESSAGE_BYTES;
-
-const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -9,6 +9,7 @@ use bytestring::ByteString;
 use crate::chunk::{Chunk, Encoded, LineRef, Slot};
 use crate::filter::Selection;
 use crate::history::EventKind;
+use crate::line::escape::for_each_shown;
 use crate::line::time::LineTime;
 use crate::line::{Facts, Zone};
 use crate::wire::ndjson::{shared_lines, text_of};
@@ -128,13 +129,13 @@ impl TextEncoder {
             }
             out.push(b' ');
         }
-        let text = String::from_utf8_lossy(line.text);
+        let mut put = |part: &[u8]| {
+            out.extend_from_slice(String::from_utf8_lossy(part).as_bytes());
+        };
         if self.options.is_plain {
-            for part in anstream::adapter::strip_str(&text) {
-                out.extend_from_slice(part.as_bytes());
-            }
+            for_each_shown(line.text, |at| put(line.text.get(at).unwrap_or_default()));
         } else {
-            out.extend_from_slice(text.as_bytes());
+            put(line.text);
         }
     }
 }

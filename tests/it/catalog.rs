@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -215,6 +216,71 @@ fn names_with_odd_characters_work_percent_encoded() {
         let raw = server.get(format!("/logs/{encoded}?format=raw"));
         let disposition = raw.header("content-disposition").unwrap();
         assert!(disposition.is_ascii() && !disposition.contains(' ') || disposition.contains("; "));
+    }
+}
+
+#[test]
+fn a_folder_that_is_missing_at_start_is_one_when_it_appears() {
+    let folder = LogFolder::new();
+    let server = TestServer::serving(folder.join("late"));
+    assert_eq!(names(&server), ["late"]);
+    let begun = Instant::now();
+    folder.log("late/deep/app.log").line("here");
+    wait_until("its files are sources", || names(&server) == ["deep/app.log"]);
+    assert!(begun.elapsed() < Duration::from_secs(2), "took {:?}", begun.elapsed());
+    assert_eq!(server.get("/logs/deep/app.log?follow=false").text(), "here\n");
+    folder.log("late/more.log").number(1);
+    wait_until("it is watched", || names(&server) == ["deep/app.log", "more.log"]);
+    // Names do not depend on what existed.
+    let server = server.restart();
+    assert_eq!(names(&server), ["deep/app.log", "more.log"]);
+
+    // One that turns out to be a file stays one.
+    let server = Options::serving([folder.join("file"), folder.join("other")]).start();
+    folder.log("file").line("a file");
+    folder.log("other/app.log").number(1);
+    wait_until("both are there", || names(&server) == ["file", "other/app.log"]);
+    assert_eq!(server.get("/logs/file?follow=false").text(), "a file\n");
+
+    // Below a configured name, too.
+    let path = folder.path().display();
+    let server = Options::default()
+        .config(&format!("[[default.tailcast.source]]\nname = \"web\"\npaths = [\"{path}/web\"]\n"))
+        .start();
+    assert_eq!(names(&server), ["web"]);
+    folder.log("web/access.log").number(1);
+    wait_until("its files are sources", || names(&server) == ["web/access.log"]);
+}
+
+#[test]
+fn what_appears_beside_thousands_of_files_is_found_soon() {
+    let folder = LogFolder::new();
+    for number in 0..6000 {
+        folder.write(&format!("many/{number}.log"), "x\n");
+    }
+    let server = Options::serving([folder.join("many/"), folder.join("late/")]).start();
+    for round in 0..3 {
+        let begun = Instant::now();
+        folder.log(&format!("late/{round}.log")).number(1);
+        let path = format!("/logs/late/{round}.log?follow=false");
+        wait_until("it is found", || server.get(path.as_str()).status == 200);
+        assert!(begun.elapsed() < Duration::from_millis(2500), "took {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_backslash_in_a_name_is_a_character_like_any_other() {
+    let folder = LogFolder::new();
+    for name in ["back\\slash.log", "deep/\\.log", "a\\*b.log"] {
+        folder.log(name).line(name);
+    }
+    let server = TestServer::serving(folder.path());
+    let all = names(&server);
+    assert_eq!(all, ["a\\*b.log", "back\\slash.log", "deep/\\.log"]);
+    for name in all {
+        let encoded = name.replace('\\', "%5C").replace('*', "%2A");
+        let answer = server.get(format!("/logs/{encoded}?follow=false"));
+        assert_eq!((answer.status, answer.text()), (200, format!("{name}\n")));
     }
 }
 

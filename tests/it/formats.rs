@@ -289,6 +289,40 @@ fn colours_are_taken_out_of_text_if_asked_for() {
     assert_eq!(plain.text(), "ERROR failed\n");
 }
 
+#[test]
+fn taking_colours_out_joins_no_lines() {
+    let (_folder, mut log) = LogFolder::with_log("app.log");
+    let odd: [&[u8]; 10] = [
+        b"one \x1b]0;a title without an end",
+        b"two \x1bPa device string",
+        b"three \x1b",
+        b"four \x1b[31",
+        b"five \x1bXa string",
+        b"six \xc2\x9d0;a title",
+        b"seven \xc2\x90a device string",
+        b"eight \x9d0;a title",
+        b"nine \x1b_an order\r",
+        b"ten \x1b]8;;http://x\x07link\x1b]8;;\x1b\\ end",
+    ];
+    for line in odd {
+        log.write([line, b"\n"].concat());
+    }
+    let server = TestServer::serving(log.path());
+    let plain = server.get("/logs/app.log?follow=false&tail=all&color=false");
+    let plain = String::from_utf8(plain.body).unwrap();
+    let lines: Vec<&str> = plain.split_terminator('\n').collect();
+    assert_eq!(lines.len(), odd.len(), "{lines:?}");
+    let numbers = "one two three four five six seven eight nine ten";
+    for (line, number) in lines.iter().zip(numbers.split(' ')) {
+        assert!(line.starts_with(number), "{lines:?}");
+        assert!(!line.contains(['\x1b', '\u{9d}', '\u{90}', '\x07']), "{line:?}");
+    }
+    assert_eq!(lines[0], "one 0;a title without an end", "no text is lost");
+    assert_eq!(lines[9], "ten link end");
+    let page = server.get("/logs/app.log?follow=false&tail=all&color=false&timestamps=true");
+    assert_eq!(page.text().lines().count(), odd.len());
+}
+
 const RAW: &[u8] = b"active\r\nfirst\r\n\xff\xfe w\xc3\xa4hrung\0\n\nno end";
 
 /// Packs a file in place; `tests/run` sees to it that the programs are there.

@@ -10,6 +10,7 @@
     clippy::format_collect,
     clippy::similar_names,
     clippy::float_cmp,
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
@@ -47,6 +48,7 @@ mod foreign;
 mod formats;
 mod headers;
 mod host;
+mod hostile_patterns;
 mod house;
 mod limits;
 mod lists;
@@ -58,9 +60,11 @@ mod release;
 mod resume;
 mod resume_rotated;
 mod rotation;
+mod rotation_backup;
 mod rsyslog;
 mod rules;
 mod scene;
+mod secrets;
 mod several;
 mod shutdown;
 mod slow_senders;
@@ -70,4 +74,5 @@ mod support;
 mod truncation;
 mod watches;
 mod websocket;
+mod websocket_close;
 mod websocket_commands;

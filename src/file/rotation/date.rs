@@ -17,6 +17,12 @@ pub(super) fn seconds(text: &str) -> Option<i64> {
     hours.or_else(|| epoch(text))
 }
 
+/// Seconds since 1970-01-01 of exactly `YYYYMMDDHH`.
+pub(super) fn hour(text: &str) -> Option<i64> {
+    let is_hour = text.len() == EPOCH_DIGITS && text.bytes().all(|b| b.is_ascii_digit());
+    dated(text).filter(|_| is_hour)
+}
+
 fn dated(text: &str) -> Option<i64> {
     let mut rest = Rest(text);
     let year = rest.digits(4, 1970..=2199)?;

@@ -43,6 +43,13 @@ app-20261121.log.1.gz | app.log | 1795219200/-1 | Gzip
 app.log-20261121.2   | app.log  | 1795219200/-2 | None
 app-2026-11-21.0.log.gz | app.log | 1795219200/1 | Gzip
 job-2026-11-21T10-11-12.123.log | job.log | 1795255872/124 | None
+app.log-2026112110.backup | app.log | B1795255200 | None
+app.log-2026112110.backup.gz | app.log | B1795255200 | Gzip
+my-app-2026112110.backup | my-app | B1795255200 | None
+app.log.1-2026112110.backup | app.log.1 | B1795255200 | None
+db-20261121.backup   | db.backup | 1795219200 | None
+db-1795255872.backup | db.backup | 1795255872 | None
+app.log-2026112124.backup | app.log.backup | 2026112124 | None
 20261121-20261122    | 20261121 | 1795305600 | None
 app.log
 foo.gz
@@ -57,6 +64,8 @@ foo.gz
 .20261121
 20261121
 2026-11-21.log
+app.log.backup
+-2026112110.backup
 app.log.
 app.log.12345
 app.log.+1
@@ -95,6 +104,7 @@ fn names_tell_what_they_are_siblings_of() {
             Age::Numbered(Reverse(number)) => format!("N{number}"),
             Age::Dated { seconds, part: 0 } => seconds.to_string(),
             Age::Dated { seconds, part } => format!("{seconds}/{part}"),
+            Age::Backup { seconds } => format!("B{seconds}"),
         };
         let packed = format!("{:?}", found.compression);
         assert_eq!((found.base.as_str(), told.as_str(), packed.as_str()), (base, age, compression));
@@ -119,6 +129,58 @@ fn siblings_sort_from_oldest_to_newest() {
     ];
     let ages: Vec<_> = in_order.iter().map(|name| parse(name).unwrap().age).collect();
     assert!(ages.is_sorted_by(|older, newer| older < newer), "{ages:?}");
+}
+
+/// Siblings as a rotator leaves them behind: (name, when it was changed, when it was made).
+fn ordered(siblings: &[(String, u64, u64)]) -> Vec<String> {
+    let at = |seconds| Some(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+    let trace = |(name, changed, born): &(String, u64, u64)| Trace {
+        age: Some(parse(name).unwrap().age),
+        changed: at(*changed),
+        born: at(*born),
+    };
+    order(siblings.to_vec(), trace).into_iter().map(|(name, _, _)| name).collect()
+}
+
+proptest! {
+    /// Whatever happens to the numbers, and in whatever order a folder lists them, the order of
+    /// writing is found again.
+    #[test]
+    fn backups_come_where_they_were_written(
+        is_backup in proptest::collection::vec(any::<bool>(), 1..12),
+        steps in proptest::collection::vec((0_u64..3, 1_u64..3), 12),
+        listed in any::<prop::sample::Index>(),
+    ) {
+        let mut number = is_backup.iter().filter(|is_backup| !**is_backup).count();
+        let (mut changed, mut born, mut written) = (1000, 0, Vec::new());
+        for (at, is_backup) in is_backup.iter().enumerate() {
+            // Several files may be changed within one tick; each is made after the one before.
+            (changed, born) = (changed + steps[at].0, born + steps[at].1);
+            if *is_backup {
+                // A second one of an hour takes the place of the first.
+                written.push((format!("app.log-20261121{at:02}.backup"), changed, born));
+            } else {
+                written.push((format!("app.log.{number}"), changed, born));
+                number -= 1;
+            }
+        }
+        let expected: Vec<String> = written.iter().map(|(name, _, _)| name.clone()).collect();
+        let n_turned = listed.index(written.len());
+        written.rotate_left(n_turned);
+        prop_assert_eq!(ordered(&written), expected);
+    }
+
+    #[test]
+    fn no_time_moves_a_numbered_file_or_loses_one(times in proptest::collection::vec(0_u64..5, 8)) {
+        let names = ["a.4", "a.3", "a.2", "a.1", "a-20261121", "a-2026112110.backup",
+            "a-2026112111.backup", "a-2026112112.backup"];
+        let siblings: Vec<_> =
+            names.iter().zip(times).map(|(name, time)| ((*name).to_owned(), time, time)).collect();
+        let found = ordered(&siblings);
+        prop_assert_eq!(found.len(), names.len());
+        let plain: Vec<_> = found.iter().filter(|name| !name.ends_with("backup")).collect();
+        prop_assert_eq!(plain, ["a.4", "a.3", "a.2", "a.1", "a-20261121"]);
+    }
 }
 
 fn suffixes() -> impl Strategy<Value = String> {

@@ -14,7 +14,8 @@ use crate::follower::{Follower, wait};
 use crate::source::{DEFAULT_TAIL, OpenError, Source, SourceName, Start};
 use crate::websocket::closing::Closing;
 use crate::websocket::command::{self, Command, Received, Rule, Seek};
-use crate::websocket::session::{Heard, Session};
+use crate::websocket::farewell::Parting;
+use crate::websocket::session::Session;
 use crate::websocket::terms::cursor_of;
 use crate::wire::websocket as messages;
 
@@ -48,17 +49,17 @@ pub(super) async fn progress(work: Option<&mut Work>) -> Outcome {
 }
 
 impl Session {
-    /// Puts a command behind those that wait.
-    pub(super) fn take_command(&mut self, text: &str) -> Heard {
+    /// Puts a command behind those that wait; returns how to part where they are too many.
+    pub(super) fn take_command(&mut self, text: &str) -> Option<Parting> {
         if self.ending.is_some() {
-            return Heard::Fine;
+            return None;
         }
         if self.commands.len() >= MAX_COMMANDS {
             let words = format!("more than {MAX_COMMANDS} commands wait to be answered");
-            return Heard::Close(Closing::new(CloseCode::Policy, words, "limit"));
+            return Some(Parting::Close(Closing::new(CloseCode::Policy, words, "limit")));
         }
         self.commands.push_back(command::parse(text, &self.terms.zone));
-        Heard::Fine
+        None
     }
 
     /// Begins the next commands.
