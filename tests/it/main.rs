@@ -51,6 +51,7 @@ mod proxies;
 mod query;
 mod redaction;
 mod release;
+mod released;
 mod resume;
 mod resume_rotated;
 mod rotation;
