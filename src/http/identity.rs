@@ -53,7 +53,7 @@ async fn by_credentials(shown: &str, site: &Site, client: &Client) -> Result<Who
     let (scheme, credentials) = shown.trim().split_once(' ').unwrap_or((shown.trim(), ""));
     let (address, credentials) = (client.limited_address(), credentials.trim());
     let who = match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => site.auth.check_token(credentials, address),
+        "bearer" => site.auth.check_token(credentials),
         "basic" => {
             let decoded = STANDARD.decode(credentials).ok().and_then(|b| String::from_utf8(b).ok());
             let Some((name, password)) = decoded.as_deref().and_then(|text| text.split_once(':'))
@@ -78,6 +78,7 @@ async fn by_credentials(shown: &str, site: &Site, client: &Client) -> Result<Who
 pub fn of_refusal(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::Wrong => Problem::unauthorized("the name, password or token is not right"),
+        Refusal::Expired => Problem::unauthorized("the token has expired; expected a newer one"),
         Refusal::TooOften(left) => {
             let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
             let detail = format!("too many failed attempts; try again in {seconds} s");

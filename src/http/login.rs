@@ -140,7 +140,7 @@ fn refused(refusal: &Refusal, next: String) -> Step {
     let status = if *refusal == Refusal::Wrong { Status::Forbidden } else { problem.status() };
     let said = match refusal {
         Refusal::Wrong => "The name or the password is not right.".to_owned(),
-        Refusal::TooOften(_) | Refusal::Busy | Refusal::Failed => {
+        Refusal::Expired | Refusal::TooOften(_) | Refusal::Busy | Refusal::Failed => {
             format!("Not now: {}.", problem.detail())
         }
     };

@@ -22,6 +22,7 @@
 mod architecture;
 mod auth_basic;
 mod auth_certificate;
+mod auth_guessing;
 mod auth_header;
 mod auth_login;
 mod auth_socket;
