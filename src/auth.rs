@@ -10,11 +10,11 @@ pub mod throttle;
 pub mod tokens;
 pub mod users;
 pub mod verified;
+mod waiting;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -22,8 +22,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::auth::policy::{Policy, PolicyError};
 use crate::auth::sessions::{Print, Sessions};
-use crate::auth::throttle::Throttle;
+use crate::auth::throttle::{Attempt, Throttle};
 use crate::auth::verified::Verified;
+use crate::auth::waiting::{Waiting, WaitingGuard};
 use crate::config::AccessConfig;
 
 /// Somebody who was let in, and by what.
@@ -84,6 +85,9 @@ pub enum Refusal {
     /// What was shown is not right.
     #[error("the credentials are not right")]
     Wrong,
+    /// What was shown is right, and its time has passed.
+    #[error("the token has expired")]
+    Expired,
     /// Too many wrong ones came before.
     #[error("too many failed attempts")]
     TooOften(Duration),
@@ -106,7 +110,7 @@ pub struct Auth {
     verified: Mutex<Verified>,
     throttle: Mutex<Throttle>,
     checks: Arc<Semaphore>,
-    n_waiting: AtomicUsize,
+    waiting: Mutex<Waiting>,
 }
 
 impl Auth {
@@ -129,7 +133,7 @@ impl Auth {
             verified,
             throttle,
             checks: Arc::new(Semaphore::new(MAX_CHECKS)),
-            n_waiting: AtomicUsize::new(0),
+            waiting: Mutex::default(),
         }))
     }
 
@@ -164,24 +168,20 @@ impl Auth {
         password: &str,
         address: Option<IpAddr>,
     ) -> Result<Visitor, Refusal> {
-        let print = self.print(&[name.as_bytes(), password.as_bytes()]);
-        let policy = self.policy();
-        let visitor =
-            |hash: Arc<str>| Visitor { name: Arc::from(name), way: Way::Password { hash } };
-        let hash = policy.hash_of(name);
-        if let Some(hash) = hash.as_ref().filter(|hash| lock(&self.verified).has(&print, hash)) {
-            return Ok(visitor(Arc::clone(hash)));
+        let print = self.print(&[name.as_bytes(), password.as_bytes(), &bytes_of(address)]);
+        let attempt = Attempt { address, name, print };
+        let hash = self.policy().hash_of(name);
+        if let Some(visitor) = self.without_check(&attempt, hash.as_ref())? {
+            return Ok(visitor);
         }
-        self.refuse_if_too_often(address, Some(name))?;
         if password.len() > users::MAX_PASSWORD_BYTES {
-            return Err(self.note_failure(address, Some(name)));
+            return Err(self.note_failure(&attempt));
         }
-        let permit = self.permit().await?;
+        let permit = self.permit(address).await?;
         // Somebody may have shown the same ones meanwhile, or failed too often.
-        if let Some(hash) = hash.as_ref().filter(|hash| lock(&self.verified).has(&print, hash)) {
-            return Ok(visitor(Arc::clone(hash)));
+        if let Some(visitor) = self.without_check(&attempt, hash.as_ref())? {
+            return Ok(visitor);
         }
-        self.refuse_if_too_often(address, Some(name))?;
         let (shown, checked) = (password.to_owned(), hash.clone());
         let checking = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -193,25 +193,39 @@ impl Auth {
         })?;
         match hash.filter(|_| is_right) {
             Some(hash) => {
-                lock(&self.throttle).note_success(address, name);
+                lock(&self.throttle).note_success(&attempt, Instant::now());
                 lock(&self.verified).add(print, &hash);
-                Ok(visitor(hash))
+                Ok(visitor(name, &hash))
             }
-            None => Err(self.note_failure(address, Some(name))),
+            None => Err(self.note_failure(&attempt)),
         }
     }
 
-    /// Checks a token.
-    pub fn check_token(&self, text: &str, address: Option<IpAddr>) -> Result<Who, Refusal> {
+    /// SECURITY: whoever has to wait learns nothing, also not from what was right before; and what
+    /// was right belongs to the address that it came from. `hash`: that of the user's password.
+    fn without_check(
+        &self,
+        attempt: &Attempt<'_>,
+        hash: Option<&Arc<str>>,
+    ) -> Result<Option<Visitor>, Refusal> {
+        if let Some(left) = lock(&self.throttle).wait(attempt, Instant::now()) {
+            return Err(Refusal::TooOften(left));
+        }
+        let is_verified = |hash: &&Arc<str>| lock(&self.verified).has(&attempt.print, hash);
+        Ok(hash.filter(is_verified).map(|hash| visitor(attempt.name, hash)))
+    }
+
+    /// Checks a token. Wrong ones hold nobody up: 256 random bits cannot be guessed, and a program
+    /// that shows an old one would lock out everybody at its address.
+    pub fn check_token(&self, text: &str) -> Result<Who, Refusal> {
         let policy = self.policy();
         let token = tokens::id_of(text).and_then(|id| policy.token(id));
-        let is_right = |token: &&tokens::Token| token.is_text(text) && !token.has_expired();
-        if let Some(token) = token.filter(is_right) {
-            let (id, name) = (token.id.clone(), token.name.clone());
-            return Ok(Who::Token { id, name, hash: Arc::from(token.hash.as_str()) });
+        let token = token.filter(|token| token.is_text(text)).ok_or(Refusal::Wrong)?;
+        if token.has_expired() {
+            return Err(Refusal::Expired);
         }
-        self.refuse_if_too_often(address, None)?;
-        Err(self.note_failure(address, None))
+        let (id, name) = (token.id.clone(), token.name.clone());
+        Ok(Who::Token { id, name, hash: Arc::from(token.hash.as_str()) })
     }
 
     /// Begins a login in a browser; returns its secret, which is kept nowhere else.
@@ -247,24 +261,16 @@ impl Auth {
     }
 
     /// At most [`MAX_CHECKS`] passwords are checked at once: each takes 19 MiB and a core.
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        let waiting = WaitingGuard::new(&self.n_waiting).ok_or(Refusal::Busy)?;
+    async fn permit(&self, address: Option<IpAddr>) -> Result<OwnedSemaphorePermit, Refusal> {
+        let waiting = WaitingGuard::new(&self.waiting, address).ok_or(Refusal::Busy)?;
         let permit = Arc::clone(&self.checks).acquire_owned();
         let permit = tokio::time::timeout(CHECK_PATIENCE, permit).await;
         drop(waiting);
         permit.ok().and_then(Result::ok).ok_or(Refusal::Busy)
     }
 
-    fn refuse_if_too_often(
-        &self,
-        address: Option<IpAddr>,
-        name: Option<&str>,
-    ) -> Result<(), Refusal> {
-        lock(&self.throttle).wait(address, name).map_or(Ok(()), |left| Err(Refusal::TooOften(left)))
-    }
-
-    fn note_failure(&self, address: Option<IpAddr>, name: Option<&str>) -> Refusal {
-        lock(&self.throttle).note_failure(address, name);
+    fn note_failure(&self, attempt: &Attempt<'_>) -> Refusal {
+        lock(&self.throttle).note_failure(attempt, Instant::now());
         Refusal::Wrong
     }
 
@@ -282,20 +288,15 @@ impl Auth {
     }
 }
 
-/// A place among those who wait.
-struct WaitingGuard<'a>(&'a AtomicUsize);
-
-impl<'a> WaitingGuard<'a> {
-    fn new(n_waiting: &'a AtomicUsize) -> Option<Self> {
-        let fits = |n: usize| (n < MAX_WAITING).then_some(n + 1);
-        let taken = n_waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits);
-        taken.is_ok().then_some(WaitingGuard(n_waiting))
-    }
+fn visitor(name: &str, hash: &Arc<str>) -> Visitor {
+    Visitor { name: Arc::from(name), way: Way::Password { hash: Arc::clone(hash) } }
 }
 
-impl Drop for WaitingGuard<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+fn bytes_of(address: Option<IpAddr>) -> Vec<u8> {
+    match address {
+        None => Vec::new(),
+        Some(IpAddr::V4(v4)) => v4.octets().to_vec(),
+        Some(IpAddr::V6(v6)) => v6.octets().to_vec(),
     }
 }
 
@@ -331,5 +332,4 @@ impl std::fmt::Display for Who {
 }
 
 const MAX_CHECKS: usize = 2;
-const MAX_WAITING: usize = 32;
 const CHECK_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,136 +1,172 @@
-//! Throttle: who has failed to log in too often waits, ever longer. It counts by address and by
-//! name. What is refused meanwhile costs nothing and makes nobody wait longer.
+//! Throttle: an asker who has failed to log in too often waits, ever longer, and learns nothing
+//! meanwhile. What is refused costs nothing and makes nobody wait longer.
+//!
+//! Failures count against the address that they come from, never against the name that they are
+//! aimed at: otherwise whoever guesses at a name locks its owner out. An address that a user has
+//! logged in from counts for that user on its own, whatever else comes from there (the device
+//! cookies of OWASP, with the address in place of the cookie). A name at which many have guessed
+//! only leaves less to addresses that fail. SECURITY.md has the table of states.
+
+mod failures;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Failed logins, by address and by name.
-#[derive(Debug, Default)]
+use crate::auth::sessions::Print;
+use crate::auth::throttle::failures::{FREE, Failures, HALF_LIFE};
+
+/// Failed logins. Its memory is bounded, and nothing in it can be pushed out by making names up.
+#[derive(Debug)]
 pub struct Throttle {
     addresses: HashMap<IpAddr, Failures>,
-    names: HashMap<String, Failures>,
-    /// Where somebody has logged in from: guessing from elsewhere locks nobody out there.
-    known: HashMap<(String, IpAddr), Instant>,
+    /// Where users have logged in from.
+    known: HashMap<(String, IpAddr), Known>,
+    /// Of addresses that stand for many clients, by name.
+    shared: Vec<Option<Failures>>,
+    /// Guesses from everywhere, by name.
+    names: Vec<Option<Failures>>,
+    hasher: RandomState,
+}
+
+/// An attempt to log in.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Where it comes from; none for an address that stands for many clients.
+    pub address: Option<IpAddr>,
+    /// The name that is claimed.
+    pub name: &'a str,
+    /// A keyed hash of what is shown.
+    pub print: Print,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Failures {
-    n_failures: u32,
-    last: Instant,
+struct Known {
+    proved: Instant,
+    failures: Failures,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Throttle {
+            addresses: HashMap::new(),
+            known: HashMap::new(),
+            shared: vec![None; N_NAMES],
+            names: vec![None; N_NAMES],
+            hasher: RandomState::new(),
+        }
+    }
 }
 
 impl Throttle {
-    /// How long somebody still has to wait before the next attempt. `address` is none for one that
-    /// stands for many clients.
+    /// How long this attempt has to wait; none if it may be looked at.
     #[must_use]
-    pub fn wait(&self, address: Option<IpAddr>, name: Option<&str>) -> Option<Duration> {
-        let now = Instant::now();
-        let by_address = address.and_then(|address| self.addresses.get(&address));
-        let is_known = |name: &str| {
-            address.is_some_and(|address| self.known.contains_key(&(name.to_owned(), address)))
+    pub fn wait(&self, attempt: &Attempt<'_>, now: Instant) -> Option<Duration> {
+        let left = match attempt.address {
+            None => self.slot(&self.shared, attempt.name).map(|failures| {
+                // Short: they may be somebody else's.
+                failures.wait(FREE, LONGEST_OF_SHARED, now)
+            }),
+            Some(address) => match self.known.get(&(attempt.name.to_owned(), address)) {
+                Some(known) => Some(known.failures.wait(FREE, LONGEST, now)),
+                None => self
+                    .addresses
+                    .get(&address)
+                    .map(|failures| failures.wait(self.n_free(attempt.name, now), LONGEST, now)),
+            },
         };
-        let by_name = name.filter(|name| !is_known(name)).and_then(|name| self.names.get(name));
-        let left = |failures: Option<&Failures>, longest| {
-            failures.map(|failures| failures.wait(now, longest)).unwrap_or_default()
-        };
-        let left = left(by_address, LONGEST_OF_ADDRESS).max(left(by_name, LONGEST_OF_NAME));
-        (!left.is_zero()).then_some(left)
+        left.filter(|left| !left.is_zero())
     }
 
-    /// Notes a failure.
-    pub fn note_failure(&mut self, address: Option<IpAddr>, name: Option<&str>) {
-        let now = Instant::now();
-        if let Some(address) = address {
+    /// Notes that what was shown is wrong.
+    pub fn note_failure(&mut self, attempt: &Attempt<'_>, now: Instant) {
+        let index = self.index(attempt.name);
+        let Some(address) = attempt.address else {
+            if let Some(slot) = self.shared.get_mut(index) {
+                slot.get_or_insert_with(|| Failures::new(now)).note(&attempt.print, now);
+            }
+            return;
+        };
+        if let Some(known) = self.known.get_mut(&(attempt.name.to_owned(), address)) {
+            known.failures.note(&attempt.print, now);
+            return;
+        }
+        if !self.addresses.contains_key(&address) {
             make_room(&mut self.addresses, now);
-            Failures::note(self.addresses.entry(address), now);
         }
-        if let Some(name) = name.filter(|name| name.len() <= MAX_NAME_BYTES) {
-            make_room(&mut self.names, now);
-            Failures::note(self.names.entry(name.to_owned()), now);
+        let failures = self.addresses.entry(address).or_insert_with(|| Failures::new(now));
+        let is_new_guess = failures.note(&attempt.print, now);
+        if let Some(slot) = self.names.get_mut(index).filter(|_| is_new_guess) {
+            slot.get_or_insert_with(|| Failures::new(now)).note(&attempt.print, now);
         }
     }
 
-    /// Notes a success.
-    pub fn note_success(&mut self, address: Option<IpAddr>, name: &str) {
-        self.names.remove(name);
-        let Some(address) = address else { return };
-        self.addresses.remove(&address);
-        if self.known.len() >= MAX_ENTRIES
-            && let Some(oldest) = self.known.iter().min_by_key(|(_, seen)| **seen)
-        {
-            let oldest = oldest.0.clone();
+    /// Notes that what was shown is right. It takes no failures away.
+    pub fn note_success(&mut self, attempt: &Attempt<'_>, now: Instant) {
+        let Some(address) = attempt.address else { return };
+        let key = (attempt.name.to_owned(), address);
+        if let Some(known) = self.known.get_mut(&key) {
+            known.proved = now;
+            return;
+        }
+        let of_name = self.known.keys().filter(|(name, _)| name == attempt.name).count();
+        if of_name >= MAX_KNOWN_OF_NAME {
+            self.forget_oldest(|name| name == attempt.name);
+        } else if self.known.len() >= MAX_KNOWN {
+            self.forget_oldest(|_| true);
+        }
+        self.known.insert(key, Known { proved: now, failures: Failures::new(now) });
+    }
+
+    /// How many failures an address has for free; fewer where many guess at the name. Never none, so
+    /// that the owner comes in from a new address.
+    fn n_free(&self, name: &str, now: Instant) -> u32 {
+        let n_guesses = self.slot(&self.names, name).map_or(0, |failures| failures.n_failures(now));
+        if n_guesses >= MANY_GUESSES { FREE_OF_ATTACKED_NAME } else { FREE }
+    }
+
+    /// Names share places where their hashes fall together: a table of names could be filled.
+    fn slot<'a>(&self, slots: &'a [Option<Failures>], name: &str) -> Option<&'a Failures> {
+        slots.get(self.index(name))?.as_ref()
+    }
+
+    fn index(&self, name: &str) -> usize {
+        usize::try_from(self.hasher.hash_one(name) % N_NAMES as u64).unwrap_or_default()
+    }
+
+    fn forget_oldest(&mut self, of: impl Fn(&str) -> bool) {
+        let all = self.known.iter().filter(|((name, _), _)| of(name));
+        let oldest = all.min_by_key(|(_, known)| known.proved).map(|(key, _)| key.clone());
+        if let Some(oldest) = oldest {
             self.known.remove(&oldest);
         }
-        self.known.insert((name.to_owned(), address), Instant::now());
     }
 }
 
-impl Failures {
-    fn note<K>(entry: std::collections::hash_map::Entry<'_, K, Failures>, now: Instant) {
-        let failures = entry.or_insert(Failures { n_failures: 0, last: now });
-        if now - failures.last > FORGET {
-            failures.n_failures = 0;
-        }
-        failures.n_failures += 1;
-        failures.last = now;
-    }
-
-    /// The first few are free, then the time doubles.
-    fn wait(&self, now: Instant, longest: Duration) -> Duration {
-        let Some(over) = self.n_failures.checked_sub(FREE) else { return Duration::ZERO };
-        let delay = Duration::from_secs(1_u64 << over.min(16)).min(longest);
-        (self.last + delay).saturating_duration_since(now)
-    }
-}
-
-fn make_room<K: std::hash::Hash + Eq + Clone>(all: &mut HashMap<K, Failures>, now: Instant) {
-    if all.len() < MAX_ENTRIES {
+/// Those with the fewest failures give way: an attacker is not forgotten for others' mistakes.
+fn make_room<K: Hash + Eq + Clone>(all: &mut HashMap<K, Failures>, now: Instant) {
+    if all.len() < MAX_ADDRESSES {
         return;
     }
-    all.retain(|_, failures| now - failures.last <= FORGET);
-    if all.len() >= MAX_ENTRIES
-        && let Some((oldest, _)) = all.iter().min_by_key(|(_, failures)| failures.last)
+    all.retain(|_, failures| failures.n_failures(now) > 0);
+    if all.len() >= MAX_ADDRESSES
+        && let Some((least, _)) = all.iter().min_by_key(|(_, failures)| failures.n_failures(now))
     {
-        let oldest = oldest.clone();
-        all.remove(&oldest);
+        let least = least.clone();
+        all.remove(&least);
     }
 }
 
-/// Failures without a delay.
-const FREE: u32 = 10;
-const LONGEST_OF_ADDRESS: Duration = Duration::from_secs(300);
-
-/// Short: whoever guesses at a name must not lock its owner out for long.
-const LONGEST_OF_NAME: Duration = Duration::from_secs(15);
-const FORGET: Duration = Duration::from_secs(900);
-const MAX_ENTRIES: usize = 10_000;
-const MAX_NAME_BYTES: usize = 256;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_delay_grows_and_falls_on_nobody_else() {
-        let (one, other) = ("192.0.2.1".parse().ok(), "192.0.2.2".parse().ok());
-        let mut throttle = Throttle::default();
-        throttle.note_success(other, "alice");
-        (1..FREE).for_each(|_| throttle.note_failure(one, Some("alice")));
-        assert_eq!(throttle.wait(one, Some("alice")), None);
-        let waits: Vec<u128> = (0..4)
-            .map(|_| {
-                throttle.note_failure(one, Some("alice"));
-                throttle.wait(one, None).unwrap().as_millis().div_ceil(1000)
-            })
-            .collect();
-        assert_eq!(waits, [1, 2, 4, 8]);
-        assert!(throttle.wait(None, Some("alice")).is_some());
-        assert_eq!(throttle.wait(other, Some("alice")), None, "a known address is let in");
-        assert_eq!(throttle.wait(other, Some("bob")), None);
-        (0..20).for_each(|_| throttle.note_failure(None, Some("bob")));
-        assert!(throttle.wait(None, Some("bob")).unwrap() <= LONGEST_OF_NAME);
-        throttle.note_success(one, "bob");
-        assert_eq!(throttle.wait(one, Some("bob")), None);
-    }
-}
+const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST_OF_SHARED: Duration = Duration::from_secs(15);
+/// From so many guesses on, from anywhere, a name counts as attacked.
+const MANY_GUESSES: u32 = 50;
+const FREE_OF_ATTACKED_NAME: u32 = 3;
+const N_NAMES: usize = 4096;
+const MAX_ADDRESSES: usize = 20_000;
+const MAX_KNOWN: usize = 20_000;
+const MAX_KNOWN_OF_NAME: usize = 64;
+const _: () = assert!(HALF_LIFE.as_secs() > LONGEST.as_secs());

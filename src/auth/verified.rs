@@ -1,5 +1,6 @@
 //! Verified: credentials that were right a short while ago, by keyed hash, so that a program which
-//! sends them with every request does not cost a slow check each time.
+//! sends them with every request does not cost a slow check each time. The hash includes the address
+//! that showed them: elsewhere they are as unknown as any.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,8 +23,15 @@ impl Verified {
         self.all.get(print).is_some_and(is_fresh)
     }
 
-    /// Notes that these were right.
+    /// Notes that these were right. One user, who may come from many addresses, does not take the
+    /// places of all.
     pub fn add(&mut self, print: Print, hash: &Arc<str>) {
+        let own = self.all.iter().filter(|(_, (checked, _))| checked == hash);
+        if own.clone().count() >= MAX_OF_USER
+            && let Some(oldest) = own.min_by_key(|(_, (_, at))| *at).map(|(print, _)| *print)
+        {
+            self.all.remove(&oldest);
+        }
         if self.all.len() >= MAX_ENTRIES {
             self.all.retain(|_, (_, at)| at.elapsed() < REMEMBERED);
         }
@@ -40,3 +48,4 @@ impl Verified {
 
 const REMEMBERED: Duration = Duration::from_secs(300);
 const MAX_ENTRIES: usize = 1024;
+const MAX_OF_USER: usize = 64;

@@ -8,7 +8,7 @@ use rocket::mtls::Certificate;
 use rocket::outcome::Outcome;
 use rocket::request::Request;
 
-use crate::auth::{Refusal, Visitor, Way, Who};
+use crate::auth::{Refusal, Visitor, Way, Who, tokens};
 use crate::http::host::{Client, holds};
 use crate::http::problem::Problem;
 use crate::http::site::Site;
@@ -22,18 +22,22 @@ pub async fn identify(request: &Request<'_>, site: &Site, client: &Client) -> Re
     if !policy.asks {
         return Ok(Who::Anyone);
     }
+    let named = by_header(request, site, client)?;
     let mut shown = request.headers().get("authorization");
-    if let Some(credentials) = shown.next() {
-        if shown.next().is_some() {
-            let detail = "there are two `Authorization` headers; expected one";
-            return Err(Problem::new(Status::BadRequest, detail));
+    let credentials = shown.next();
+    if shown.next().is_some() {
+        let detail = "there are two `Authorization` headers; expected one";
+        return Err(Problem::new(Status::BadRequest, detail));
+    }
+    match (named, credentials) {
+        // What a proxy has asked for itself says nothing to us; a token of ours does.
+        (Some(visitor), credentials) if !credentials.is_some_and(is_token) => {
+            return Ok(Who::User(visitor));
         }
-        return by_credentials(credentials, site, client).await;
+        (_, Some(credentials)) => return by_credentials(credentials, site, client).await,
+        (_, None) => {}
     }
-    if let Some(visitor) = by_header(request, site, client)? {
-        return Ok(Who::User(visitor));
-    }
-    if let Some(who) = session_secret(request).and_then(|secret| site.auth.session(secret)) {
+    if let Some(who) = session_secrets(request).find_map(|secret| site.auth.session(secret)) {
         return Ok(who);
     }
     if let Some(visitor) = by_certificate(request).await {
@@ -42,18 +46,33 @@ pub async fn identify(request: &Request<'_>, site: &Site, client: &Client) -> Re
     Err(Problem::unauthorized("this server has to know who asks"))
 }
 
-/// The secret of a login, if the browser sends one.
-pub fn session_secret<'r>(request: &'r Request<'_>) -> Option<&'r str> {
+/// The secrets of logins that the browser sends. SECURITY: another site below the same domain, or
+/// another program on the same host, can put a cookie of this name in front of ours.
+pub fn session_secrets<'r>(request: &'r Request<'_>) -> impl Iterator<Item = &'r str> {
     let cookies = request.headers().get("cookie").flat_map(|cookies| cookies.split(';'));
     let pairs = cookies.filter_map(|cookie| cookie.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == SESSION_COOKIE).map(|(_, secret)| secret).next()
+    pairs
+        .filter(|(name, _)| *name == SESSION_COOKIE)
+        .map(|(_, secret)| secret)
+        .take(MAX_SESSION_COOKIES)
+}
+
+fn scheme_and_rest(shown: &str) -> (&str, &str) {
+    let (scheme, rest) = shown.trim().split_once(' ').unwrap_or((shown.trim(), ""));
+    (scheme, rest.trim())
+}
+
+/// Whether this is a token of ours; a proxy may pass on one of its own (a JWT).
+fn is_token(shown: &str) -> bool {
+    let (scheme, text) = scheme_and_rest(shown);
+    scheme.eq_ignore_ascii_case("bearer") && tokens::id_of(text).is_some()
 }
 
 async fn by_credentials(shown: &str, site: &Site, client: &Client) -> Result<Who, Problem> {
-    let (scheme, credentials) = shown.trim().split_once(' ').unwrap_or((shown.trim(), ""));
-    let (address, credentials) = (client.limited_address(), credentials.trim());
+    let (scheme, credentials) = scheme_and_rest(shown);
+    let address = client.limited_address();
     let who = match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => site.auth.check_token(credentials, address),
+        "bearer" => site.auth.check_token(credentials),
         "basic" => {
             let decoded = STANDARD.decode(credentials).ok().and_then(|b| String::from_utf8(b).ok());
             let Some((name, password)) = decoded.as_deref().and_then(|text| text.split_once(':'))
@@ -78,6 +97,7 @@ async fn by_credentials(shown: &str, site: &Site, client: &Client) -> Result<Who
 pub fn of_refusal(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::Wrong => Problem::unauthorized("the name, password or token is not right"),
+        Refusal::Expired => Problem::unauthorized("the token has expired; expected a newer one"),
         Refusal::TooOften(left) => {
             let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
             let detail = format!("too many failed attempts; try again in {seconds} s");
@@ -107,15 +127,15 @@ fn by_header(
     if !is_believed {
         return Ok(None);
     }
-    let mut names = request.headers().get(&login.user);
-    let Some(name) = names.next().map(str::trim).filter(|name| !name.is_empty()) else {
-        return Ok(None);
-    };
     // A proxy that adds its header beside the client's instead of in its place.
-    if names.next().is_some() {
-        let detail = format!("there are two `{}` headers; expected the proxy's alone", login.user);
-        return Err(Problem::new(Status::BadRequest, detail));
+    for header in [&login.user, &login.groups] {
+        if request.headers().get(header).nth(1).is_some() {
+            let detail = format!("there are two `{header}` headers; expected the proxy's alone");
+            return Err(Problem::new(Status::BadRequest, detail));
+        }
     }
+    let name = request.headers().get_one(&login.user).map(str::trim);
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
     let groups = request.headers().get(&login.groups).flat_map(|value| value.split(','));
     let groups = groups.map(str::trim).filter(|group| !group.is_empty()).map(str::to_owned);
     let way = Way::Header { groups: groups.collect() };
@@ -130,3 +150,6 @@ async fn by_certificate(request: &Request<'_>) -> Option<Visitor> {
     let name = certificate.subject().common_name()?.trim();
     (!name.is_empty()).then(|| Visitor { name: name.into(), way: Way::Certificate })
 }
+
+/// As many as browsers keep of one domain, about.
+const MAX_SESSION_COOKIES: usize = 200;

@@ -1,6 +1,7 @@
 //! Login: the page on which people say who they are, and what becomes of it. Every way between the
 //! pages is relative, so that it works under any path that a proxy puts before it.
 
+use percent_encoding::percent_decode_str;
 use rocket::form::{Form, FromForm};
 use rocket::http::{ContentType, Header, Status};
 use rocket::outcome::Outcome;
@@ -30,7 +31,8 @@ pub struct Typed {
 pub struct OwnForm {
     client: Client,
     is_secure: bool,
-    secret: Option<String>,
+    /// Of the logins that the browser has already.
+    secrets: Vec<String>,
 }
 
 /// The page, or the way on.
@@ -110,9 +112,7 @@ pub async fn log_in(
     let known = site.auth.check_password(&name, &password, address).await;
     match known.and_then(|visitor| site.auth.log_in(&visitor)) {
         Ok(secret) => {
-            if let Some(old) = form.secret {
-                site.auth.log_out(&old);
-            }
+            form.secrets.iter().for_each(|old| site.auth.log_out(old));
             let seconds = site.auth.policy().session_lifetime.as_secs();
             let cookie = cookie(&secret, seconds, form.is_secure);
             Ok(Step::Away { to: format!("./{next}"), cookie: Some(cookie) })
@@ -128,9 +128,7 @@ pub async fn log_in(
 #[must_use]
 #[post("/logout")]
 pub fn log_out(form: OwnForm, site: &State<Site>) -> Step {
-    if let Some(secret) = form.secret {
-        site.auth.log_out(&secret);
-    }
+    form.secrets.iter().for_each(|secret| site.auth.log_out(secret));
     let cookie = cookie("", 0, form.is_secure);
     Step::Away { to: "./login".to_owned(), cookie: Some(cookie) }
 }
@@ -140,7 +138,7 @@ fn refused(refusal: &Refusal, next: String) -> Step {
     let status = if *refusal == Refusal::Wrong { Status::Forbidden } else { problem.status() };
     let said = match refusal {
         Refusal::Wrong => "The name or the password is not right.".to_owned(),
-        Refusal::TooOften(_) | Refusal::Busy | Refusal::Failed => {
+        Refusal::Expired | Refusal::TooOften(_) | Refusal::Busy | Refusal::Failed => {
             format!("Not now: {}.", problem.detail())
         }
     };
@@ -159,8 +157,10 @@ fn cookie(secret: &str, seconds: u64, is_secure: bool) -> String {
 fn checked(next: &str) -> String {
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '"' | '<' | '>' | '\'');
     let path = next.split(['?', '#']).next().unwrap_or_default();
+    // To a browser `%2e` is a dot in a path, and to some proxies `%2f` is a slash.
+    let path = percent_decode_str(path).decode_utf8_lossy();
     let is_ours = path.is_empty() || path == "logs" || path.starts_with("logs/");
-    let has_odd_part = path.split('/').any(|part| part == "." || part == "..");
+    let has_odd_part = path.split(['/', '\\']).any(|part| part == "." || part == "..");
     let is_fine = next.len() <= MAX_NEXT_BYTES && next.chars().all(is_plain);
     if is_fine && is_ours && !has_odd_part && !path.contains("//") {
         next.to_owned()
@@ -207,7 +207,7 @@ impl<'r> FromRequest<'r> for OwnForm {
         Outcome::Success(OwnForm {
             client: Client::of(request, &site.network),
             is_secure: visited.is_secure,
-            secret: identity::session_secret(request).map(str::to_owned),
+            secrets: identity::session_secrets(request).map(str::to_owned).collect(),
         })
     }
 }
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn the_way_on_leads_to_our_own_pages_alone() {
-        for next in ["", "logs", "logs/a/b.log?tail=5&grep=a%20b", "?x=1", "logs/%2e%2e/x"] {
+        for next in ["", "logs", "logs/a/b.log?tail=5&grep=a%20b", "?x=1", "logs/a%2e%2eb/x"] {
             assert_eq!(checked(next), next);
         }
         for next in [
@@ -283,6 +283,12 @@ mod tests {
             "javascript:alert(1)",
             "/logs/a",
             "logs/../../evil",
+            "logs/%2e%2e/x",
+            "logs/.%2E/x",
+            "logs/%2E%2e?x",
+            "logs/..%2f..%2fevil",
+            "logs/%2e%2e%5cevil",
+            "logs/%2fevil.example",
             "logs//evil.example",
             "\\\\evil.example",
             "logs\r\nSet-Cookie: a=b",

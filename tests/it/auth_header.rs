@@ -1,6 +1,6 @@
 //! Users whom a proxy names, and addresses that proxies tell.
 
-use super::house::House;
+use super::house::{House, PASSWORD, basic};
 use super::support::{Request, TestServer, wait_until};
 
 const HEADER_LOGIN: &str = "
@@ -48,6 +48,55 @@ fn the_proxy_says_who_comes_and_in_which_groups() {
     // Without users there is no page to log in on.
     let browser = Request::get("/").accept("text/html");
     assert_eq!(server.get(browser).status, 401);
+}
+
+#[test]
+fn groups_that_the_client_has_added_are_refused() {
+    let house = house(HEADER_LOGIN);
+    let server = house.start();
+    let as_alice = Request::get("/").header("Remote-User", "alice");
+    for (first, second) in [("dev", "ops"), ("ops", "dev"), ("dev", ""), ("", "ops")] {
+        let twice = as_alice.clone().header("Remote-Groups", first);
+        let answer = server.get(twice.header("remote-groups", second));
+        assert_eq!(answer.status, 400, "{first}, {second}");
+        assert!(answer.text().contains("two `Remote-Groups`"), "{}", answer.text());
+    }
+    // An empty name in front does not make the second one count, nor unseen.
+    let twice = Request::get("/").header("Remote-User", "").header("Remote-User", "alice");
+    assert_eq!(server.get(twice).status, 400);
+}
+
+#[test]
+fn what_the_proxy_was_shown_itself_is_not_ours_to_check() {
+    let house = house(HEADER_LOGIN);
+    house.user("carol", &[]);
+    let token = house.token(&["--name", "ci", "--sources", "ops.log"]);
+    let server = house.start();
+    let as_alice = Request::get("/").header("Remote-User", "alice");
+    for shown in [
+        basic("alice", "the proxy's own password"),
+        basic("carol", PASSWORD),
+        "Negotiate YII".to_owned(),
+        "Digest username=\"alice\"".to_owned(),
+        "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln".to_owned(),
+    ] {
+        let (status, text) = list(&server, as_alice.clone().header("Authorization", &shown));
+        assert!(status == 200 && text.contains("app.log"), "{shown}: {status} {text}");
+    }
+    // Whoever shows it often is not held up either.
+    let wrong = as_alice.clone().header("Authorization", &basic("alice", "wrong"));
+    assert!((0..30).all(|_| server.get(wrong.clone()).status == 200));
+    // A token of ours keeps its own rights, and a wrong one is wrong.
+    let (status, text) =
+        list(&server, as_alice.clone().header("Authorization", &format!("Bearer {token}")));
+    assert!(status == 200 && text.contains("ops.log") && !text.contains("app.log"), "{text}");
+    let bad = as_alice.clone().header("Authorization", &format!("Bearer {token}x"));
+    assert_eq!(server.get(bad).status, 401);
+    // Without the proxy's word, and from anybody else, it is checked as ever.
+    let basic_alone = Request::get("/").header("Authorization", &basic("carol", "wrong"));
+    assert_eq!(server.get(basic_alone).status, 401);
+    let elsewhere = wrong.bound_to("127.0.0.7");
+    assert_eq!(server.get(elsewhere).status, 401);
 }
 
 #[test]

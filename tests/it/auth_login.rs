@@ -81,6 +81,9 @@ fn nobody_is_led_elsewhere_after_a_login() {
         "%5C%5Cevil.example",
         "javascript:alert(1)",
         "logs/..%2F..%2Fevil",
+        "logs/%252e%252e/evil",
+        "logs/.%252E/%252e./evil",
+        "logs/%252e%252e%252fevil",
         "logs%0d%0aSet-Cookie:%20a=b",
         "%22%3E%3Cscript%3Ealert(1)%3C/script%3E",
     ] {
@@ -142,6 +145,43 @@ fn a_login_ends_when_it_is_told_to_and_with_its_password() {
     for odd in ["tailcast_session=", "tailcast_session", "tailcast_session=x; tailcast_session=y"] {
         assert_eq!(server.get(with_cookie("/api/sources", odd)).status, 401, "{odd}");
     }
+}
+
+#[test]
+fn a_cookie_that_another_site_has_put_in_front_shuts_nobody_out() {
+    let house = house();
+    let server = house.start();
+    let own = cookie_of(&log_in(&server, ""));
+    let tossed = |n: usize| "tailcast_session=tossed; ".repeat(n);
+    for cookies in [
+        format!("tailcast_session=tossed; {own}"),
+        format!("{own}; tailcast_session=tossed"),
+        format!("tailcast_session=; other=1; {own}"),
+        format!("{}{own}", tossed(50)),
+    ] {
+        assert_eq!(server.get(with_cookie("/api/sources", &cookies)).status, 200, "{cookies}");
+    }
+    let two = with_cookie("/api/sources", "tailcast_session=tossed").header("Cookie", &own);
+    assert_eq!(server.get(two).status, 200);
+    // However many there are, they are looked at in no time, and end with the login.
+    let many = server.get(with_cookie("/api/sources", &tossed(1000)));
+    assert_eq!(many.status, 401);
+    let both = format!("tailcast_session=tossed; {own}");
+    server.get(Request::form("/logout", &[]).header("Cookie", &both));
+    assert_eq!(server.get(with_cookie("/api/sources", &own)).status, 401);
+}
+
+#[test]
+fn the_form_keeps_the_fragment_of_a_shared_link() {
+    let house = house();
+    let server = house.start();
+    // Browsers send no fragment. A form without an action goes to the page's URL with its fragment,
+    // and a redirection that names none keeps that (`tests/browser/login.test.js` sees it).
+    let page = server.get(Request::get("/login?next=logs/app.log").accept(HTML)).text();
+    assert!(page.contains("<form method=\"post\" >"), "{page}");
+    let fields = ["name=alice", "password=correct+horse", "next=logs/app.log"];
+    let answer = server.get(Request::form("/login?next=logs/other.log", &fields));
+    assert_eq!((answer.status, answer.header("location")), (303, Some("./logs/app.log")));
 }
 
 #[test]

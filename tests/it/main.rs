@@ -23,6 +23,7 @@
 mod architecture;
 mod auth_basic;
 mod auth_certificate;
+mod auth_guessing;
 mod auth_header;
 mod auth_login;
 mod auth_socket;
@@ -58,6 +59,7 @@ mod proxies;
 mod query;
 mod redaction;
 mod release;
+mod released;
 mod resume;
 mod resume_rotated;
 mod rotation;
