@@ -27,6 +27,7 @@ pub fn report(config: &Config) -> anyhow::Result<String> {
     let context = FileContext {
         feeds,
         hub: WatchHub::new(metrics),
+        disks: Arc::default(),
         zone: Arc::new(Zone::system()),
         shared: Arc::default(),
         redactors: Redactors::default(),

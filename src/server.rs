@@ -17,6 +17,7 @@ use crate::auth::reload::ReadConfig;
 use crate::catalog::Catalog;
 use crate::catalog::pattern::SourcePattern;
 use crate::config::{Config, RedactSpec};
+use crate::disk::Disks;
 use crate::feed::FeedContext;
 use crate::file::files::SharedFiles;
 use crate::file::watch_hub::WatchHub;
@@ -182,6 +183,7 @@ impl Parts {
         let metrics = Arc::new(Metrics::new().map_err(|error| start_error(&error))?);
         metrics.count_panics();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let disks = Arc::<Disks>::default();
         let hub = WatchHub::new(Arc::clone(&metrics));
         // On a thread of its own: looking at a file on a stalled disk holds up the hints only.
         let (runtime, hub_run) = (Handle::current(), Arc::clone(&hub).run(stop.clone()));
@@ -196,6 +198,7 @@ impl Parts {
         let context = FileContext {
             feeds,
             hub: Arc::clone(&hub),
+            disks: Arc::clone(&disks),
             zone: Arc::clone(&zone),
             shared: Arc::new(SharedFiles::with_reserve()),
             redactors: redactors(config),

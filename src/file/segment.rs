@@ -38,6 +38,12 @@ impl FileId {
         FileId { device: metadata.dev(), inode: metadata.ino() }
     }
 
+    /// The device.
+    #[must_use]
+    pub fn device(self) -> u64 {
+        self.device
+    }
+
     /// What stands for it in a cursor.
     #[must_use]
     pub fn hash(self) -> u32 {

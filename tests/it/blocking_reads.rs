@@ -1,0 +1,130 @@
+//! What blocks on a disk: no reader, source, folder or disk takes what the others need, and no read
+//! outlives its client.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::scene::TAG;
+use crate::steady_writer::{append, line, lines};
+use crate::support::{
+    LogFolder, Options, Request, Socket, StallingDisk, TestServer, Viewer, pause, wait_until,
+};
+
+#[test]
+fn readers_that_have_stopped_do_not_lock_a_log_for_others() {
+    let (_folder, log) = LogFolder::with_log("app.log");
+    write_log(log.path(), 33_000_000);
+    let server = TestServer::serving(log.path());
+    let ask = Request::get("/logs/app.log?tail=all").receive_buffer(4096);
+    let _stopped: Vec<Viewer> = (0..20).map(|_| server.follow(ask.clone())).collect();
+    wait_until_nothing_moves(&server);
+    assert_answers_at_once(&server, "/logs/app.log?tail=10&follow=false");
+}
+
+#[test]
+fn sockets_that_pause_do_not_lock_a_log_for_others() {
+    let (_folder, log) = LogFolder::with_log("app.log");
+    write_log(log.path(), 33_000_000);
+    let server = TestServer::serving(log.path());
+    let mut paused: Vec<Socket> = (0..20)
+        .map(|_| {
+            let mut socket = Socket::open(&server, "/logs/app.log?tail=all");
+            socket.command(r#"{"cmd":"pause"}"#);
+            socket
+        })
+        .collect();
+    wait_until_nothing_moves(&server);
+    assert_answers_at_once(&server, "/logs/app.log?tail=10&follow=false");
+    let begun = Instant::now();
+    let answer = paused[0].command(r#"{"cmd":"seek","tail":3}"#);
+    assert!(answer.get("error").is_none(), "{answer}");
+    assert!(begun.elapsed() < PROMPT, "a seek took {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_silent_disk_with_many_logs_and_viewers_leaves_threads_to_a_healthy_one() {
+    let disk = StallingDisk::new();
+    for number in 0..45 {
+        append(&disk.behind(&format!("stalled{number}.log")), &lines(TAG, 0..10));
+    }
+    let folder = LogFolder::new();
+    append(&folder.join("app.log"), &lines(TAG, 0..10));
+    let server = Options::serving([disk.path(), folder.path()]).start();
+    let (on_disk, healthy) = (sources_like(&server, "stalled"), sources_like(&server, "app.log"));
+    let ask = Request::ndjson(&format!("/logs/{}?tail=all", healthy[0]));
+    let mut quick = server.follow(ask.clone());
+    quick.wait_for_lines(10);
+
+    let stall = disk.stall();
+    let _waiting: Vec<TcpStream> = (0..700)
+        .map(|number| {
+            let name = &on_disk[number % on_disk.len()];
+            let mut socket = TcpStream::connect(server.address()).unwrap();
+            let request = format!("GET /logs/{name}?tail=all HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            socket.write_all(request.as_bytes()).unwrap();
+            socket
+        })
+        .collect();
+    let _glob = {
+        let mut socket = TcpStream::connect(server.address()).unwrap();
+        socket.write_all(b"GET /logs/** HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        socket
+    };
+    disk.wait_for_waiting();
+    // Each of them has its live end open, or waits for it.
+    wait_until("all have asked", || server.metric("tailcast_feeds") >= 46.0);
+    for number in 10..60 {
+        let begun = Instant::now();
+        append(&folder.join("app.log"), &lines(TAG, number..number + 1));
+        quick.wait_for_line(&line(TAG, number));
+        assert!(begun.elapsed() < PROMPT, "a line took {:?}", begun.elapsed());
+    }
+    for _ in 0..5 {
+        let begun = Instant::now();
+        server.follow(ask.clone()).wait_for_lines(60);
+        assert!(begun.elapsed() < PROMPT, "a new reader waited {:?}", begun.elapsed());
+    }
+    let n_threads = server.status_field("Threads");
+    assert!(n_threads < 80, "{n_threads} threads");
+    drop(stall);
+}
+
+/// A client has not got what it asked for when it took longer than this. Far less than what the
+/// faults behind these tests took, and far more than a busy machine needs.
+const PROMPT: Duration = Duration::from_secs(3);
+
+/// Writes a log of about so many bytes.
+fn write_log(path: &Path, n_bytes: usize) {
+    let n_lines = n_bytes / (line(TAG, 0).len() + 1);
+    append(path, &lines(TAG, 0..n_lines));
+}
+
+/// Waits until the server hands nothing more to anybody.
+#[track_caller]
+fn wait_until_nothing_moves(server: &TestServer) {
+    let mut before = -1.0;
+    wait_until("nothing moves", || {
+        pause(Duration::from_millis(500));
+        let now = server.metric("tailcast_bytes_read_total");
+        std::mem::replace(&mut before, now) == now
+    });
+}
+
+#[track_caller]
+fn assert_answers_at_once(server: &TestServer, path: &str) {
+    let begun = Instant::now();
+    let answer = server.get(path);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.lines().len(), 10, "{answer:?}");
+    assert!(begun.elapsed() < PROMPT, "{path} took {:?}", begun.elapsed());
+}
+
+/// The names of the sources in which this text occurs.
+fn sources_like(server: &TestServer, text: &str) -> Vec<String> {
+    let listed = server.get("/api/sources").json();
+    let names = listed["sources"].as_array().unwrap().iter();
+    let names = names.filter_map(|one| one["name"].as_str()).filter(|name| name.contains(text));
+    names.map(str::to_owned).collect()
+}
