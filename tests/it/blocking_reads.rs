@@ -91,6 +91,37 @@ fn a_silent_disk_with_many_logs_and_viewers_leaves_threads_to_a_healthy_one() {
     drop(stall);
 }
 
+#[test]
+fn logs_without_a_file_cost_next_to_nothing_in_a_full_folder() {
+    let folder = LogFolder::new();
+    for number in 0..10_000 {
+        folder.write(&format!("other-{number}.txt"), "");
+    }
+    let paths: Vec<_> = (0..60).map(|number| folder.join(&format!("app{number}.log"))).collect();
+    for path in &paths {
+        append(path, "one\n");
+    }
+    let server = Options::serving(&paths).start();
+    let mut viewers: Vec<Viewer> =
+        (0..60).map(|number| server.follow(&*format!("/logs/app{number}.log"))).collect();
+    viewers.iter_mut().for_each(|viewer| drop(viewer.wait_for_lines(1)));
+    paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    // While a rotator may be at work each log is looked for often; that ends.
+    let share = |server: &TestServer, seconds: u64| {
+        let before = server.cpu_seconds();
+        pause(Duration::from_secs(seconds));
+        (server.cpu_seconds() - before) / seconds as f64
+    };
+    let at_first = share(&server, 5);
+    let then = share(&server, 4);
+    eprintln!("{:.1} % of a core for 5 s, {:.1} % then", at_first * 100.0, then * 100.0);
+    assert!(at_first < 0.6, "{:.0} % of a core at first", at_first * 100.0);
+    assert!(then < 0.2, "{:.0} % of a core", then * 100.0);
+    // They are found as ever.
+    append(&paths[7], "two\n");
+    viewers[7].wait_for_line("two");
+}
+
 /// A client has not got what it asked for when it took longer than this. Far less than what the
 /// faults behind these tests took, and far more than a busy machine needs.
 const PROMPT: Duration = Duration::from_secs(3);
