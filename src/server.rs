@@ -26,6 +26,7 @@ use crate::http;
 use crate::http::access::Shelf;
 use crate::http::admission::{Admission, ConnectionRate};
 use crate::http::connections::Connections;
+use crate::http::departures::Departures;
 use crate::http::site::{DegradedCheck, Site};
 use crate::line::Zone;
 use crate::listener;
@@ -76,6 +77,11 @@ pub async fn serve(
                 tracing::warn!(%error, "a client that falls silent is noticed late");
             }
             tasks.spawn(close_silent(address.port(), Arc::clone(&site.connections), stop.clone()));
+            tasks.spawn(notice_departures(
+                address.port(),
+                Arc::clone(&site.departures),
+                stop.clone(),
+            ));
             ready(address, n_sources);
         })
     });
@@ -103,6 +109,39 @@ pub async fn serve(
     tokio::select! {
         () = goodbye => Ok(()),
         _ = signals.next() => Err(ServeError::Impatience),
+    }
+}
+
+/// Tells whose client has left while its answer is looked for, until it is cancelled.
+async fn notice_departures(port: u16, departures: Arc<Departures>, cancel: CancellationToken) {
+    let mut accepted = match Accepted::new(port) {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            tracing::warn!(%error, "it is noticed late that a client has left");
+            return;
+        }
+    };
+    while let Some(peers) = cancel.run_until_cancelled(departures.watched()).await {
+        let look = tokio::task::spawn_blocking(move || {
+            let gone = accepted.gone(&peers);
+            (accepted, gone)
+        });
+        match look.await {
+            Ok((back, gone)) => {
+                accepted = back;
+                match gone {
+                    Ok(gone) => departures.note(&gone),
+                    Err(error) => tracing::warn!(%error, "the connections could not be looked at"),
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "it is noticed late that a client has left");
+                return;
+            }
+        }
+        if cancel.run_until_cancelled(tokio::time::sleep(DEPARTURES_PAUSE)).await.is_none() {
+            return;
+        }
     }
 }
 
@@ -231,6 +270,7 @@ impl Parts {
             heartbeat: config.heartbeat,
             stall_limit: config.stall_limit,
             closing: CancellationToken::new(),
+            departures: Arc::default(),
             statuses: Arc::default(),
         };
         Ok(Parts { site, hub, tasks, stop })
@@ -337,4 +377,6 @@ fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
 const GOODBYE: Duration = Duration::from_millis(1500);
 /// Between looks at the connections.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// Between looks whether clients are still there whose answer is looked for.
+const DEPARTURES_PAUSE: Duration = Duration::from_millis(150);
 const STOP: Duration = Duration::from_millis(400);

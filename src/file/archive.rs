@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
+use crate::disk::stop_if_abandoned;
 use crate::file::gzip::{GzipIndex, GzipReader};
 use crate::file::rotation::Compression;
 
@@ -114,6 +115,7 @@ impl ArchiveReader {
             if wanted == 0 {
                 return Ok(true);
             }
+            stop_if_abandoned()?;
             if self.read_full(scratch.get_mut(..wanted).unwrap_or_default())? == 0 {
                 return Ok(false);
             }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::chunk::Place;
 use crate::cursor::Cursor;
-use crate::disk::{CallLost, DiskAccess, Lane};
+use crate::disk::{Call, CallLost, DiskAccess, Lane};
 use crate::feed::FeedGuard;
 use crate::filter::Filter;
 use crate::history::{History, ReadError, Rest, Step};
@@ -72,13 +73,21 @@ pub fn step(
     };
     if pause.is_zero() {
         let reading = disk.call(Lane::Read, read);
-        return async move { Moved { track, cause: cause_of_step(reading.await) } }.boxed();
+        return async move { step_of(track, reading).await }.boxed();
     }
     async move {
         sleep(pause).await;
-        Moved { track, cause: cause_of_step(disk.call(Lane::Read, read).await) }
+        step_of(track, disk.call(Lane::Read, read)).await
     }
     .boxed()
+}
+
+/// What a read has brought, once the others had their turn: what is read may have to be filtered for
+/// long without anything that passes, and blocks are read faster than that.
+async fn step_of(track: usize, reading: Call<Read>) -> Moved {
+    let read = reading.await;
+    yield_now().await;
+    Moved { track, cause: cause_of_step(read) }
 }
 
 /// The next step, once the live end has changed (or after a while: it may have ended).

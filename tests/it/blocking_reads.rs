@@ -1,7 +1,7 @@
 //! What blocks on a disk: no reader, source, folder or disk takes what the others need, and no read
 //! outlives its client.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -104,7 +104,9 @@ fn logs_without_a_file_cost_next_to_nothing_in_a_full_folder() {
     let server = Options::serving(&paths).start();
     let mut viewers: Vec<Viewer> =
         (0..60).map(|number| server.follow(&*format!("/logs/app{number}.log"))).collect();
-    viewers.iter_mut().for_each(|viewer| drop(viewer.wait_for_lines(1)));
+    for viewer in &mut viewers {
+        viewer.wait_for_lines(1);
+    }
     paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
     // While a rotator may be at work each log is looked for often; that ends.
     let share = |server: &TestServer, seconds: u64| {
@@ -120,6 +122,84 @@ fn logs_without_a_file_cost_next_to_nothing_in_a_full_folder() {
     // They are found as ever.
     append(&paths[7], "two\n");
     viewers[7].wait_for_line("two");
+}
+
+#[test]
+fn searches_end_with_their_clients() {
+    let (folder, log) = LogFolder::with_log("app.log");
+    write_log(log.path(), 60_000_000);
+    let packed = std::process::Command::new("gzip").arg("-k").arg(log.path()).status().unwrap();
+    assert!(packed.success());
+    std::fs::rename(folder.join("app.log.gz"), folder.join("app.log.1.gz")).unwrap();
+    let server = TestServer::serving(log.path());
+    let mut viewer = server.follow(Request::ndjson("/logs/app.log?tail=1&follow=false"));
+    viewer.wait_for_end();
+    let cursor = viewer.last_cursor().unwrap().to_owned();
+    // A debug build takes long to filter a block: fewer have it done on the server's own workers.
+    for (n_clients, query) in [
+        (100, &*format!("before={cursor}&grep=rare&tail=5")),
+        (100, "grep=rare&tail=5"),
+        (20, "grep=rare&tail=all"),
+        (20, "since=2020-01-01&grep=rare"),
+        (20, "grep=rare&tail=all&follow=false&format=sse"),
+    ] {
+        let request = format!("GET /logs/app.log?{query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let asked: Vec<TcpStream> = (0..n_clients)
+            .map(|_| {
+                let mut socket = TcpStream::connect(server.address()).unwrap();
+                socket.write_all(request.as_bytes()).unwrap();
+                socket
+            })
+            .collect();
+        let before = server.cpu_seconds();
+        wait_until("they are at it", || server.cpu_seconds() - before > 0.5);
+        assert_eq!(server.get("/healthz").status, 200);
+        drop(asked);
+        let left = Instant::now();
+        wait_until("nobody's work is done", || {
+            let before = server.cpu_seconds();
+            pause(Duration::from_millis(200));
+            server.cpu_seconds() - before < 0.05
+        });
+        let took = left.elapsed();
+        eprintln!("{query}: went on for {took:?}");
+        assert!(took < PROMPT, "{query}: went on for {took:?} for nobody");
+        assert_answers_at_once(&server, "/logs/app.log?tail=10&follow=false");
+    }
+}
+
+#[test]
+fn who_asks_for_a_page_counts_as_a_viewer() {
+    let (_folder, log) = LogFolder::with_log("app.log");
+    write_log(log.path(), 60_000_000);
+    let config = "[default.tailcast]\nmax_viewers = 2\n";
+    let server = Options::serving([log.path()]).config(config).start();
+    let mut viewer = server.follow(Request::ndjson("/logs/app.log?tail=1&follow=false"));
+    viewer.wait_for_end();
+    let cursor = viewer.last_cursor().unwrap().to_owned();
+    drop(viewer);
+    let page = format!("/logs/app.log?before={cursor}&grep=rare&tail=5");
+    let request = format!("GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let asked: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let mut socket = TcpStream::connect(server.address()).unwrap();
+            socket.write_all(request.as_bytes()).unwrap();
+            socket
+        })
+        .collect();
+    let answers: Vec<String> = asked
+        .into_iter()
+        .map(|mut socket| {
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).unwrap();
+            answer
+        })
+        .collect();
+    let refused = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 503 "));
+    let refused: Vec<_> = refused.collect();
+    assert!(refused[0].contains("2 places for viewers are taken"), "{refused:?}");
+    assert!(answers.iter().any(|answer| answer.starts_with("HTTP/1.1 200 ")), "{answers:?}");
+    wait_until("they are free again", || server.get("/logs/app.log?follow=false").status == 200);
 }
 
 /// A client has not got what it asked for when it took longer than this. Far less than what the
