@@ -28,6 +28,7 @@ pub fn report(config: &Config) -> anyhow::Result<String> {
     let context = FileContext {
         feeds,
         hub: WatchHub::new(metrics),
+        disks: Arc::default(),
         zone: Arc::new(Zone::system()),
         shared: Arc::new(SharedFiles::default().guarding(own_files(config))),
         redactors: Redactors::default(),

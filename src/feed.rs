@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::chunk::Place;
+use crate::disk::DiskAccess;
 use crate::feed::ring::{Found, Ring, Taken};
 use crate::feed::task::FeedTask;
 use crate::history::{History, Progress, ReadError};
@@ -41,6 +42,8 @@ pub struct LiveEnd {
     pub open: Opener,
     /// Tells that there may be something to read. A hint: it may be late, doubled or missing.
     pub hints: watch::Receiver<Hint>,
+    /// Where the blocking calls run.
+    pub disk: Arc<DiskAccess>,
     /// What is released with the feed.
     pub held: Box<dyn Send + Sync>,
 }

@@ -27,10 +27,9 @@ pub mod watch_hub;
 use std::io;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use crate::chunk::Place;
 use crate::cursor::Cursor;
+use crate::disk::{DiskAccess, Disks};
 use crate::feed::{FeedContext, FeedGuard, FeedSlot, LiveEnd};
 use crate::file::archive::is_damage;
 use crate::file::files::{Files, SharedFiles};
@@ -57,7 +56,7 @@ pub struct FileSource {
     name: SourceName,
     files: Arc<Files>,
     feed: Arc<FeedSlot>,
-    reads: Arc<Semaphore>,
+    disk: Arc<DiskAccess>,
     context: FileContext,
 }
 
@@ -68,6 +67,8 @@ pub struct FileContext {
     pub feeds: FeedContext,
     /// Tells when a file may have changed.
     pub hub: Arc<WatchHub>,
+    /// Where blocking calls run.
+    pub disks: Arc<Disks>,
     /// For times that tell no zone.
     pub zone: Arc<Zone>,
     /// What the files of all sources share.
@@ -111,9 +112,9 @@ impl FileSource {
         let metrics = Arc::clone(&context.feeds.metrics);
         let shared = Arc::clone(&context.shared);
         let redactor = context.redactors.0.as_ref().map(|of| of(&name)).unwrap_or_default();
+        let disk = Arc::new(context.disks.access(&location.path));
         let files = Arc::new(Files::new(&name, location, metrics, shared, redactor));
-        let reads = Arc::new(Semaphore::new(MAX_READS));
-        FileSource { name, files, feed: Arc::default(), reads, context }
+        FileSource { name, files, feed: Arc::default(), disk, context }
     }
 
     /// Where the source's files are.
@@ -321,6 +322,7 @@ impl FileSource {
             Some(end) => end,
             None => self.written_end()?,
         };
+        note_device(&self.disk, &end.segment);
         let Some(found) = self.find(start, filter, &end)? else { return Ok(None) };
         let before = match filter.looks_at_facts() && found.head == 0 {
             true => seek::lines_before(&found.segment, found.offset)?,
@@ -351,12 +353,14 @@ impl Source for FileSource {
             let files = Arc::clone(&self.files);
             let guard = Arc::new(guard);
             let held = Box::new(Arc::clone(&guard));
-            LiveEnd { open: Arc::new(move || open_live(&files, &guard)), hints, held }
+            let (disk, own) = (Arc::clone(&self.disk), Arc::clone(&self.disk));
+            let open = Arc::new(move || open_live(&files, &guard, &own));
+            LiveEnd { open, hints, disk, held }
         })
     }
 
-    fn reads(&self) -> &Arc<Semaphore> {
-        &self.reads
+    fn disk(&self) -> &Arc<DiskAccess> {
+        &self.disk
     }
 
     fn viewers(&self) -> usize {
@@ -409,6 +413,7 @@ fn cut_short(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Found> {
 fn open_live(
     files: &Arc<Files>,
     watch: &Arc<WatchGuard>,
+    disk: &DiskAccess,
 ) -> Result<Box<dyn History>, crate::history::ReadError> {
     let what = || format!("opening {}", files.location().path.display());
     let open = || {
@@ -419,6 +424,7 @@ fn open_live(
             }
             None => files.absent(),
         };
+        note_device(disk, &segment);
         let (segment, end) = if segment.is_archive() {
             (files.absent(), 0)
         } else {
@@ -431,11 +437,15 @@ fn open_live(
     Ok(Box::new(reader))
 }
 
+/// Behind a link a file may be on another device than its path.
+fn note_device(disk: &DiskAccess, segment: &Segment) {
+    if let Some(id) = segment.id() {
+        disk.note_device(id.device());
+    }
+}
+
 /// Nanoseconds since 1970; times beyond what fits are the last (or first) that does.
 fn nanos_of(time: std::time::SystemTime) -> i64 {
     time.duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
-
-/// Blocks of one source that are read at once on behalf of viewers.
-const MAX_READS: usize = 16;

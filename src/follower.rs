@@ -247,6 +247,12 @@ impl Follower {
         )
     }
 
+    /// Whether every backlog has been read.
+    #[must_use]
+    pub fn has_caught_up(&self) -> bool {
+        self.tracks.iter().all(Track::has_caught_up)
+    }
+
     /// Whether all that was there at the opening has been read without anything to deliver. Reads
     /// on until that is known; only for a stream that does not follow.
     pub async fn has_nothing(&mut self) -> bool {

@@ -6,6 +6,7 @@ pub mod admission;
 pub mod answer;
 pub mod asked;
 pub mod connections;
+pub mod departures;
 pub mod gate;
 pub mod health;
 pub mod host;

@@ -5,6 +5,7 @@
 //!
 //! * [`cursor`], [`line`](mod@line), [`redact`], [`when`], [`glob`]: the words. A place as a token; what a line tells; what
 //!   is masked of it; a time asked for; a pattern of names.
+//! * [`disk`]: where blocking calls run.
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
@@ -26,6 +27,7 @@ pub mod client;
 pub mod config;
 pub mod cursor;
 pub mod demo;
+pub mod disk;
 pub mod feed;
 pub mod file;
 pub mod filter;

@@ -17,6 +17,7 @@ use crate::auth::reload::ReadConfig;
 use crate::catalog::Catalog;
 use crate::catalog::pattern::SourcePattern;
 use crate::config::{Config, RedactSpec};
+use crate::disk::Disks;
 use crate::feed::FeedContext;
 use crate::file::files::SharedFiles;
 use crate::file::own_files::OwnFiles;
@@ -26,6 +27,7 @@ use crate::http;
 use crate::http::access::Shelf;
 use crate::http::admission::{Admission, ConnectionRate};
 use crate::http::connections::Connections;
+use crate::http::departures::Departures;
 use crate::http::site::{DegradedCheck, Site};
 use crate::line::Zone;
 use crate::listener;
@@ -86,6 +88,11 @@ pub async fn serve(
                 tracing::warn!(%error, "a client that falls silent is noticed late");
             }
             tasks.spawn(close_silent(address.port(), Arc::clone(&site.connections), stop.clone()));
+            tasks.spawn(notice_departures(
+                address.port(),
+                Arc::clone(&site.departures),
+                stop.clone(),
+            ));
             ready(Started { address, n_sources, left_out });
         })
     });
@@ -113,6 +120,39 @@ pub async fn serve(
     tokio::select! {
         () = goodbye => Ok(()),
         _ = signals.next() => Err(ServeError::Impatience),
+    }
+}
+
+/// Tells whose client has left while its answer is looked for, until it is cancelled.
+async fn notice_departures(port: u16, departures: Arc<Departures>, cancel: CancellationToken) {
+    let mut accepted = match Accepted::new(port) {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            tracing::warn!(%error, "it is noticed late that a client has left");
+            return;
+        }
+    };
+    while let Some(peers) = cancel.run_until_cancelled(departures.watched()).await {
+        let look = tokio::task::spawn_blocking(move || {
+            let gone = accepted.gone(&peers);
+            (accepted, gone)
+        });
+        match look.await {
+            Ok((back, gone)) => {
+                accepted = back;
+                match gone {
+                    Ok(gone) => departures.note(&gone),
+                    Err(error) => tracing::warn!(%error, "the connections could not be looked at"),
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "it is noticed late that a client has left");
+                return;
+            }
+        }
+        if cancel.run_until_cancelled(tokio::time::sleep(DEPARTURES_PAUSE)).await.is_none() {
+            return;
+        }
     }
 }
 
@@ -193,6 +233,7 @@ impl Parts {
         let metrics = Arc::new(Metrics::new().map_err(|error| start_error(&error))?);
         metrics.count_panics();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let disks = Arc::<Disks>::default();
         let hub = WatchHub::new(Arc::clone(&metrics));
         // On a thread of its own: looking at a file on a stalled disk holds up the hints only.
         let (runtime, hub_run) = (Handle::current(), Arc::clone(&hub).run(stop.clone()));
@@ -207,6 +248,7 @@ impl Parts {
         let context = FileContext {
             feeds,
             hub: Arc::clone(&hub),
+            disks: Arc::clone(&disks),
             zone: Arc::clone(&zone),
             shared: Arc::new(SharedFiles::with_reserve().guarding(own_files(config))),
             redactors: redactors(config),
@@ -239,6 +281,7 @@ impl Parts {
             heartbeat: config.heartbeat,
             stall_limit: config.stall_limit,
             closing: CancellationToken::new(),
+            departures: Arc::default(),
             statuses: Arc::default(),
         };
         Ok(Parts { site, hub, tasks, stop })
@@ -352,4 +395,6 @@ fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
 const GOODBYE: Duration = Duration::from_millis(1500);
 /// Between looks at the connections.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// Between looks whether clients are still there whose answer is looked for.
+const DEPARTURES_PAUSE: Duration = Duration::from_millis(150);
 const STOP: Duration = Duration::from_millis(400);

@@ -7,10 +7,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::Semaphore;
-
 use crate::chunk::{Chunk, Place};
 use crate::cursor::Cursor;
+use crate::disk::DiskAccess;
 use crate::feed::FeedGuard;
 use crate::filter::{Filter, Selection};
 use crate::history::{GapReason, History};
@@ -47,9 +46,8 @@ pub trait Source: Send + Sync + fmt::Debug {
     /// Takes part in the live end, which is started where nobody does yet.
     fn subscribe(self: Arc<Self>) -> FeedGuard;
 
-    /// Permits to read the history. Each source has its own, so that one on a stalled disk holds up
-    /// nobody else's viewers.
-    fn reads(&self) -> &Arc<Semaphore>;
+    /// Where its blocking calls run.
+    fn disk(&self) -> &Arc<DiskAccess>;
 
     /// How many guards of the live end are held.
     fn viewers(&self) -> usize;

@@ -14,6 +14,7 @@
     reason = "a failed fixture is a failed test"
 )]
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tailcast::chunk::{Chunk, Ends, Generation, Place};
 use tailcast::cursor::{Cursor, CursorPrefix, GenerationKey, Version, check_of};
+use tailcast::disk::{DiskAccess, Disks};
 use tailcast::feed::{FeedContext, FeedGuard, FeedSlot, Hint, LiveEnd};
 use tailcast::filter::Filter;
 use tailcast::follower::{Delivery, EndReason, Follower, Wish};
@@ -29,7 +31,7 @@ use tailcast::line::Zone;
 use tailcast::line::split::Encoding;
 use tailcast::metrics::Metrics;
 use tailcast::source::{Older, OpenError, Opened, Source, SourceName, Start, Status};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -46,7 +48,7 @@ struct MemoryLog {
     n_traps: Arc<AtomicUsize>,
     n_held: Arc<AtomicUsize>,
     slot: Arc<FeedSlot>,
-    reads: Arc<Semaphore>,
+    disk: Arc<DiskAccess>,
     context: FeedContext,
 }
 
@@ -96,7 +98,7 @@ impl MemoryLog {
             n_traps: Arc::default(),
             n_held: Arc::default(),
             slot: Arc::default(),
-            reads: Arc::new(Semaphore::new(16)),
+            disk: Arc::new(Arc::<Disks>::default().access(Path::new("/"))),
             context: context.clone(),
         })
     }
@@ -182,13 +184,14 @@ impl Source for MemoryLog {
                     Ok(reader)
                 }),
                 hints: self.hints.subscribe(),
+                disk: Arc::clone(&self.disk),
                 held: Box::new(Held(Arc::clone(&self.n_held))),
             }
         })
     }
 
-    fn reads(&self) -> &Arc<Semaphore> {
-        &self.reads
+    fn disk(&self) -> &Arc<DiskAccess> {
+        &self.disk
     }
 
     fn viewers(&self) -> usize {

@@ -423,6 +423,7 @@ impl Host {
         let context = FileContext {
             feeds,
             hub,
+            disks: Arc::default(),
             zone,
             shared: Arc::default(),
             redactors: tailcast::file::Redactors::default(),

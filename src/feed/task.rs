@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
+use crate::disk::{Call, CallLost, Lane};
 use crate::feed::ring::{Item, Ring};
 use crate::feed::{Feed, FeedContext, FeedSlot, LiveEnd, lock};
 use crate::history::{EventKind, History, Progress, ReadError, Step};
@@ -77,7 +77,7 @@ impl FeedTask {
         loop {
             self.end.hints.mark_unchanged();
             let gives_up = n_failures >= MAX_FAILURES;
-            let reading = self.context.tasks.spawn_blocking(move || read_round(reader, gives_up));
+            let reading = self.end.disk.call(Lane::Live, move || read_round(reader, gives_up));
             let Ok((back, round)) = self.outlast(reading).await else {
                 self.context.metrics.faults.inc();
                 tracing::error!("a read panicked; its viewers begin anew");
@@ -95,7 +95,7 @@ impl FeedTask {
     }
 
     /// Waits for a blocking call. One that takes very long is told: a disk may have stalled.
-    async fn outlast<T>(&self, mut call: JoinHandle<T>) -> Result<T, JoinError> {
+    async fn outlast<T>(&self, mut call: Call<T>) -> Result<T, CallLost> {
         if let Ok(done) = tokio::time::timeout(STALLED, &mut call).await {
             return done;
         }
@@ -109,7 +109,7 @@ impl FeedTask {
     async fn open(&mut self) -> Option<Box<dyn History>> {
         loop {
             let open = Arc::clone(&self.end.open);
-            let opening = self.context.tasks.spawn_blocking(move || open());
+            let opening = self.end.disk.call(Lane::Live, move || open());
             match self.outlast(opening).await {
                 Ok(Ok(reader)) => {
                     *lock(&self.feed.ring) = Some(Ring::new(reader.place()));
@@ -121,9 +121,9 @@ impl FeedTask {
                     self.context.metrics.faults.inc();
                     tracing::warn!(%error, "a source cannot be read; trying again");
                 }
-                Err(panicked) => {
+                Err(CallLost) => {
                     self.context.metrics.faults.inc();
-                    tracing::error!(%panicked, "the opening of a source panicked");
+                    tracing::error!("the opening of a source panicked");
                     return None;
                 }
             }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use xxhash_rust::xxh64::Xxh64;
 
+use crate::disk::stop_if_abandoned;
 use crate::file::gzip::{GzipIndex, GzipReader};
 use crate::file::rotation::Compression;
 
@@ -115,6 +116,7 @@ impl ArchiveReader {
             if wanted == 0 {
                 return Ok(true);
             }
+            stop_if_abandoned()?;
             if self.read_full(scratch.get_mut(..wanted).unwrap_or_default())? == 0 {
                 return Ok(false);
             }

@@ -27,6 +27,12 @@ impl FileId {
         FileId { device: metadata.dev(), inode: metadata.ino(), birth_nanos }
     }
 
+    /// The device.
+    #[must_use]
+    pub fn device(self) -> u64 {
+        self.device
+    }
+
     /// An identity for tests of what only compares them.
     #[cfg(test)]
     #[must_use]

@@ -1,45 +1,150 @@
-//! Folders: which rotated files lie in them, by the name they are siblings of. A list of 5,000
-//! sources of one folder reads that folder once.
+//! Folders: which rotated files lie in them, by the name they are siblings of. Many sources of one
+//! folder ask for the same at about the same time, and again and again: a folder is read once for all
+//! who ask meanwhile, and not again for as long as its time of change tells that nothing has changed.
 
 use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::file::folders::stamp::Stamp;
 use crate::file::lineage::is_absence;
 use crate::file::rotation::{self, Rotated};
+
+mod stamp;
 
 /// The rotated files of a folder, by the name they are siblings of.
 pub type Listing = HashMap<String, Vec<(PathBuf, Rotated)>>;
 
-/// Folders that were read a moment ago.
+/// Folders, as they were read last.
 #[derive(Debug, Default)]
 pub struct Folders {
-    kept: Mutex<HashMap<PathBuf, (Instant, Arc<Listing>)>>,
+    kept: Mutex<HashMap<PathBuf, Arc<Folder>>>,
+}
+
+/// One folder, as it was read last.
+#[derive(Debug, Default)]
+struct Folder {
+    state: Mutex<State>,
+    has_ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last: Option<Known>,
+    /// How many readings have begun.
+    n_begun: u64,
+    is_being_read: bool,
+    asked: Option<Instant>,
+}
+
+/// What a reading has brought.
+#[derive(Clone, Debug)]
+struct Known {
+    /// Its number among the folder's readings.
+    number: u64,
+    begun: Instant,
+    listing: Arc<Listing>,
+    /// What the folder's time was before the reading; none where it is not to be trusted.
+    stamp: Option<Stamp>,
+}
+
+/// A reading that has begun. However it ends, those who wait for it go on.
+struct ReadingGuard<'a> {
+    folder: &'a Folder,
+    number: u64,
 }
 
 impl Folders {
     /// What is in a folder, as it was at most `max_age` ago. Empty if there is no such folder.
+    /// Blocking. With a `max_age` of zero nothing is told that was read before the call, unless the
+    /// folder has not changed since.
     pub fn list(&self, folder: &Path, max_age: Duration) -> io::Result<Arc<Listing>> {
-        if !max_age.is_zero()
-            && let Some((read, listing)) = self.lock().get(folder)
-            && read.elapsed() <= max_age
-        {
-            return Ok(Arc::clone(listing));
+        let kept = self.folder(folder);
+        if let Some(listing) = kept.known(max_age) {
+            return Ok(listing);
         }
-        let listing = Arc::new(read(folder)?);
-        if !max_age.is_zero() {
-            let mut kept = self.lock();
-            kept.retain(|_, (read, _)| read.elapsed() <= max_age);
-            kept.insert(folder.to_owned(), (Instant::now(), Arc::clone(&listing)));
-        }
-        Ok(listing)
+        kept.read_after_now(folder)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, (Instant, Arc<Listing>)>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn folder(&self, path: &Path) -> Arc<Folder> {
+        let mut kept = lock(&self.kept);
+        if let Some(folder) = kept.get(path) {
+            return Arc::clone(folder);
+        }
+        // A good time to let go of those that nobody asks for any more, and of all if those are many.
+        kept.retain(|_, folder| !folder.is_forgotten());
+        if kept.len() >= MAX_KEPT {
+            kept.clear();
+        }
+        Arc::clone(kept.entry(path.to_owned()).or_default())
+    }
+}
+
+impl Folder {
+    /// What was read a short while ago.
+    fn known(&self, max_age: Duration) -> Option<Arc<Listing>> {
+        let state = lock(&self.state);
+        let known = state.last.as_ref().filter(|known| known.begun.elapsed() <= max_age)?;
+        (!max_age.is_zero()).then(|| Arc::clone(&known.listing))
+    }
+
+    /// What is there now: what was read last if nothing has changed since, else what a reading brings
+    /// that begins after the call. One reads, the others wait for it.
+    fn read_after_now(&self, path: &Path) -> io::Result<Arc<Listing>> {
+        let mut state = lock(&self.state);
+        state.asked = Some(Instant::now());
+        let (n_begun, known) = (state.n_begun, state.last.clone());
+        drop(state);
+        let unchanged = known.filter(|known| {
+            known.stamp.as_ref().is_some_and(|stamp| Stamp::of(path).as_ref() == Some(stamp))
+        });
+        if let Some(known) = unchanged {
+            return Ok(known.listing);
+        }
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(known) = state.last.as_ref().filter(|known| known.number > n_begun) {
+                return Ok(Arc::clone(&known.listing));
+            }
+            if !state.is_being_read {
+                break;
+            }
+            state = self.has_ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.is_being_read = true;
+        state.n_begun += 1;
+        let reading = ReadingGuard { folder: self, number: state.n_begun };
+        drop(state);
+        reading.read(path)
+    }
+
+    fn is_forgotten(&self) -> bool {
+        let state = lock(&self.state);
+        let asked = state.asked.or(state.last.as_ref().map(|known| known.begun));
+        !state.is_being_read && asked.is_none_or(|asked| asked.elapsed() > KEPT_UNASKED)
+    }
+}
+
+impl ReadingGuard<'_> {
+    fn read(self, path: &Path) -> io::Result<Arc<Listing>> {
+        let begun = Instant::now();
+        let stamp = Stamp::of(path).map(|stamp| stamp.with_kind(path));
+        let listing = Arc::new(read(path)?);
+        // What has changed within a tick of the clock may change again under the same time.
+        let stamp = stamp.filter(|stamp| stamp.was_settled());
+        let known = Known { number: self.number, begun, listing: Arc::clone(&listing), stamp };
+        lock(&self.folder.state).last = Some(known);
+        Ok(listing)
+    }
+}
+
+impl Drop for ReadingGuard<'_> {
+    fn drop(&mut self) {
+        lock(&self.folder.state).is_being_read = false;
+        self.folder.has_ended.notify_all();
     }
 }
 
@@ -58,3 +163,16 @@ fn read(folder: &Path) -> io::Result<Listing> {
     }
     Ok(listing)
 }
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Folders that are kept in mind.
+const MAX_KEPT: usize = 1024;
+
+/// A folder that nobody has asked for during this time is forgotten.
+const KEPT_UNASKED: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::chunk::{Chunk, Ends, Place};
+use crate::disk::stop_if_abandoned;
 use crate::file::seek;
 use crate::file::segment::Segment;
 use crate::file::segment_reader::{Block, SegmentReader};
@@ -120,6 +121,7 @@ impl<'a> OlderSeek<'a> {
         let mut found = Found::default();
         let (mut first, mut inherited) = (window.from, None);
         loop {
+            stop_if_abandoned()?;
             let mut chunk = match reader.next_block(BLOCK_BYTES, window.to)? {
                 Block::Chunk(chunk) => chunk,
                 Block::Truncated => break,

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::chunk::{Chunk, Ends, Generation, LineRef, MAX_PIECE_BYTES, Place};
+use crate::disk::stop_if_abandoned;
 use crate::file::segment::Segment;
 use crate::file::segment_reader::{Block, SegmentReader};
 use crate::filter::{Filter, Inherited};
@@ -41,6 +42,7 @@ impl TailSeek<'_> {
         let mut end = upper;
         let mut block_bytes = FIRST_BLOCK_BYTES;
         while end > lower {
+            stop_if_abandoned()?;
             let from = end.saturating_sub(block_bytes).max(lower);
             let from = line_start(segment, encoding, from, end, lower)?;
             if self.filter.is_empty() {
@@ -94,6 +96,7 @@ impl TailSeek<'_> {
         let mut starts = Vec::new();
         let mut reader = SegmentReader::new(Arc::clone(segment), from)?;
         loop {
+            stop_if_abandoned()?;
             let chunk = match reader.next_block(CHUNK_BYTES, end)? {
                 Block::Chunk(chunk) => chunk,
                 Block::Truncated => break,
@@ -147,6 +150,7 @@ impl TailSeek<'_> {
         let mut reader = SegmentReader::new(Arc::clone(segment), lower)?;
         let mut goes_on = true;
         while goes_on {
+            stop_if_abandoned()?;
             let chunk = match reader.next_block(CHUNK_BYTES, u64::MAX)? {
                 Block::Chunk(chunk) => chunk,
                 Block::Truncated | Block::End => match reader.take_rest(true) {
@@ -228,6 +232,7 @@ fn for_each_line_end(
 ) -> io::Result<u64> {
     let (mut at, mut last) = (from, from);
     while at < end {
+        stop_if_abandoned()?;
         let block = segment.read_range(at, end.min(at + MAX_BLOCK_BYTES))?;
         if block.is_empty() {
             break;
@@ -253,6 +258,7 @@ fn line_start(
     let mut from = from.max(lower) / unit * unit;
     let mut searched_to = end;
     while from > lower {
+        stop_if_abandoned()?;
         // One unit earlier: a line may begin right at `from`.
         let block = segment.read_range(from - unit, searched_to.max(from))?;
         let mut first = None;
@@ -289,6 +295,7 @@ pub fn since(segment: &Arc<Segment>, since: i64, end: u64, zone: &Zone) -> io::R
     let encoding = segment.encoding();
     let (mut before, mut after) = (0, end);
     while after - before > BISECT_BYTES {
+        stop_if_abandoned()?;
         let middle = before + (after - before) / 2;
         match first_time(segment, encoding, middle, after, zone)? {
             Some((_, time)) if time < since => before = middle,

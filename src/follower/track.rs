@@ -279,11 +279,11 @@ impl Track {
                 *guard = Arc::clone(&self.source).subscribe();
             }
             let changes = guard.changes();
-            let (limit, reads) = (self.limit(), Arc::clone(self.source.reads()));
-            out.next.push(wait::step_after_change(self.number, history, limit, reads, changes));
+            let (limit, disk) = (self.limit(), Arc::clone(self.source.disk()));
+            out.next.push(wait::step_after_change(self.number, history, limit, disk, changes));
         } else {
-            let reads = Arc::clone(self.source.reads());
-            out.next.push(wait::rest(self.number, history, reads));
+            let disk = Arc::clone(self.source.disk());
+            out.next.push(wait::rest(self.number, history, disk));
         }
     }
 
@@ -392,13 +392,13 @@ impl Track {
     }
 
     fn read(&self, history: Box<dyn History>, pause: Duration) -> Woken {
-        let reads = Arc::clone(self.source.reads());
-        wait::step(self.number, history, self.limit(), reads, pause)
+        let disk = Arc::clone(self.source.disk());
+        wait::step(self.number, history, self.limit(), disk, pause)
     }
 
     fn give_up(&self, history: Box<dyn History>) -> Woken {
-        let reads = Arc::clone(self.source.reads());
-        wait::give_up(self.number, history, self.limit(), reads)
+        let disk = Arc::clone(self.source.disk());
+        wait::give_up(self.number, history, self.limit(), disk)
     }
 
     fn reopen(&self, pause: Duration) -> Woken {

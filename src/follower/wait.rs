@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::chunk::Place;
 use crate::cursor::Cursor;
+use crate::disk::{Call, CallLost, DiskAccess, Lane};
 use crate::feed::FeedGuard;
 use crate::filter::Filter;
 use crate::history::{History, ReadError, Rest, Step};
@@ -63,24 +64,30 @@ pub fn step(
     track: usize,
     mut history: Box<dyn History>,
     limit: Option<Place>,
-    reads: Arc<Semaphore>,
+    disk: Arc<DiskAccess>,
     pause: Duration,
 ) -> Woken {
     let read = move || {
         let step = history.step(limit.as_ref());
         (history, step)
     };
-    if pause.is_zero()
-        && let Ok(permit) = Arc::clone(&reads).try_acquire_owned()
-    {
-        let reading = call(permit, read);
-        return async move { Moved { track, cause: cause_of_step(reading.await) } }.boxed();
+    if pause.is_zero() {
+        let reading = disk.call(Lane::Read, read);
+        return async move { step_of(track, reading).await }.boxed();
     }
     async move {
         sleep(pause).await;
-        Moved { track, cause: cause_of_step(call_in_turn(&reads, read).await) }
+        step_of(track, disk.call(Lane::Read, read)).await
     }
     .boxed()
+}
+
+/// What a read has brought, once the others had their turn: what is read may have to be filtered for
+/// long without anything that passes, and blocks are read faster than that.
+async fn step_of(track: usize, reading: Call<Read>) -> Moved {
+    let read = reading.await;
+    yield_now().await;
+    Moved { track, cause: cause_of_step(read) }
 }
 
 /// The next step, once the live end has changed (or after a while: it may have ended).
@@ -89,7 +96,7 @@ pub fn step_after_change(
     track: usize,
     history: Box<dyn History>,
     limit: Option<Place>,
-    reads: Arc<Semaphore>,
+    disk: Arc<DiskAccess>,
     mut changes: watch::Receiver<u64>,
 ) -> Woken {
     async move {
@@ -97,7 +104,7 @@ pub fn step_after_change(
         if timeout(PAUSE, changes.changed()).await.is_err() {
             tracing::trace!("nothing has changed at the live end");
         }
-        step(track, history, limit, reads, Duration::ZERO).await
+        step(track, history, limit, disk, Duration::ZERO).await
     }
     .boxed()
 }
@@ -108,7 +115,7 @@ pub fn give_up(
     track: usize,
     mut history: Box<dyn History>,
     limit: Option<Place>,
-    reads: Arc<Semaphore>,
+    disk: Arc<DiskAccess>,
 ) -> Woken {
     async move {
         sleep(PAUSE).await;
@@ -116,22 +123,22 @@ pub fn give_up(
             let step = history.give_up().and_then(|_has_left| history.step(limit.as_ref()));
             (history, step)
         };
-        Moved { track, cause: cause_of_step(call_in_turn(&reads, read).await) }
+        Moved { track, cause: cause_of_step(disk.call(Lane::Read, read).await) }
     }
     .boxed()
 }
 
 /// The rest of the last line.
 #[must_use]
-pub fn rest(track: usize, mut history: Box<dyn History>, reads: Arc<Semaphore>) -> Woken {
+pub fn rest(track: usize, mut history: Box<dyn History>, disk: Arc<DiskAccess>) -> Woken {
     async move {
         let look = move || {
             let rest = history.take_rest(QUIET);
             (history, rest)
         };
-        let cause = match call_in_turn(&reads, look).await {
+        let cause = match disk.call(Lane::Read, look).await {
             Ok((history, rest)) => Cause::Rest(history, rest),
-            Err(_panicked) => Cause::Lost,
+            Err(CallLost) => Cause::Lost,
         };
         Moved { track, cause }
     }
@@ -183,10 +190,11 @@ pub async fn open(
     filter: Arc<Filter>,
     end: Option<Place>,
 ) -> Result<Opened, OpenError> {
-    let (name, reads) = (source.name().clone(), Arc::clone(source.reads()));
-    let opening = call_in_turn(&reads, move || source.open(&start, &filter, end.as_ref()));
-    opening.await.unwrap_or_else(|panicked| {
-        Err(OpenError::Unreadable { name, source: std::io::Error::other(panicked) })
+    let (name, disk) = (source.name().clone(), Arc::clone(source.disk()));
+    let lane = lane_of(&start, &filter);
+    let opening = disk.call(lane, move || source.open(&start, &filter, end.as_ref()));
+    opening.await.unwrap_or_else(|lost| {
+        Err(OpenError::Unreadable { name, source: std::io::Error::other(lost) })
     })
 }
 
@@ -198,14 +206,24 @@ pub async fn older(
     n_lines: usize,
 ) -> Result<Older, OpenError> {
     let (name, asked) = (source.name().clone(), Arc::clone(&source));
+    let lane = if filter.is_empty() { Lane::Open } else { Lane::Search };
     let reading = async move {
-        let reads = Arc::clone(source.reads());
-        let reading = call_in_turn(&reads, move || source.older(&before, &filter, n_lines));
-        reading.await.unwrap_or_else(|panicked| {
-            Err(OpenError::Unreadable { name, source: std::io::Error::other(panicked) })
+        let disk = Arc::clone(source.disk());
+        let reading = disk.call(lane, move || source.older(&before, &filter, n_lines));
+        reading.await.unwrap_or_else(|lost| {
+            Err(OpenError::Unreadable { name, source: std::io::Error::other(lost) })
         })
     };
     unless_stalled(asked, reading).await
+}
+
+/// Who only has to find a place does not wait for those who search.
+fn lane_of(start: &Start, filter: &Filter) -> Lane {
+    match start {
+        Start::Oldest | Start::After(_) | Start::At(_) => Lane::Open,
+        Start::Tail(n_lines) if filter.is_empty() && *n_lines <= SHORT_TAIL => Lane::Open,
+        Start::Tail(_) | Start::Since => Lane::Search,
+    }
 }
 
 /// The end of what the feed has read, as soon as it has opened its source. None if that takes
@@ -219,30 +237,10 @@ pub async fn live_end(guard: &FeedGuard) -> Option<Place> {
     guard.end()
 }
 
-/// A blocking call, as soon as there is a permit for it.
-async fn call_in_turn<T: Send + 'static>(
-    reads: &Arc<Semaphore>,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, JoinError> {
-    let permit = Arc::clone(reads).acquire_owned().await;
-    call(permit, work).await
-}
-
-/// A blocking call, begun now. The permit comes back with the answer, when the call's thread is about
-/// to be free: given back inside the call, it lets the next one find all threads busy and have another
-/// made.
-fn call<T: Send + 'static, P: Send + 'static>(
-    permit: P,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> impl Future<Output = Result<T, JoinError>> + Send {
-    let calling = spawn_blocking(move || (work(), permit));
-    async move { calling.await.map(|(answer, _permit)| answer) }
-}
-
-fn cause_of_step(read: Result<Read, JoinError>) -> Cause {
+fn cause_of_step(read: Result<Read, CallLost>) -> Cause {
     match read {
         Ok((history, step)) => Cause::Read(history, step),
-        Err(_panicked) => Cause::Lost,
+        Err(CallLost) => Cause::Lost,
     }
 }
 
@@ -271,3 +269,6 @@ const QUIET: Duration = Duration::from_secs(1);
 const STALL_PATIENCE: Duration = Duration::from_secs(5);
 
 const OPEN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// As many lines are found without a search.
+const SHORT_TAIL: u64 = 10_000;

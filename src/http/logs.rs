@@ -58,7 +58,7 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
         Representation::Stream(format) => format,
     };
     if query.before.is_some() {
-        return wanted.older(query, format, site).await;
+        return wanted.older(query, format, &asked, site).await;
     }
     let is_resume = query.from.is_some();
     let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
@@ -68,10 +68,15 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
     }
     let is_finite = !wish.follow;
     let place = site.admission.admit(&asked.client, asked.access.holder())?;
-    let opened = Follower::open(wish, Arc::clone(&site.zone)).await;
+    let peer = asked.client.peer;
+    let opening = Follower::open(wish, Arc::clone(&site.zone));
+    let opened = site.departures.unless_left(peer, opening).await.ok_or_else(Problem::has_left)?;
     let mut follower = opened.map_err(|error| Problem::of_opening(&error))?;
-    if format == Format::Sse && is_resume && is_finite && follower.has_nothing().await {
-        return Ok(Answer::NothingMore);
+    if format == Format::Sse && is_resume && is_finite {
+        let looking = site.departures.unless_left(peer, follower.has_nothing());
+        if looking.await.ok_or_else(Problem::has_left)? {
+            return Ok(Answer::NothingMore);
+        }
     }
     let is_long = follower.progress().1 > LONG_BACKLOG_BYTES;
     let zone = Arc::clone(&site.zone);
@@ -95,7 +100,9 @@ async fn upgrade(asked: &Asked, name: &str, query: Query, site: &Site) -> Result
     let place = site.admission.admit(&asked.client, asked.access.holder())?;
     let Wish { sources, filter, rights, .. } = wish;
     let opening = Follower::open(terms.wish(sources, filter.clone(), &[]), Arc::clone(&site.zone));
-    let follower = opening.await.map_err(|error| Problem::of_opening(&error))?;
+    let opened = site.departures.unless_left(asked.client.peer, opening).await;
+    let opened = opened.ok_or_else(Problem::has_left)?;
+    let follower = opened.map_err(|error| Problem::of_opening(&error))?;
     let ledger = Ledger::new(
         "websocket",
         name.to_owned(),
@@ -192,7 +199,13 @@ impl Wanted {
     }
 
     /// A page of the lines before a place.
-    async fn older(&self, query: Query, format: Format, site: &Site) -> Result<Answer, Problem> {
+    async fn older(
+        &self,
+        query: Query,
+        format: Format,
+        asked: &Asked,
+        site: &Site,
+    ) -> Result<Answer, Problem> {
         let before = query.before.as_deref().unwrap_or_default();
         let ([source], [before], None) = (self.sources.as_slice(), before, &self.pattern) else {
             let what = "is one place of one source; a glob has none";
@@ -203,9 +216,16 @@ impl Wanted {
             Some(Tail::All) | None => usize::try_from(DEFAULT_TAIL).unwrap_or(usize::MAX),
         };
         let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
-        let body =
+        // A page may take as much as a stream: who asks for it counts as a viewer.
+        let _place = site.admission.admit(&asked.client, asked.access.holder())?;
+        let reading =
             older::page_before(source, *before, query.filter, n_lines, format, options, site);
-        Ok(Answer::Older(format, body.await?))
+        let reading = site.closing.run_until_cancelled(reading);
+        match site.departures.unless_left(asked.client.peer, reading).await {
+            Some(Some(body)) => Ok(Answer::Older(format, body?)),
+            Some(None) => Err(Problem::new(Status::ServiceUnavailable, "the server is closing")),
+            None => Err(Problem::has_left()),
+        }
     }
 
     /// What a WebSocket keeps through all its commands.

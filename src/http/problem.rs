@@ -71,6 +71,12 @@ impl Problem {
         problem
     }
 
+    /// The client has left: nobody reads this.
+    #[must_use]
+    pub fn has_left() -> Self {
+        Self::new(Status::RequestTimeout, "the client has left before its answer was found")
+    }
+
     /// The client may come back after some seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {

@@ -10,6 +10,7 @@ use crate::config::NetworkConfig;
 use crate::http::access::Shelf;
 use crate::http::admission::{Admission, ConnectionRate};
 use crate::http::connections::Connections;
+use crate::http::departures::Departures;
 use crate::http::statuses::Statuses;
 use crate::line::Zone;
 use crate::metrics::Metrics;
@@ -43,6 +44,8 @@ pub struct Site {
     pub closing: CancellationToken,
     /// Why lines may arrive late just now.
     pub degraded: DegradedCheck,
+    /// Whose answer is not wanted any more.
+    pub departures: Arc<Departures>,
     /// For lists of all sources.
     pub statuses: Arc<Statuses>,
 }

@@ -1,6 +1,7 @@
 //! Viewer: one client's stream, from its first byte to its last. It owns all that the client holds;
 //! when Rocket drops the stream, by whatever road, all of it is released.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ pub struct Viewer {
     encoder: Encoder,
     site: Site,
     ledger: Ledger,
+    peer: Option<SocketAddr>,
     state: State,
     /// When the client took what it was given last.
     given: Option<Instant>,
@@ -44,10 +46,11 @@ impl Viewer {
         asked: String,
         client: Client,
     ) -> Self {
+        let peer = client.peer;
         let ledger =
             Ledger::new(format.as_str(), asked, client.to_string(), Arc::clone(&site.metrics));
         let (state, given) = (State::New, None);
-        Viewer { follower, encoder, site, ledger, state, given, _place: place }
+        Viewer { follower, encoder, site, ledger, peer, state, given, _place: place }
     }
 
     /// The next bytes; none at the end. Never empty.
@@ -71,7 +74,7 @@ impl Viewer {
             if self.has_stalled() {
                 return Some(self.end(EndReason::Limit)).filter(|end| !end.is_empty());
             }
-            let Some(delivery) = self.follower.next().await else { break };
+            let Some(delivery) = self.next_delivery().await else { break };
             self.ledger.count(&delivery);
             if let Delivery::End(reason) = delivery {
                 return Some(self.end(reason)).filter(|end| !end.is_empty());
@@ -82,6 +85,18 @@ impl Viewer {
             }
         }
         None
+    }
+
+    /// The next delivery; none at the end, and when the client leaves while lines are searched for.
+    async fn next_delivery(&mut self) -> Option<Delivery> {
+        if self.follower.has_caught_up() {
+            return self.follower.next().await;
+        }
+        let delivery = self.site.departures.unless_left(self.peer, self.follower.next()).await;
+        delivery.unwrap_or_else(|| {
+            self.state = State::Ended;
+            None
+        })
     }
 
     fn end(&mut self, reason: EndReason) -> Bytes {

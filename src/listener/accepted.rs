@@ -63,6 +63,26 @@ impl Accepted {
         self.sockets.values().flatten()
     }
 
+    /// Those of `peers` whose connections are closed. Blocking; who is known costs two calls.
+    pub fn gone(&mut self, peers: &[SocketAddr]) -> io::Result<Vec<SocketAddr>> {
+        let missing = self.not_held(peers);
+        if missing.is_empty() {
+            return Ok(missing);
+        }
+        // Or not known yet; or another connection from the same port.
+        self.look()?;
+        Ok(self.not_held(&missing))
+    }
+
+    fn not_held(&self, peers: &[SocketAddr]) -> Vec<SocketAddr> {
+        let known: HashMap<SocketAddr, &Connection> =
+            self.iter().map(|connection| (connection.peer, connection)).collect();
+        let is_held = |peer: &SocketAddr| {
+            known.get(peer).is_some_and(|it| self.copy(it.number, it.inode).is_some())
+        };
+        peers.iter().copied().filter(|peer| !is_held(peer)).collect()
+    }
+
     /// Shuts one down: its owner reads the end, and closes it.
     pub fn shut_down(&self, connection: &Connection) -> io::Result<()> {
         match self.copy(connection.number, connection.inode) {

@@ -28,6 +28,7 @@ mod auth_header;
 mod auth_login;
 mod auth_socket;
 mod backpressure;
+mod blocking_reads;
 mod catalog;
 mod cli;
 mod client_connection;

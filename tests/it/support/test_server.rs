@@ -209,6 +209,17 @@ impl TestServer {
         line.unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// The time for which it has kept cores busy, in seconds.
+    #[track_caller]
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, after) = stat.rsplit_once(") ").unwrap();
+        let fields: Vec<&str> = after.split(' ').collect();
+        // `utime` and `stime` (proc_pid_stat(5)), in ticks.
+        let ticks: f64 = fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum();
+        ticks / rustix::param::clock_ticks_per_second() as f64
+    }
+
     /// How many descriptors it has open on this path.
     pub fn n_open(&self, path: &Path) -> usize {
         let links = fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();

@@ -1,0 +1,87 @@
+//! Stamp: a folder's identity and its time of change. As long as it stays the same nothing was created,
+//! renamed or removed in the folder; but only where the file system keeps that time, by a clock of this
+//! host, and where the last change lies further back than the clock's tick.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// A folder's identity and time of change.
+#[derive(Clone, Debug)]
+pub(super) struct Stamp {
+    device: u64,
+    inode: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    /// When it was taken.
+    taken: SystemTime,
+    keeps_time: bool,
+}
+
+impl PartialEq for Stamp {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |stamp: &Self| (stamp.device, stamp.inode, stamp.modified, stamp.changed);
+        all(self) == all(other)
+    }
+}
+
+impl Stamp {
+    /// Of the folder that is at `path` now. None if there is none, or it cannot be looked at.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        // Taken before the look: a change in between then makes it look younger, not older.
+        let taken = SystemTime::now();
+        let metadata = fs::metadata(path).ok()?;
+        Some(Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            taken,
+            keeps_time: false,
+        })
+    }
+
+    /// The same, with a look at the kind of file system: to be done once a reading.
+    pub(super) fn with_kind(mut self, path: &Path) -> Self {
+        let kind = File::open(path).and_then(|folder| Ok(rustix::fs::fstatfs(&folder)?));
+        self.keeps_time =
+            kind.is_ok_and(|kind| KEEP_TIME.iter().any(|known| i128::from(kind.f_type) == *known));
+        self
+    }
+
+    /// Whether a change that came after this stamp was taken has surely made another one of it.
+    pub(super) fn was_settled(&self) -> bool {
+        let latest = self.modified.max(self.changed);
+        let (seconds, nanos) = latest;
+        let (Ok(seconds), Ok(nanos)) = (u64::try_from(seconds), u32::try_from(nanos)) else {
+            return false;
+        };
+        let tick = if nanos == 0 { COARSE_TICK } else { TICK };
+        let Some(settled) =
+            SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos) + tick)
+        else {
+            return false;
+        };
+        self.keeps_time && settled < self.taken
+    }
+}
+
+/// The clock of file systems ticks each 1 to 10 ms, as the kernel is configured.
+const TICK: Duration = Duration::from_millis(30);
+
+/// A time in whole seconds may come from a file system that counts in those, or in two.
+const COARSE_TICK: Duration = Duration::from_millis(2100);
+
+/// ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, F2FS, ZFS, bcachefs (`linux/magic.h`): local, and with
+/// a folder's time of change as POSIX has it. Of others (network, FUSE, FAT) that is not known.
+const KEEP_TIME: [i128; 8] = [
+    0xef53,
+    0x5846_5342,
+    0x9123_683e,
+    0x0102_1994,
+    0x794c_7630,
+    0xf2f5_2010,
+    0x2fc1_2fc1,
+    0xca45_1a4e,
+];
