@@ -3,83 +3,33 @@
 //! It holds the only `select!` over data, heartbeat and cancellation. It knows neither files nor
 //! formats.
 
+pub mod opening;
+pub mod output;
 pub mod track;
 pub mod tracks;
 pub mod wait;
+pub mod wish;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::chunk::{Chunk, Place};
-use crate::filter::{Filter, Selection};
-use crate::follower::track::{Output, Track};
+use crate::filter::Selection;
+use crate::follower::output::Output;
+use crate::follower::track::Track;
 use crate::follower::tracks::Tracks;
 use crate::follower::wait::{Moved, Woken};
+use crate::follower::wish::changed;
+pub use crate::follower::wish::{Rights, Roster, Wish, changed_rights};
 use crate::history::{EventKind, Progress};
 use crate::line::Zone;
-use crate::source::{OpenError, Source, SourceName, Start};
-
-/// What a viewer wants to see.
-#[derive(Debug)]
-pub struct Wish {
-    /// The sources, and where to begin in each.
-    pub sources: Vec<(Arc<dyn Source>, Start)>,
-    /// Which lines.
-    pub filter: Filter,
-    /// Go on at the live end.
-    pub follow: bool,
-    /// With `follow`: end when the clock comes here.
-    pub until: Option<Instant>,
-    /// The reason to give when all was sent without a fault.
-    pub done: EndReason,
-    /// The longest time without a word.
-    pub heartbeat: Duration,
-    /// Sources that may appear later.
-    pub roster: Option<Roster>,
-    /// What the viewer may read, where that can change.
-    pub rights: Option<Rights>,
-    /// Ends the stream.
-    pub cancel: CancellationToken,
-}
-
-/// Tells whether a viewer may still read what it reads.
-pub struct Rights {
-    /// Changes when rights may have changed. They may also run out by themselves, so that they are
-    /// looked at with each heartbeat as well.
-    pub changes: watch::Receiver<u64>,
-    /// Whether it may read a source now.
-    pub may_read: Box<dyn Fn(&SourceName) -> bool + Send + Sync>,
-}
-
-impl Rights {
-    /// Waits until rights may have changed; for ever once they cannot. Cancel-safe.
-    pub async fn changed(&mut self) {
-        if self.changes.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Whether every source of a follower may be read now.
-    #[must_use]
-    pub fn cover(&self, follower: &Follower) -> bool {
-        follower.names().all(|source| (self.may_read)(source))
-    }
-}
-
-/// Tells of sources that appear later.
-pub struct Roster {
-    /// Changes when the list may have changed.
-    pub changes: watch::Receiver<u64>,
-    /// All sources that the viewer wants, as of now.
-    pub list: Box<dyn Fn() -> Vec<Arc<dyn Source>> + Send + Sync>,
-}
+use crate::source::{OpenError, Source, SourceName};
 
 /// What a viewer gets next.
 #[derive(Clone, Debug)]
@@ -99,6 +49,18 @@ pub enum Delivery {
         track: usize,
         /// What.
         kind: EventKind,
+    },
+    /// A source was opened after the stream had begun; its place is known now. Says nothing.
+    Joined {
+        /// Which.
+        track: usize,
+    },
+    /// A source cannot be read. One that is followed is tried again, and joins when it can be.
+    Unreadable {
+        /// Which.
+        track: usize,
+        /// Why.
+        reason: Arc<str>,
     },
     /// Nothing was to be said for the time of a heartbeat.
     Heartbeat,
@@ -159,16 +121,16 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Opens all sources. Nothing is read before [`Self::next`] is asked.
+    /// Opens the sources, of many only the first: the others join as they are opened. Nothing is read
+    /// before [`Self::next`] is asked. An error only where no source can be read: what cannot is told
+    /// in the stream.
     pub async fn open(wish: Wish, zone: Arc<Zone>) -> Result<Self, OpenError> {
         let mut tracks = Tracks::new(wish.filter, zone, wish.follow);
         for (source, start) in wish.sources {
-            tracks.open(source, start).await?;
+            tracks.add(source, start);
         }
-        let mut woken = FuturesUnordered::new();
-        woken.extend(tracks.begin());
         let now = Instant::now();
-        Ok(Follower {
+        let mut follower = Follower {
             tracks,
             cancel: wish.cancel,
             heartbeat: wish.heartbeat,
@@ -176,12 +138,30 @@ impl Follower {
             until: wish.until,
             done: wish.done,
             queue: VecDeque::new(),
-            woken,
+            woken: FuturesUnordered::new(),
             roster: wish.roster.filter(|_| wish.follow),
             rights: wish.rights,
             rights_due: now + wish.heartbeat,
             has_ended: false,
-        })
+        };
+        follower.wait_for_sources().await?;
+        Ok(follower)
+    }
+
+    /// Waits until the stream can begin.
+    async fn wait_for_sources(&mut self) -> Result<(), OpenError> {
+        self.woken.extend(self.tracks.open_due());
+        while !self.tracks.can_begin(MAX_RESUMABLE)
+            && let Some(moved) = self.woken.next().await
+        {
+            self.advance(moved);
+            if let Some(error) = self.tracks.refusal() {
+                return Err(error);
+            }
+        }
+        let begun = self.tracks.begin();
+        self.woken.extend(begun);
+        Ok(())
     }
 
     /// The next delivery; none after [`Delivery::End`]. Cancel-safe: what was read is kept.
@@ -196,7 +176,9 @@ impl Follower {
                 if let Some((track, place)) = moved {
                     self.tracks.set_place(track, place);
                 }
-                self.last_word = Instant::now();
+                if !matches!(delivery, Delivery::Joined { track: _ }) {
+                    self.last_word = Instant::now();
+                }
                 return Some(delivery);
             }
             if self.has_ended {
@@ -213,7 +195,7 @@ impl Follower {
                 () = changed_rights(self.rights.as_mut()) => self.rights_due = Instant::now(),
                 Some(woken) = self.woken.next() => self.advance(woken),
                 () = at(self.until) => self.come_to_until(),
-                true = changed(self.roster.as_mut()) => self.look_for_newcomers().await,
+                true = changed(self.roster.as_mut()) => self.look_for_newcomers(),
                 () = sleep_until(due) => {}
             }
         }
@@ -296,6 +278,10 @@ impl Follower {
             Output::Event { kind, end } => {
                 self.queue.push_back((Delivery::Event { track, kind }, Some((track, end))));
             }
+            // Before the beginning its own record tells the place.
+            Output::Joined if self.tracks.have_begun() => self.say(Delivery::Joined { track }),
+            Output::Joined => {}
+            Output::Unreadable(reason) => self.say(Delivery::Unreadable { track, reason }),
             // Nothing of it passes: the place moves with what was said before.
             Output::Passed(place) => match self.queue.back_mut() {
                 Some((_, Some(moved))) => *moved = (track, place),
@@ -326,56 +312,27 @@ impl Follower {
         self.end_if_done();
     }
 
-    async fn look_for_newcomers(&mut self) {
+    /// Adds the sources that have appeared. Their openings are waited for with all the rest, so that
+    /// nothing is forgotten where the future that looks for them is dropped.
+    fn look_for_newcomers(&mut self) {
         let Some(roster) = &self.roster else { return };
-        let is_new = |source: &Arc<dyn Source>| !self.names().any(|name| name == source.name());
-        let newcomers: Vec<_> = (roster.list)().into_iter().filter(is_new).collect();
-        for source in newcomers {
-            match self.tracks.open(source, Start::Oldest).await {
-                Ok(number) => {
-                    let begun = self.tracks.begin_one(number);
-                    self.woken.extend(begun);
-                }
-                Err(error) => tracing::warn!(%error, "a new source cannot be read"),
-            }
+        let known: HashSet<SourceName> = self.names().cloned().collect();
+        let mut sources = (roster.list)();
+        sources.retain(|source| !known.contains(source.name()));
+        for source in sources {
+            self.tracks.add_newcomer(source);
         }
+        self.woken.extend(self.tracks.open_due());
     }
 }
+
+/// Of up to this many sources the place of each is told, so that a stream of them can be resumed.
+pub const MAX_RESUMABLE: usize = 16;
 
 /// Waits for a time, for ever where there is none.
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
-    }
-}
-
-/// True when the list of sources has changed; never where there is no list.
-async fn changed(roster: Option<&mut Roster>) -> bool {
-    if let Some(roster) = roster
-        && roster.changes.changed().await.is_ok()
-    {
-        return true;
-    }
-    std::future::pending().await
-}
-
-/// Waits until rights may have changed; for ever where they cannot.
-pub async fn changed_rights(rights: Option<&mut Rights>) {
-    match rights {
-        Some(rights) => rights.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
-impl std::fmt::Debug for Rights {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rights").field("changes", &self.changes).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Roster {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Roster").field("changes", &self.changes).finish_non_exhaustive()
     }
 }

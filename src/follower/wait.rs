@@ -15,6 +15,7 @@ use crate::chunk::Place;
 use crate::cursor::Cursor;
 use crate::feed::FeedGuard;
 use crate::filter::Filter;
+use crate::follower::opening::Opening;
 use crate::history::{History, ReadError, Rest, Step};
 use crate::source::{Older, OpenError, Opened, Source, Start};
 
@@ -32,6 +33,8 @@ pub struct Moved {
 
 /// What a track goes on with.
 pub enum Cause {
+    /// Its source was opened, or not.
+    Opening(Opening),
     /// Something has become visible at the live end.
     Changed(watch::Receiver<u64>),
     /// A step was read.
@@ -249,6 +252,7 @@ fn cause_of_step(read: Result<Read, JoinError>) -> Cause {
 impl fmt::Debug for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Opening(_) => "Opening",
             Self::Changed(_) => "Changed",
             Self::Read(_, _) => "Read",
             Self::Rest(_, _) => "Rest",
