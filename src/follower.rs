@@ -3,6 +3,8 @@
 //! It holds the only `select!` over data, heartbeat and cancellation. It knows neither files nor
 //! formats.
 
+pub mod delivery;
+pub mod filtering;
 pub mod opening;
 pub mod output;
 pub mod track;
@@ -20,88 +22,28 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::chunk::{Chunk, Place};
-use crate::filter::Selection;
+pub use crate::follower::delivery::{Delivery, EndReason};
+use crate::follower::filtering::{Begun, Filtered, Filtering, Job};
 use crate::follower::output::Output;
 use crate::follower::track::Track;
 use crate::follower::tracks::Tracks;
 use crate::follower::wait::{Moved, Woken};
 use crate::follower::wish::changed;
 pub use crate::follower::wish::{Rights, Roster, Wish, changed_rights};
-use crate::history::{EventKind, Progress};
+use crate::history::Progress;
 use crate::line::Zone;
 use crate::source::{OpenError, Source, SourceName};
 
-/// What a viewer gets next.
-#[derive(Clone, Debug)]
-pub enum Delivery {
-    /// The lines of a chunk that pass the filter, at least one.
-    Lines {
-        /// Whose lines, by its number among [`Follower::names`].
-        track: usize,
-        /// The chunk.
-        chunk: Arc<Chunk>,
-        /// Its lines that pass.
-        selection: Selection,
-    },
-    /// Something happened between two lines.
-    Event {
-        /// In which source.
-        track: usize,
-        /// What.
-        kind: EventKind,
-    },
-    /// A source was opened after the stream had begun; its place is known now. Says nothing.
-    Joined {
-        /// Which.
-        track: usize,
-    },
-    /// A source cannot be read. One that is followed is tried again, and joins when it can be.
-    Unreadable {
-        /// Which.
-        track: usize,
-        /// Why.
-        reason: Arc<str>,
-    },
-    /// Nothing was to be said for the time of a heartbeat.
-    Heartbeat,
-    /// The last delivery.
-    End(EndReason),
-}
-
-/// Why a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    /// All was sent that was there.
-    Eof,
-    /// The clock has passed `until`.
-    Until,
-    /// The server stops.
-    Shutdown,
-    /// The viewer may not read this any more.
-    Revoked,
-    /// A limit of the server was met.
-    Limit,
-    /// The source could not be read to its end.
-    Error,
-}
-
-impl EndReason {
-    /// The reason's name in records.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Eof => "eof",
-            Self::Until => "until",
-            Self::Shutdown => "shutdown",
-            Self::Revoked => "revoked",
-            Self::Limit => "limit",
-            Self::Error => "error",
-        }
-    }
+/// What waits to be delivered.
+#[derive(Debug)]
+enum Queued {
+    /// Lines that the filter has yet to look at, of a track.
+    Unfiltered(usize, Arc<Chunk>),
+    /// Ready, with what is then the place of which track.
+    Ready(Delivery, Option<(usize, Place)>),
 }
 
 /// One viewer's way through its sources.
-#[derive(Debug)]
 pub struct Follower {
     tracks: Tracks,
     cancel: CancellationToken,
@@ -110,8 +52,11 @@ pub struct Follower {
     last_word: Instant,
     until: Option<Instant>,
     done: EndReason,
-    /// Ready to be delivered, with what is then the place of which track.
-    queue: VecDeque<(Delivery, Option<(usize, Place)>)>,
+    /// What comes next.
+    queue: VecDeque<Queued>,
+    filtering: Filtering,
+    /// The chunk that the filter looks through; what is queued waits for it.
+    job: Option<Job>,
     woken: FuturesUnordered<Woken>,
     roster: Option<Roster>,
     rights: Option<Rights>,
@@ -131,6 +76,8 @@ impl Follower {
         }
         let now = Instant::now();
         let mut follower = Follower {
+            filtering: Filtering::new(Arc::clone(tracks.shared())),
+            job: None,
             tracks,
             cancel: wish.cancel,
             heartbeat: wish.heartbeat,
@@ -169,35 +116,84 @@ impl Follower {
         loop {
             if !self.has_ended && self.has_lost_rights() {
                 // What was read and not delivered is not theirs any more.
-                self.queue.clear();
-                self.end(EndReason::Revoked);
+                self.cut(EndReason::Revoked);
             }
-            if let Some((delivery, moved)) = self.queue.pop_front() {
-                if let Some((track, place)) = moved {
-                    self.tracks.set_place(track, place);
-                }
-                if !matches!(delivery, Delivery::Joined { track: _ }) {
-                    self.last_word = Instant::now();
-                }
+            if let Some(delivery) = self.next_ready() {
                 return Some(delivery);
             }
-            if self.has_ended {
+            if self.has_ended && self.job.is_none() {
                 return None;
             }
             let due = self.last_word + self.heartbeat;
             if Instant::now() >= due {
-                self.say(Delivery::Heartbeat);
-                continue;
+                self.last_word = Instant::now();
+                return Some(Delivery::Heartbeat);
             }
+            let is_free = self.job.is_none();
             tokio::select! {
                 biased;
-                () = self.cancel.cancelled() => self.end(EndReason::Shutdown),
+                () = self.cancel.cancelled() => self.cut(EndReason::Shutdown),
                 () = changed_rights(self.rights.as_mut()) => self.rights_due = Instant::now(),
-                Some(woken) = self.woken.next() => self.advance(woken),
+                filtered = looked_through(self.job.as_mut()) => self.take_filtered(filtered),
+                Some(woken) = self.woken.next(), if is_free => self.advance(woken),
                 () = at(self.until) => self.come_to_until(),
                 true = changed(self.roster.as_mut()) => self.look_for_newcomers(),
                 () = sleep_until(due) => {}
             }
+        }
+    }
+
+    /// What can be delivered now; nothing while the filter looks through a chunk.
+    fn next_ready(&mut self) -> Option<Delivery> {
+        while self.job.is_none()
+            && let Some(queued) = self.queue.pop_front()
+        {
+            let (delivery, moved) = match queued {
+                Queued::Ready(delivery, moved) => (delivery, moved),
+                Queued::Unfiltered(track, chunk) => {
+                    self.look_through(track, chunk);
+                    continue;
+                }
+            };
+            if let Some((track, place)) = moved {
+                self.tracks.set_place(track, place);
+            }
+            if !matches!(delivery, Delivery::Joined { track: _ }) {
+                self.last_word = Instant::now();
+            }
+            return Some(delivery);
+        }
+        None
+    }
+
+    /// Has the filter look through a chunk.
+    fn look_through(&mut self, track: usize, chunk: Arc<Chunk>) {
+        let inherited = self.tracks.inherited(track);
+        match self.filtering.begin(track, chunk, inherited) {
+            Begun::Done(filtered) => self.take_filtered(filtered),
+            Begun::Goes(job) => self.job = Some(job),
+        }
+    }
+
+    /// The filter has looked through a chunk: it comes before all that is queued.
+    fn take_filtered(&mut self, filtered: Filtered) {
+        self.job = None;
+        if filtered.is_lost {
+            return self.cut(EndReason::Error);
+        }
+        let may_go_on = self.filtering.note(&filtered);
+        let Filtered { track, chunk, selection, inherited, .. } = filtered;
+        self.tracks.set_inherited(track, inherited);
+        let end = chunk.end();
+        if !may_go_on {
+            tracing::info!("a stream is ended: its filter takes too long");
+            self.cut(EndReason::Limit);
+        }
+        if selection.is_empty() {
+            self.tracks.set_place(track, end);
+        } else {
+            let lines = Delivery::Lines { track, chunk, selection };
+            self.queue.push_front(Queued::Ready(lines, Some((track, end))));
         }
     }
 
@@ -232,17 +228,35 @@ impl Follower {
     /// Whether all that was there at the opening has been read without anything to deliver. Reads
     /// on until that is known; only for a stream that does not follow.
     pub async fn has_nothing(&mut self) -> bool {
-        while self.queue.is_empty() {
-            match self.woken.next().await {
-                Some(woken) => self.advance(woken),
-                None => break,
+        loop {
+            if let Some(job) = self.job.as_mut() {
+                let filtered = job.await;
+                self.take_filtered(filtered);
+            }
+            match self.queue.pop_front() {
+                Some(Queued::Unfiltered(track, chunk)) => self.look_through(track, chunk),
+                Some(ready @ Queued::Ready(_, _)) => {
+                    let is_end = matches!(ready, Queued::Ready(Delivery::End(_), _));
+                    self.queue.push_front(ready);
+                    return is_end;
+                }
+                None => match self.woken.next().await {
+                    Some(woken) => self.advance(woken),
+                    None => return true,
+                },
             }
         }
-        self.queue.iter().all(|(delivery, _)| matches!(delivery, Delivery::End(_)))
     }
 
     fn say(&mut self, delivery: Delivery) {
-        self.queue.push_back((delivery, None));
+        self.queue.push_back(Queued::Ready(delivery, None));
+    }
+
+    /// Ends at once: what was read and not delivered is left.
+    fn cut(&mut self, reason: EndReason) {
+        self.queue.clear();
+        self.job = None;
+        self.end(reason);
     }
 
     fn end(&mut self, reason: EndReason) {
@@ -270,23 +284,15 @@ impl Follower {
 
     fn take_over(&mut self, track: usize, item: Output) {
         match item {
-            Output::Lines { chunk, selection } => {
-                let end = chunk.end();
-                self.queue
-                    .push_back((Delivery::Lines { track, chunk, selection }, Some((track, end))));
-            }
+            Output::Lines(chunk) => self.queue.push_back(Queued::Unfiltered(track, chunk)),
             Output::Event { kind, end } => {
-                self.queue.push_back((Delivery::Event { track, kind }, Some((track, end))));
+                let event = Delivery::Event { track, kind };
+                self.queue.push_back(Queued::Ready(event, Some((track, end))));
             }
             // Before the beginning its own record tells the place.
             Output::Joined if self.tracks.have_begun() => self.say(Delivery::Joined { track }),
             Output::Joined => {}
             Output::Unreadable(reason) => self.say(Delivery::Unreadable { track, reason }),
-            // Nothing of it passes: the place moves with what was said before.
-            Output::Passed(place) => match self.queue.back_mut() {
-                Some((_, Some(moved))) => *moved = (track, place),
-                Some((_, None)) | None => self.tracks.set_place(track, place),
-            },
         }
     }
 
@@ -328,6 +334,20 @@ impl Follower {
 
 /// Of up to this many sources the place of each is told, so that a stream of them can be resumed.
 pub const MAX_RESUMABLE: usize = 16;
+
+/// Waits for the filter; for ever where it has nothing to look through. Cancel-safe.
+async fn looked_through(job: Option<&mut Job>) -> Filtered {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("tracks", &self.tracks).finish_non_exhaustive()
+    }
+}
 
 /// Waits for a time, for ever where there is none.
 async fn at(time: Option<Instant>) {

@@ -49,6 +49,7 @@ pub struct Plan {
 }
 
 /// Opens a source after a pause.
+#[must_use]
 pub fn open(plan: Plan, pause: Duration) -> Woken {
     async move {
         sleep(pause).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::chunk::{Chunk, Place};
-use crate::filter::{Filter, Selection};
+use crate::filter::Filter;
 use crate::follower::wait::Woken;
 use crate::history::EventKind;
 use crate::line::Zone;
@@ -15,13 +15,8 @@ use crate::source::Gap;
 /// What a track brings to its viewer.
 #[derive(Debug)]
 pub enum Output {
-    /// Lines, at least one of which passes.
-    Lines {
-        /// All of them.
-        chunk: Arc<Chunk>,
-        /// Those that pass.
-        selection: Selection,
-    },
+    /// Lines, which the filter has yet to look at.
+    Lines(Arc<Chunk>),
     /// Something happened between two lines.
     Event {
         /// What.
@@ -29,8 +24,6 @@ pub enum Output {
         /// The place after it.
         end: Place,
     },
-    /// Lines up to this place were read, and none passes.
-    Passed(Place),
     /// The source was opened; its place is known now.
     Joined,
     /// The source cannot be read for this reason.

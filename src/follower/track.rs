@@ -119,6 +119,17 @@ impl Track {
         &self.place
     }
 
+    /// What the lines that the filter has looked at have told.
+    #[must_use]
+    pub fn inherited(&self) -> Inherited {
+        self.inherited
+    }
+
+    /// Notes what the lines that the filter has looked at have told.
+    pub fn set_inherited(&mut self, inherited: Inherited) {
+        self.inherited = inherited;
+    }
+
     /// Notes how far was delivered.
     pub fn set_place(&mut self, place: Place) {
         self.place = place;
@@ -284,12 +295,7 @@ impl Track {
 
     fn take_chunk(&mut self, chunk: Arc<Chunk>, out: &mut Progressed) {
         self.read_to = chunk.end();
-        let shared = &self.shared;
-        let selection = shared.filter.select(&chunk, &mut self.inherited, &shared.zone);
-        out.items.push(match selection.is_empty() {
-            true => Output::Passed(self.read_to.clone()),
-            false => Output::Lines { chunk, selection },
-        });
+        out.items.push(Output::Lines(chunk));
     }
 
     fn take_rest(&mut self, history: Box<dyn History>, rest: Rest, out: &mut Progressed) {

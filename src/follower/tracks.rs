@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::chunk::Place;
-use crate::filter::Filter;
+use crate::filter::{Filter, Inherited};
 use crate::follower::opening::MAX_OPENINGS;
 use crate::follower::output::{Progressed, Shared};
 use crate::follower::track::Track;
@@ -128,6 +128,25 @@ impl Tracks {
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Track> {
         self.all.iter()
+    }
+
+    /// What all tracks share.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// What the lines of a track have told that the filter has looked at.
+    #[must_use]
+    pub fn inherited(&self, number: usize) -> Inherited {
+        self.all.get(number).map(Track::inherited).unwrap_or_default()
+    }
+
+    /// Notes what the lines of a track have told.
+    pub fn set_inherited(&mut self, number: usize, inherited: Inherited) {
+        if let Some(track) = self.all.get_mut(number) {
+            track.set_inherited(inherited);
+        }
     }
 
     /// Notes how far a track was delivered.

@@ -60,6 +60,7 @@ mod rules;
 mod scene;
 mod several;
 mod shutdown;
+mod slow_patterns;
 mod slow_senders;
 mod stalls;
 mod steady_writer;
