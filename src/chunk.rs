@@ -325,14 +325,23 @@ impl Chunk {
 
     /// The chunk in the format of `slot`, encoded by `encode` if nobody has asked before.
     pub fn encoded(&self, slot: Slot, encode: impl FnOnce(&Chunk) -> Encoded) -> &Encoded {
+        self.slot(slot).get_or_init(|| encode(self))
+    }
+
+    /// The chunk in the format of `slot`, if it was asked for before.
+    #[must_use]
+    pub fn kept(&self, slot: Slot) -> Option<&Encoded> {
+        self.slot(slot).get()
+    }
+
+    fn slot(&self, slot: Slot) -> &OnceLock<Encoded> {
         let [text, ndjson, sse, websocket] = &self.slots;
-        let kept = match slot {
+        match slot {
             Slot::Text => text,
             Slot::Ndjson => ndjson,
             Slot::Sse => sse,
             Slot::Websocket => websocket,
-        };
-        kept.get_or_init(|| encode(self))
+        }
     }
 
     /// The part of the chunk that lies after `offset` (of the generation).

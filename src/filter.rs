@@ -74,15 +74,35 @@ impl Filter {
         if self.is_empty() {
             return Selection::All;
         }
+        let mut sifting = Sifting::new(*inherited);
+        self.sift(chunk, zone, &mut sifting, |_, _| true);
+        *inherited = sifting.inherited;
+        sifting.selection(chunk)
+    }
+
+    /// Goes on with a chunk. `goes_on` is asked before each line, with how many bytes were looked
+    /// through in this call and how many the line has; returns whether all lines were looked at.
+    pub fn sift(
+        &self,
+        chunk: &Chunk,
+        zone: &Zone,
+        sifting: &mut Sifting,
+        mut goes_on: impl FnMut(usize, usize) -> bool,
+    ) -> bool {
         let facts: &[Facts] = if self.looks_at_facts() { chunk.facts(zone) } else { &[] };
         let told = |index: usize| facts.get(index).copied().unwrap_or_default();
-        let mut passed = Vec::new();
-        for line in chunk.lines() {
-            if self.passes(&line, told(line.index), inherited) {
-                passed.push(u32::try_from(line.index).unwrap_or(u32::MAX));
+        let mut n_bytes = 0;
+        for line in chunk.lines().skip(sifting.n_lines) {
+            if !goes_on(n_bytes, line.text.len()) {
+                return false;
+            }
+            n_bytes += line.text.len();
+            sifting.n_lines += 1;
+            if self.passes(&line, told(line.index), &mut sifting.inherited) {
+                sifting.passed.push(u32::try_from(line.index).unwrap_or(u32::MAX));
             }
         }
-        if passed.len() == chunk.n_lines() { Selection::All } else { Selection::Lines(passed) }
+        true
     }
 
     /// Whether `line` passes, being the next one after those that made `inherited`.
@@ -110,6 +130,35 @@ impl Filter {
         self.level.is_none_or(is_at_least)
             && self.since.is_none_or(|since| told.time.is_none_or(|time| time >= since))
             && self.until.is_none_or(|until| told.time.is_none_or(|time| time < until))
+    }
+}
+
+/// How far a chunk has been looked through.
+#[derive(Clone, Debug, Default)]
+pub struct Sifting {
+    inherited: Inherited,
+    passed: Vec<u32>,
+    n_lines: usize,
+}
+
+impl Sifting {
+    /// Nothing of it, after the lines that made `inherited`.
+    #[must_use]
+    pub fn new(inherited: Inherited) -> Self {
+        Sifting { inherited, ..Self::default() }
+    }
+
+    /// What the lines so far have told.
+    #[must_use]
+    pub fn inherited(&self) -> Inherited {
+        self.inherited
+    }
+
+    /// The lines of `chunk` that pass, once it was looked through.
+    #[must_use]
+    pub fn selection(self, chunk: &Chunk) -> Selection {
+        let all = self.passed.len() == chunk.n_lines();
+        if all { Selection::All } else { Selection::Lines(self.passed) }
     }
 }
 

@@ -3,143 +3,47 @@
 //! It holds the only `select!` over data, heartbeat and cancellation. It knows neither files nor
 //! formats.
 
+pub mod delivery;
+pub mod filtering;
+pub mod opening;
+pub mod output;
 pub mod track;
 pub mod tracks;
 pub mod wait;
+pub mod wish;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::chunk::{Chunk, Place};
-use crate::filter::{Filter, Selection};
-use crate::follower::track::{Output, Track};
+pub use crate::follower::delivery::{Delivery, EndReason};
+use crate::follower::filtering::{Begun, Filtered, Filtering, Job};
+use crate::follower::output::Output;
+use crate::follower::track::Track;
 use crate::follower::tracks::Tracks;
 use crate::follower::wait::{Moved, Woken};
-use crate::history::{EventKind, Progress};
+use crate::follower::wish::changed;
+pub use crate::follower::wish::{Rights, Roster, Wish, changed_rights};
+use crate::history::Progress;
 use crate::line::Zone;
-use crate::source::{OpenError, Source, SourceName, Start};
+use crate::source::{OpenError, Source, SourceName};
 
-/// What a viewer wants to see.
+/// What waits to be delivered.
 #[derive(Debug)]
-pub struct Wish {
-    /// The sources, and where to begin in each.
-    pub sources: Vec<(Arc<dyn Source>, Start)>,
-    /// Which lines.
-    pub filter: Filter,
-    /// Go on at the live end.
-    pub follow: bool,
-    /// With `follow`: end when the clock comes here.
-    pub until: Option<Instant>,
-    /// The reason to give when all was sent without a fault.
-    pub done: EndReason,
-    /// The longest time without a word.
-    pub heartbeat: Duration,
-    /// Sources that may appear later.
-    pub roster: Option<Roster>,
-    /// What the viewer may read, where that can change.
-    pub rights: Option<Rights>,
-    /// Ends the stream.
-    pub cancel: CancellationToken,
-}
-
-/// Tells whether a viewer may still read what it reads.
-pub struct Rights {
-    /// Changes when rights may have changed. They may also run out by themselves, so that they are
-    /// looked at with each heartbeat as well.
-    pub changes: watch::Receiver<u64>,
-    /// Whether it may read a source now.
-    pub may_read: Box<dyn Fn(&SourceName) -> bool + Send + Sync>,
-}
-
-impl Rights {
-    /// Waits until rights may have changed; for ever once they cannot. Cancel-safe.
-    pub async fn changed(&mut self) {
-        if self.changes.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Whether every source of a follower may be read now.
-    #[must_use]
-    pub fn cover(&self, follower: &Follower) -> bool {
-        follower.names().all(|source| (self.may_read)(source))
-    }
-}
-
-/// Tells of sources that appear later.
-pub struct Roster {
-    /// Changes when the list may have changed.
-    pub changes: watch::Receiver<u64>,
-    /// All sources that the viewer wants, as of now.
-    pub list: Box<dyn Fn() -> Vec<Arc<dyn Source>> + Send + Sync>,
-}
-
-/// What a viewer gets next.
-#[derive(Clone, Debug)]
-pub enum Delivery {
-    /// The lines of a chunk that pass the filter, at least one.
-    Lines {
-        /// Whose lines, by its number among [`Follower::names`].
-        track: usize,
-        /// The chunk.
-        chunk: Arc<Chunk>,
-        /// Its lines that pass.
-        selection: Selection,
-    },
-    /// Something happened between two lines.
-    Event {
-        /// In which source.
-        track: usize,
-        /// What.
-        kind: EventKind,
-    },
-    /// Nothing was to be said for the time of a heartbeat.
-    Heartbeat,
-    /// The last delivery.
-    End(EndReason),
-}
-
-/// Why a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndReason {
-    /// All was sent that was there.
-    Eof,
-    /// The clock has passed `until`.
-    Until,
-    /// The server stops.
-    Shutdown,
-    /// The viewer may not read this any more.
-    Revoked,
-    /// A limit of the server was met.
-    Limit,
-    /// The source could not be read to its end.
-    Error,
-}
-
-impl EndReason {
-    /// The reason's name in records.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Eof => "eof",
-            Self::Until => "until",
-            Self::Shutdown => "shutdown",
-            Self::Revoked => "revoked",
-            Self::Limit => "limit",
-            Self::Error => "error",
-        }
-    }
+enum Queued {
+    /// Lines that the filter has yet to look at, of a track.
+    Unfiltered(usize, Arc<Chunk>),
+    /// Ready, with what is then the place of which track.
+    Ready(Delivery, Option<(usize, Place)>),
 }
 
 /// One viewer's way through its sources.
-#[derive(Debug)]
 pub struct Follower {
     tracks: Tracks,
     cancel: CancellationToken,
@@ -148,8 +52,11 @@ pub struct Follower {
     last_word: Instant,
     until: Option<Instant>,
     done: EndReason,
-    /// Ready to be delivered, with what is then the place of which track.
-    queue: VecDeque<(Delivery, Option<(usize, Place)>)>,
+    /// What comes next.
+    queue: VecDeque<Queued>,
+    filtering: Filtering,
+    /// The chunk that the filter looks through; what is queued waits for it.
+    job: Option<Job>,
     woken: FuturesUnordered<Woken>,
     roster: Option<Roster>,
     rights: Option<Rights>,
@@ -159,16 +66,18 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Opens all sources. Nothing is read before [`Self::next`] is asked.
+    /// Opens the sources, of many only the first: the others join as they are opened. Nothing is read
+    /// before [`Self::next`] is asked. An error only where no source can be read: what cannot is told
+    /// in the stream.
     pub async fn open(wish: Wish, zone: Arc<Zone>) -> Result<Self, OpenError> {
         let mut tracks = Tracks::new(wish.filter, zone, wish.follow);
         for (source, start) in wish.sources {
-            tracks.open(source, start).await?;
+            tracks.add(source, start);
         }
-        let mut woken = FuturesUnordered::new();
-        woken.extend(tracks.begin());
         let now = Instant::now();
-        Ok(Follower {
+        let mut follower = Follower {
+            filtering: Filtering::new(Arc::clone(tracks.shared())),
+            job: None,
             tracks,
             cancel: wish.cancel,
             heartbeat: wish.heartbeat,
@@ -176,12 +85,30 @@ impl Follower {
             until: wish.until,
             done: wish.done,
             queue: VecDeque::new(),
-            woken,
+            woken: FuturesUnordered::new(),
             roster: wish.roster.filter(|_| wish.follow),
             rights: wish.rights,
             rights_due: now + wish.heartbeat,
             has_ended: false,
-        })
+        };
+        follower.wait_for_sources().await?;
+        Ok(follower)
+    }
+
+    /// Waits until the stream can begin.
+    async fn wait_for_sources(&mut self) -> Result<(), OpenError> {
+        self.woken.extend(self.tracks.open_due());
+        while !self.tracks.can_begin(MAX_RESUMABLE)
+            && let Some(moved) = self.woken.next().await
+        {
+            self.advance(moved);
+            if let Some(error) = self.tracks.refusal() {
+                return Err(error);
+            }
+        }
+        let begun = self.tracks.begin();
+        self.woken.extend(begun);
+        Ok(())
     }
 
     /// The next delivery; none after [`Delivery::End`]. Cancel-safe: what was read is kept.
@@ -189,33 +116,84 @@ impl Follower {
         loop {
             if !self.has_ended && self.has_lost_rights() {
                 // What was read and not delivered is not theirs any more.
-                self.queue.clear();
-                self.end(EndReason::Revoked);
+                self.cut(EndReason::Revoked);
             }
-            if let Some((delivery, moved)) = self.queue.pop_front() {
-                if let Some((track, place)) = moved {
-                    self.tracks.set_place(track, place);
-                }
-                self.last_word = Instant::now();
+            if let Some(delivery) = self.next_ready() {
                 return Some(delivery);
             }
-            if self.has_ended {
+            if self.has_ended && self.job.is_none() {
                 return None;
             }
             let due = self.last_word + self.heartbeat;
             if Instant::now() >= due {
-                self.say(Delivery::Heartbeat);
-                continue;
+                self.last_word = Instant::now();
+                return Some(Delivery::Heartbeat);
             }
+            let is_free = self.job.is_none();
             tokio::select! {
                 biased;
-                () = self.cancel.cancelled() => self.end(EndReason::Shutdown),
+                () = self.cancel.cancelled() => self.cut(EndReason::Shutdown),
                 () = changed_rights(self.rights.as_mut()) => self.rights_due = Instant::now(),
-                Some(woken) = self.woken.next() => self.advance(woken),
+                filtered = looked_through(self.job.as_mut()) => self.take_filtered(filtered),
+                Some(woken) = self.woken.next(), if is_free => self.advance(woken),
                 () = at(self.until) => self.come_to_until(),
-                true = changed(self.roster.as_mut()) => self.look_for_newcomers().await,
+                true = changed(self.roster.as_mut()) => self.look_for_newcomers(),
                 () = sleep_until(due) => {}
             }
+        }
+    }
+
+    /// What can be delivered now; nothing while the filter looks through a chunk.
+    fn next_ready(&mut self) -> Option<Delivery> {
+        while self.job.is_none()
+            && let Some(queued) = self.queue.pop_front()
+        {
+            let (delivery, moved) = match queued {
+                Queued::Ready(delivery, moved) => (delivery, moved),
+                Queued::Unfiltered(track, chunk) => {
+                    self.look_through(track, chunk);
+                    continue;
+                }
+            };
+            if let Some((track, place)) = moved {
+                self.tracks.set_place(track, place);
+            }
+            if !matches!(delivery, Delivery::Joined { track: _ }) {
+                self.last_word = Instant::now();
+            }
+            return Some(delivery);
+        }
+        None
+    }
+
+    /// Has the filter look through a chunk.
+    fn look_through(&mut self, track: usize, chunk: Arc<Chunk>) {
+        let inherited = self.tracks.inherited(track);
+        match self.filtering.begin(track, chunk, inherited) {
+            Begun::Done(filtered) => self.take_filtered(filtered),
+            Begun::Goes(job) => self.job = Some(job),
+        }
+    }
+
+    /// The filter has looked through a chunk: it comes before all that is queued.
+    fn take_filtered(&mut self, filtered: Filtered) {
+        self.job = None;
+        if filtered.is_lost {
+            return self.cut(EndReason::Error);
+        }
+        let may_go_on = self.filtering.note(&filtered);
+        let Filtered { track, chunk, selection, inherited, .. } = filtered;
+        self.tracks.set_inherited(track, inherited);
+        let end = chunk.end();
+        if !may_go_on {
+            tracing::info!("a stream is ended: its filter takes too long");
+            self.cut(EndReason::Limit);
+        }
+        if selection.is_empty() {
+            self.tracks.set_place(track, end);
+        } else {
+            let lines = Delivery::Lines { track, chunk, selection };
+            self.queue.push_front(Queued::Ready(lines, Some((track, end))));
         }
     }
 
@@ -256,17 +234,35 @@ impl Follower {
     /// Whether all that was there at the opening has been read without anything to deliver. Reads
     /// on until that is known; only for a stream that does not follow.
     pub async fn has_nothing(&mut self) -> bool {
-        while self.queue.is_empty() {
-            match self.woken.next().await {
-                Some(woken) => self.advance(woken),
-                None => break,
+        loop {
+            if let Some(job) = self.job.as_mut() {
+                let filtered = job.await;
+                self.take_filtered(filtered);
+            }
+            match self.queue.pop_front() {
+                Some(Queued::Unfiltered(track, chunk)) => self.look_through(track, chunk),
+                Some(ready @ Queued::Ready(_, _)) => {
+                    let is_end = matches!(ready, Queued::Ready(Delivery::End(_), _));
+                    self.queue.push_front(ready);
+                    return is_end;
+                }
+                None => match self.woken.next().await {
+                    Some(woken) => self.advance(woken),
+                    None => return true,
+                },
             }
         }
-        self.queue.iter().all(|(delivery, _)| matches!(delivery, Delivery::End(_)))
     }
 
     fn say(&mut self, delivery: Delivery) {
-        self.queue.push_back((delivery, None));
+        self.queue.push_back(Queued::Ready(delivery, None));
+    }
+
+    /// Ends at once: what was read and not delivered is left.
+    fn cut(&mut self, reason: EndReason) {
+        self.queue.clear();
+        self.job = None;
+        self.end(reason);
     }
 
     fn end(&mut self, reason: EndReason) {
@@ -294,19 +290,15 @@ impl Follower {
 
     fn take_over(&mut self, track: usize, item: Output) {
         match item {
-            Output::Lines { chunk, selection } => {
-                let end = chunk.end();
-                self.queue
-                    .push_back((Delivery::Lines { track, chunk, selection }, Some((track, end))));
-            }
+            Output::Lines(chunk) => self.queue.push_back(Queued::Unfiltered(track, chunk)),
             Output::Event { kind, end } => {
-                self.queue.push_back((Delivery::Event { track, kind }, Some((track, end))));
+                let event = Delivery::Event { track, kind };
+                self.queue.push_back(Queued::Ready(event, Some((track, end))));
             }
-            // Nothing of it passes: the place moves with what was said before.
-            Output::Passed(place) => match self.queue.back_mut() {
-                Some((_, Some(moved))) => *moved = (track, place),
-                Some((_, None)) | None => self.tracks.set_place(track, place),
-            },
+            // Before the beginning its own record tells the place.
+            Output::Joined if self.tracks.have_begun() => self.say(Delivery::Joined { track }),
+            Output::Joined => {}
+            Output::Unreadable(reason) => self.say(Delivery::Unreadable { track, reason }),
         }
     }
 
@@ -332,19 +324,34 @@ impl Follower {
         self.end_if_done();
     }
 
-    async fn look_for_newcomers(&mut self) {
+    /// Adds the sources that have appeared. Their openings are waited for with all the rest, so that
+    /// nothing is forgotten where the future that looks for them is dropped.
+    fn look_for_newcomers(&mut self) {
         let Some(roster) = &self.roster else { return };
-        let is_new = |source: &Arc<dyn Source>| !self.names().any(|name| name == source.name());
-        let newcomers: Vec<_> = (roster.list)().into_iter().filter(is_new).collect();
-        for source in newcomers {
-            match self.tracks.open(source, Start::Oldest).await {
-                Ok(number) => {
-                    let begun = self.tracks.begin_one(number);
-                    self.woken.extend(begun);
-                }
-                Err(error) => tracing::warn!(%error, "a new source cannot be read"),
-            }
+        let known: HashSet<SourceName> = self.names().cloned().collect();
+        let mut sources = (roster.list)();
+        sources.retain(|source| !known.contains(source.name()));
+        for source in sources {
+            self.tracks.add_newcomer(source);
         }
+        self.woken.extend(self.tracks.open_due());
+    }
+}
+
+/// Of up to this many sources the place of each is told, so that a stream of them can be resumed.
+pub const MAX_RESUMABLE: usize = 16;
+
+/// Waits for the filter; for ever where it has nothing to look through. Cancel-safe.
+async fn looked_through(job: Option<&mut Job>) -> Filtered {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("tracks", &self.tracks).finish_non_exhaustive()
     }
 }
 
@@ -353,35 +360,5 @@ async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
         None => std::future::pending().await,
-    }
-}
-
-/// True when the list of sources has changed; never where there is no list.
-async fn changed(roster: Option<&mut Roster>) -> bool {
-    if let Some(roster) = roster
-        && roster.changes.changed().await.is_ok()
-    {
-        return true;
-    }
-    std::future::pending().await
-}
-
-/// Waits until rights may have changed; for ever where they cannot.
-pub async fn changed_rights(rights: Option<&mut Rights>) {
-    match rights {
-        Some(rights) => rights.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
-impl std::fmt::Debug for Rights {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rights").field("changes", &self.changes).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Roster {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Roster").field("changes", &self.changes).finish_non_exhaustive()
     }
 }

@@ -64,6 +64,8 @@ impl Ledger {
                 self.metrics.gap_bytes.inc_by(*bytes);
             }
             Delivery::Event { track: _, kind: EventKind::Rotated(_) }
+            | Delivery::Joined { track: _ }
+            | Delivery::Unreadable { track: _, reason: _ }
             | Delivery::Heartbeat
             | Delivery::End(_) => {}
         }

@@ -167,6 +167,15 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Why, without the source's name.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::OtherSource(_) => self.to_string(),
+            Self::Unreadable { name: _, source } => source.to_string(),
+        }
+    }
+
     /// Whether the system refused for want of a permission.
     #[must_use]
     pub fn is_denied(&self) -> bool {

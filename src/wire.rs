@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::chunk::Chunk;
 use crate::filter::Selection;
-use crate::follower::{Delivery, Follower};
+use crate::follower::{Delivery, Follower, MAX_RESUMABLE};
 use crate::line::Zone;
 use crate::wire::record::write_set;
 use crate::wire::text::TextOptions;
@@ -71,9 +71,6 @@ pub struct Encoder {
     zone: Arc<Zone>,
 }
 
-/// Up to this many sources a stream can be resumed as a whole.
-pub const MAX_RESUMABLE: usize = 16;
-
 impl Encoder {
     /// An encoder for a stream of what `asked` names.
     #[must_use]
@@ -118,6 +115,8 @@ impl Encoder {
                     Format::Sse => sse::event(record::event_name(*kind), &id_of(follower), write),
                 }
             }
+            Delivery::Joined { track: _ } => Bytes::new(),
+            Delivery::Unreadable { track, reason } => self.unreadable(*track, reason, follower),
             Delivery::Heartbeat => {
                 let write = |out: &mut Vec<u8>| {
                     record::write_heartbeat(&self.asked, follower, follower.places(), out);
@@ -139,6 +138,17 @@ impl Encoder {
                     Format::Sse => sse::event("end", &id_of(follower), write),
                 }
             }
+        }
+    }
+
+    fn unreadable(&mut self, track: usize, reason: &str, follower: &Follower) -> Bytes {
+        let name = name_of(follower, track);
+        let write = |out: &mut Vec<u8>| record::write_unreadable(name, reason, out);
+        match self.format {
+            Format::Text => self.text.unreadable(name, reason),
+            Format::Raw => Bytes::new(),
+            Format::Ndjson => ndjson::line_of(write),
+            Format::Sse => sse::event("unreadable", &id_of(follower), write),
         }
     }
 

@@ -1,66 +1,29 @@
 //! Track: a viewer's way through one source. It reads the history until it meets the ring, then
 //! takes from the ring; when the ring has let go of what it wants, it reads the history again.
 
-use std::fmt;
+mod joining;
+mod live;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use crate::chunk::{Chunk, Place};
 use crate::feed::FeedGuard;
-use crate::feed::ring::{Found, Item, Taken};
-use crate::filter::{Filter, Inherited, Selection};
+use crate::filter::Inherited;
+use crate::follower::opening;
+use crate::follower::output::{Output, Progressed, Shared};
 use crate::follower::wait::{self, Cause, Woken};
-use crate::history::{EventKind, History, Progress, Rest, Step};
-use crate::line::Zone;
-use crate::source::{Gap, Opened, Source, SourceName};
-
-/// What a track brings to its viewer.
-#[derive(Debug)]
-pub enum Output {
-    /// Lines, at least one of which passes.
-    Lines {
-        /// All of them.
-        chunk: Arc<Chunk>,
-        /// Those that pass.
-        selection: Selection,
-    },
-    /// Something happened between two lines.
-    Event {
-        /// What.
-        kind: EventKind,
-        /// The place after it.
-        end: Place,
-    },
-    /// Lines up to this place were read, and none passes.
-    Passed(Place),
-}
-
-/// What going on has brought.
-#[derive(Default)]
-pub struct Progressed {
-    /// For the viewer.
-    pub items: Vec<Output>,
-    /// What to wait for.
-    pub next: Vec<Woken>,
-}
-
-/// What all tracks of a viewer share.
-#[derive(Debug)]
-pub struct Shared {
-    /// Which lines.
-    pub filter: Arc<Filter>,
-    /// For times that tell no zone.
-    pub zone: Arc<Zone>,
-}
+use crate::history::{History, Progress, Rest, Step};
+use crate::source::{Gap, OpenError, Opened, Source, SourceName, Start};
 
 /// One viewer's way through one source.
 #[derive(Debug)]
 pub struct Track {
     number: usize,
     source: Arc<dyn Source>,
-    /// A part in the live end; none for a stream that does not follow.
+    /// Where to begin.
+    start: Start,
+    /// A part in the live end; none for a stream that does not follow, and before the opening.
     guard: Option<FeedGuard>,
     shared: Arc<Shared>,
     /// Up to here all was delivered.
@@ -79,10 +42,22 @@ pub struct Track {
     n_read_failures: u32,
     /// What was found to be gone when the track was opened, and is not told yet.
     gap: Option<Gap>,
+    /// Openings that failed.
+    n_refusals: u32,
+    /// Why the last one did.
+    refusal: Option<OpenError>,
+    /// Nobody waits for its backlog: it is shown as soon as it can be.
+    has_turn: bool,
 }
 
 #[derive(Debug)]
 enum Phase {
+    /// Not opened yet.
+    Closed,
+    /// Being opened.
+    Opening,
+    /// Could not be opened; tried again.
+    Unreadable,
     /// Opened, not begun.
     Opened(Option<Box<dyn History>>),
     /// A block is being read, or waited for.
@@ -94,33 +69,35 @@ enum Phase {
 }
 
 impl Track {
-    /// A track through `source`, which was `opened`; it follows if it has a `guard`.
+    /// A track through `source` from `start` on; `is_ending`: it does not follow.
     #[must_use]
     pub fn new(
         number: usize,
         source: Arc<dyn Source>,
-        guard: Option<FeedGuard>,
-        opened: Opened,
+        start: Start,
         shared: Arc<Shared>,
+        is_ending: bool,
     ) -> Self {
-        let read_to = opened.history.place();
-        // Until the gap is told, the viewer is where it was.
-        let place = opened.gap.as_ref().map_or_else(|| read_to.clone(), |gap| gap.before.clone());
+        let place = opening::before_all(source.name());
         Track {
             number,
             source,
-            is_ending: guard.is_none(),
-            guard,
-            read_to,
-            place,
-            inherited: Inherited::from_lines(&opened.before, &shared.zone),
+            start,
+            guard: None,
             shared,
-            progress: opened.history.progress(),
-            phase: Phase::Opened(Some(opened.history)),
-            stop: opened.end,
+            read_to: place.clone(),
+            stop: place.clone(),
+            place,
+            inherited: Inherited::default(),
+            phase: Phase::Closed,
+            is_ending,
+            progress: Progress::default(),
             n_failures: 0,
             n_read_failures: 0,
-            gap: opened.gap,
+            gap: None,
+            n_refusals: 0,
+            refusal: None,
+            has_turn: false,
         }
     }
 
@@ -142,14 +119,41 @@ impl Track {
         &self.place
     }
 
+    /// What the lines that the filter has looked at have told.
+    #[must_use]
+    pub fn inherited(&self) -> Inherited {
+        self.inherited
+    }
+
+    /// Notes what the lines that the filter has looked at have told.
+    pub fn set_inherited(&mut self, inherited: Inherited) {
+        self.inherited = inherited;
+    }
+
     /// Notes how far was delivered.
     pub fn set_place(&mut self, place: Place) {
         self.place = place;
+        self.release();
+    }
+
+    /// A track that has ended keeps no file open.
+    fn release(&mut self) {
+        if self.is_done() {
+            for place in [&mut self.place, &mut self.read_to, &mut self.stop] {
+                match place.cursor() {
+                    Ok(cursor) => *place = Place::gone(&cursor),
+                    Err(error) => tracing::error!(%error, "our own cursor cannot be read"),
+                }
+            }
+        }
     }
 
     /// How the source stands, and how many bytes this track is behind.
     #[must_use]
     pub fn progress(&self) -> (Progress, u64) {
+        if self.is_done() {
+            return (self.progress, 0);
+        }
         let progress = self.guard.as_ref().map_or(self.progress, FeedGuard::progress);
         let end = self.guard.as_ref().and_then(FeedGuard::end);
         let is_last = end.as_ref().unwrap_or(&self.stop).same_generation(&self.place);
@@ -161,8 +165,8 @@ impl Track {
     #[must_use]
     pub fn has_caught_up(&self) -> bool {
         match &self.phase {
-            Phase::Live(_) | Phase::Done => true,
-            Phase::Opened(_) | Phase::Reading => false,
+            Phase::Live(_) | Phase::Done | Phase::Unreadable => true,
+            Phase::Closed | Phase::Opening | Phase::Opened(_) | Phase::Reading => false,
         }
     }
 
@@ -181,7 +185,7 @@ impl Track {
     /// Ends where the track catches up.
     pub fn stop_following(&mut self) {
         self.is_ending = true;
-        if matches!(self.phase, Phase::Live(_)) {
+        if matches!(self.phase, Phase::Live(_) | Phase::Unreadable) {
             self.phase = Phase::Done;
         }
     }
@@ -201,9 +205,10 @@ impl Track {
             return out;
         }
         if let Some(gap) = self.gap.take() {
-            out.items.push(told(&gap, self.read_to.clone()));
+            out.items.push(Output::of_gap(&gap, self.read_to.clone()));
         }
         match cause {
+            Cause::Opening(opening) => self.take_opening(opening, &mut out),
             Cause::Changed(changes) => self.take_live(changes, &mut out),
             Cause::Read(history, Ok(step)) => {
                 (self.n_failures, self.n_read_failures) = (0, 0);
@@ -213,6 +218,9 @@ impl Track {
             Cause::Read(history, Err(error)) => {
                 tracing::warn!(source = %self.name(), %error, "a read has failed");
                 self.n_read_failures += 1;
+                if self.n_read_failures == MAX_FAILURES {
+                    out.items.push(Output::Unreadable(error.source.to_string().into()));
+                }
                 let gives_up = !self.is_ending && self.n_read_failures >= MAX_FAILURES;
                 self.retry(&mut out, |track| match gives_up {
                     true => track.give_up(history),
@@ -232,6 +240,7 @@ impl Track {
                 self.retry(&mut out, |track| track.reopen(wait::PAUSE));
             }
         }
+        self.release();
         out
     }
 
@@ -287,79 +296,9 @@ impl Track {
         }
     }
 
-    /// Goes over to the ring if the track has met it.
-    fn has_joined(&mut self, out: &mut Progressed) -> bool {
-        let Some(guard) = &self.guard else { return false };
-        let next = match guard.find(&self.read_to) {
-            Some(Found::At(next)) => next,
-            Some(Found::Inside(at)) => {
-                let Taken::Items { items, has_more: _ } = guard.take(at, 1) else { return false };
-                let Some(Item::Chunk(chunk)) = items.into_iter().next() else { return false };
-                self.take_chunk(Arc::new(chunk.after(self.read_to.offset)), out);
-                at + 1
-            }
-            Some(Found::Elsewhere) | None => return false,
-        };
-        self.phase = if self.is_ending { Phase::Done } else { Phase::Live(next) };
-        true
-    }
-
-    fn wait_live(&self, out: &mut Progressed) {
-        if let (Phase::Live(_), Some(guard)) = (&self.phase, &self.guard) {
-            let mut changes = guard.changes();
-            // What has come since the look at the ring is to be seen, too.
-            changes.mark_changed();
-            out.next.push(wait::changed(self.number, changes));
-        }
-    }
-
-    fn take_live(&mut self, mut changes: watch::Receiver<u64>, out: &mut Progressed) {
-        changes.mark_unchanged();
-        let (Phase::Live(next), Some(guard)) = (&self.phase, &self.guard) else { return };
-        let next = *next;
-        match guard.take(next, TAKE_BYTES) {
-            Taken::Items { items, has_more } => {
-                self.phase = Phase::Live(next + items.len() as u64);
-                for item in items {
-                    self.take_item(item, out);
-                }
-                // The word of a feed that has ended was its last.
-                if has_more || self.guard.as_ref().is_some_and(FeedGuard::is_closed) {
-                    changes.mark_changed();
-                }
-                out.next.push(wait::changed(self.number, changes));
-            }
-            Taken::Nothing if guard.is_closed() => {
-                self.guard = Some(Arc::clone(&self.source).subscribe());
-                self.phase = Phase::Reading;
-                out.next.push(self.reopen(wait::PAUSE));
-            }
-            Taken::Nothing => out.next.push(wait::changed(self.number, changes)),
-            Taken::Evicted => {
-                self.phase = Phase::Reading;
-                out.next.push(self.reopen(Duration::ZERO));
-            }
-        }
-    }
-
-    fn take_item(&mut self, item: Item, out: &mut Progressed) {
-        match item {
-            Item::Chunk(chunk) => self.take_chunk(chunk, out),
-            Item::Event(event) => {
-                self.read_to = event.end.clone();
-                out.items.push(Output::Event { kind: event.kind, end: event.end });
-            }
-        }
-    }
-
     fn take_chunk(&mut self, chunk: Arc<Chunk>, out: &mut Progressed) {
         self.read_to = chunk.end();
-        let shared = &self.shared;
-        let selection = shared.filter.select(&chunk, &mut self.inherited, &shared.zone);
-        out.items.push(match selection.is_empty() {
-            true => Output::Passed(self.read_to.clone()),
-            false => Output::Lines { chunk, selection },
-        });
+        out.items.push(Output::Lines(chunk));
     }
 
     fn take_rest(&mut self, history: Box<dyn History>, rest: Rest, out: &mut Progressed) {
@@ -376,7 +315,7 @@ impl Track {
     fn go_on_from(&mut self, opened: Opened, out: &mut Progressed) {
         let place = opened.history.place();
         if let Some(gap) = opened.gap {
-            out.items.push(told(&gap, place.clone()));
+            out.items.push(Output::of_gap(&gap, place.clone()));
         }
         self.read_to = place;
         out.next.push(self.read(opened.history, Duration::ZERO));
@@ -411,20 +350,6 @@ impl Track {
         self.guard.as_ref().and_then(FeedGuard::end)
     }
 }
-
-fn told(gap: &Gap, end: Place) -> Output {
-    let kind = EventKind::Gap { bytes: gap.bytes, reason: gap.reason };
-    Output::Event { kind, end }
-}
-
-impl fmt::Debug for Progressed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Progressed").field("items", &self.items).finish_non_exhaustive()
-    }
-}
-
-/// What a viewer takes from the ring at a time.
-const TAKE_BYTES: usize = 256 * 1024;
 
 /// After this many failures in a row a stream that does not follow ends; one that does leaves what
 /// can never be read.

@@ -1,12 +1,16 @@
-//! Tracks: all ways of a viewer through its sources. Their backlogs are shown one after the other;
-//! from then on each goes on as its lines come.
+//! Tracks: all ways of a viewer through its sources. They are opened side by side, and their backlogs
+//! are shown one after the other; from then on each goes on as its lines come.
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::chunk::Place;
-use crate::filter::Filter;
-use crate::follower::track::{Progressed, Shared, Track};
-use crate::follower::wait::{self, Moved, Woken};
+use crate::filter::{Filter, Inherited};
+use crate::follower::opening::MAX_OPENINGS;
+use crate::follower::output::{Progressed, Shared};
+use crate::follower::track::Track;
+use crate::follower::wait::{Moved, Woken};
 use crate::line::Zone;
 use crate::source::{OpenError, Source, Start};
 
@@ -17,6 +21,10 @@ pub struct Tracks {
     shared: Arc<Shared>,
     /// The track whose backlog is being shown; those after it have not begun.
     beginning: usize,
+    /// Backlogs are being shown.
+    has_begun: bool,
+    /// Tracks before this one were opened, or are being opened.
+    to_open: usize,
     follow: bool,
 }
 
@@ -24,38 +32,70 @@ impl Tracks {
     /// No tracks yet.
     #[must_use]
     pub fn new(filter: Filter, zone: Arc<Zone>, follow: bool) -> Self {
-        let shared = Arc::new(Shared { filter: Arc::new(filter), zone });
-        Tracks { all: Vec::new(), shared, beginning: 0, follow }
+        let openings = Arc::new(Semaphore::new(MAX_OPENINGS));
+        let shared = Arc::new(Shared { filter: Arc::new(filter), zone, openings });
+        Tracks { all: Vec::new(), shared, beginning: 0, has_begun: false, to_open: 0, follow }
     }
 
-    /// Opens a source as the next track and returns its number. Takes part in the live end first,
-    /// then looks at the history: what is written in between is in both, not in neither.
-    pub async fn open(
-        &mut self,
-        source: Arc<dyn Source>,
-        start: Start,
-    ) -> Result<usize, OpenError> {
-        let guard = self.follow.then(|| Arc::clone(&source).subscribe());
-        let end = match &guard {
-            Some(guard) => wait::live_end(guard).await,
-            None => None,
+    /// Adds a source as the next track, to be opened when its turn comes.
+    pub fn add(&mut self, source: Arc<dyn Source>, start: Start) {
+        let (number, shared) = (self.all.len(), Arc::clone(&self.shared));
+        self.all.push(Track::new(number, source, start, shared, !self.follow));
+    }
+
+    /// Adds a source that has appeared: its lines are shown as soon as they can be.
+    pub fn add_newcomer(&mut self, source: Arc<dyn Source>) {
+        self.add(source, Start::Oldest);
+        if let Some(track) = self.all.last_mut() {
+            track.give_turn();
+        }
+    }
+
+    /// Opens what is to be open by now. Of a stream that does not follow only what is shown soon: a
+    /// source takes a descriptor while it is read, and there may be more sources than descriptors.
+    pub fn open_due(&mut self) -> Vec<Woken> {
+        let n_due = match self.follow {
+            true => self.all.len(),
+            false => self.all.len().min(self.beginning + MAX_OPENINGS),
         };
-        let filter = Arc::clone(&self.shared.filter);
-        let opening = wait::open(Arc::clone(&source), start, filter, end);
-        let opened = wait::unless_stalled(Arc::clone(&source), opening).await?;
-        let number = self.all.len();
-        self.all.push(Track::new(number, source, guard, opened, Arc::clone(&self.shared)));
-        Ok(number)
+        let due = self.to_open..n_due;
+        self.to_open = self.to_open.max(n_due);
+        self.all.get_mut(due).unwrap_or_default().iter_mut().filter_map(Track::open).collect()
+    }
+
+    /// Whether a stream can begin: a source is open, and of few sources (whose places the beginning
+    /// tells) it is known of all how they stand.
+    #[must_use]
+    pub fn can_begin(&self, n_few: usize) -> bool {
+        let is_few = self.all.len() <= n_few;
+        self.all.iter().any(Track::is_open) && !(is_few && self.all.iter().any(Track::is_pending))
+    }
+
+    /// Why no stream can come about: no source could be opened, or one is not what it was taken for.
+    pub fn refusal(&mut self) -> Option<OpenError> {
+        let is_other = |track: &&mut Track| track.is_of_other_source();
+        if let Some(track) = self.all.iter_mut().find(is_other) {
+            return track.take_refusal();
+        }
+        if self.all.iter().all(Track::is_refused) {
+            return self.all.iter_mut().find_map(Track::take_refusal);
+        }
+        None
+    }
+
+    /// Whether backlogs are being shown.
+    #[must_use]
+    pub fn have_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// Begins with the first track; the others follow one after the other.
-    pub fn begin(&mut self) -> Option<Woken> {
-        self.begin_one(0)
-    }
-
-    /// Begins a track.
-    pub fn begin_one(&mut self, number: usize) -> Option<Woken> {
-        self.all.get_mut(number).and_then(Track::begin)
+    pub fn begin(&mut self) -> Vec<Woken> {
+        self.has_begun = true;
+        let passed = self.all.iter_mut().take(self.beginning);
+        let mut next: Vec<Woken> = passed.filter_map(Track::begin).collect();
+        next.extend(self.settle());
+        next
     }
 
     /// Goes on with a track.
@@ -63,18 +103,50 @@ impl Tracks {
         let number = moved.track;
         let Some(track) = self.all.get_mut(number) else { return Progressed::default() };
         let mut progressed = track.advance(moved.cause);
-        let is_last_begun = self.beginning == number && number + 1 < self.all.len();
-        if is_last_begun && self.all.get(number).is_some_and(Track::has_caught_up) {
-            self.beginning += 1;
-            progressed.next.extend(self.begin_one(number + 1));
+        if self.has_begun && (number < self.beginning || track.has_turn()) {
+            progressed.next.extend(track.begin());
         }
+        progressed.next.extend(self.settle());
         progressed
+    }
+
+    /// Comes to the next backlog that is to be shown, and opens what is to be open by then.
+    fn settle(&mut self) -> Vec<Woken> {
+        while self.all.get(self.beginning).is_some_and(Track::lets_pass) {
+            self.beginning += 1;
+        }
+        let mut next = self.open_due();
+        if self.has_begun
+            && let Some(track) = self.all.get_mut(self.beginning)
+        {
+            next.extend(track.begin());
+        }
+        next
     }
 
     /// All tracks, by number.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Track> {
         self.all.iter()
+    }
+
+    /// What all tracks share.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// What the lines of a track have told that the filter has looked at.
+    #[must_use]
+    pub fn inherited(&self, number: usize) -> Inherited {
+        self.all.get(number).map(Track::inherited).unwrap_or_default()
+    }
+
+    /// Notes what the lines of a track have told.
+    pub fn set_inherited(&mut self, number: usize, inherited: Inherited) {
+        if let Some(track) = self.all.get_mut(number) {
+            track.set_inherited(inherited);
+        }
     }
 
     /// Notes how far a track was delivered.

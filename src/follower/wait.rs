@@ -16,6 +16,7 @@ use crate::cursor::Cursor;
 use crate::disk::{Call, CallLost, DiskAccess, Lane};
 use crate::feed::FeedGuard;
 use crate::filter::Filter;
+use crate::follower::opening::Opening;
 use crate::history::{History, ReadError, Rest, Step};
 use crate::source::{Older, OpenError, Opened, Source, Start};
 
@@ -33,6 +34,8 @@ pub struct Moved {
 
 /// What a track goes on with.
 pub enum Cause {
+    /// Its source was opened, or not.
+    Opening(Opening),
     /// Something has become visible at the live end.
     Changed(watch::Receiver<u64>),
     /// A step was read.
@@ -247,6 +250,7 @@ fn cause_of_step(read: Result<Read, CallLost>) -> Cause {
 impl fmt::Debug for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Opening(_) => "Opening",
             Self::Changed(_) => "Changed",
             Self::Read(_, _) => "Read",
             Self::Rest(_, _) => "Rest",

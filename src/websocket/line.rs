@@ -15,11 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::chunk::Place;
 use crate::websocket::outbox::{Next, Outbox};
-use crate::wire::websocket::{MESSAGE_BYTES, as_text};
+use crate::wire::websocket::MESSAGE_BYTES;
 
 /// A WebSocket connection whose handshake is done.
 #[derive(Debug)]
@@ -124,6 +124,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         self.heard
     }
 
+    /// Counts the client's silence from now on.
+    pub fn excuse(&mut self) {
+        let now = Instant::now();
+        (self.heard, self.moved) = (now, now);
+    }
+
     /// When the client last took something, or had nothing to take.
     #[must_use]
     pub fn moved(&self) -> Instant {
@@ -172,9 +178,10 @@ fn text(bytes: Bytes, places: Option<Vec<Place>>) -> (Message, usize, Option<Vec
     (Message::Text(utf8(bytes)), n_bytes, places)
 }
 
-/// Shared, where it is text; what we write is.
-fn utf8(bytes: Bytes) -> tokio_tungstenite::tungstenite::Utf8Bytes {
-    as_text(bytes).into_bytes().try_into().unwrap_or_default()
+/// Shared, where it is text; what we write is. Were it not, it is mended rather than lost.
+fn utf8(bytes: Bytes) -> Utf8Bytes {
+    Utf8Bytes::try_from(bytes.clone())
+        .unwrap_or_else(|_not_text| Utf8Bytes::from(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// A message of a client may have this many bytes.
@@ -188,3 +195,16 @@ pub const RECEIPT_BYTES: u64 = 64 * 1024;
 
 /// Clients say little.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::utf8;
+
+    #[test]
+    fn a_message_that_is_not_text_is_mended_rather_than_lost() {
+        assert_eq!(utf8(Bytes::from_static(b"plain")).as_str(), "plain");
+        assert_eq!(utf8(Bytes::from_static(b"a\xffb")).as_str(), "a\u{fffd}b");
+    }
+}

@@ -154,6 +154,15 @@ impl Session {
                     self.outbox.put(Item::Record(out.into(), self.places()));
                     return;
                 }
+                Delivery::Joined { track } => self.note_joined(track, &mut batch),
+                Delivery::Unreadable { track, reason } => {
+                    let mut out = Vec::new();
+                    let name = self.follower.names().nth(track).map_or("", SourceName::as_str);
+                    record::write_unreadable(name, &reason, &mut out);
+                    self.outbox.put(Item::Lines(batch));
+                    self.outbox.put(Item::Record(out.into(), self.places()));
+                    return;
+                }
                 // Never asked for: the session's own clock beats.
                 Delivery::Heartbeat => {}
                 Delivery::End(reason) => {
@@ -171,6 +180,22 @@ impl Session {
             next = self.follower.next().now_or_never().flatten();
         }
         self.outbox.put(Item::Lines(batch));
+    }
+
+    /// A source was opened late: it begins where its first line does. Nothing of it was handed over.
+    fn note_joined(&mut self, track: usize, batch: &mut Batch) {
+        for place in self.follower.places().skip(self.sent.len()) {
+            self.sent.push(place.clone());
+        }
+        for place in self.follower.places().skip(batch.places().len()) {
+            batch.join(place);
+        }
+        if let (Some(place), Some(sent)) =
+            (self.follower.places().nth(track), self.sent.get_mut(track))
+        {
+            *sent = place.clone();
+            batch.begin(track, place);
+        }
     }
 
     /// How far was taken from the log.
@@ -251,9 +276,14 @@ impl Session {
 
     fn look_at_clock<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
-        line: &Line<S>,
+        line: &mut Line<S>,
     ) -> Option<Closing> {
         let now = Instant::now();
+        if now >= self.next_due(line) + self.terms.heartbeat / 2 {
+            // We come far too late: it is us who did not run (stopped, or starved), and while we do
+            // not, no ping goes out and no answer is heard. The client gets all its time again.
+            line.excuse();
+        }
         if now >= line.heard() + 2 * self.terms.heartbeat {
             return Some(Closing::silent());
         }

@@ -80,14 +80,25 @@ pub fn encode_lines<'a>(
     Encoded { bytes: text_of(out), ends }
 }
 
-/// What we have written is UTF-8; were it not, it would be mended rather than lost.
+/// What we have written is UTF-8; were it not, it is mended rather than lost.
 #[must_use]
 pub fn text_of(out: Vec<u8>) -> ByteString {
-    match ByteString::try_from(Bytes::from(out)) {
-        Ok(text) => text,
-        Err(_not_text) => ByteString::new(),
+    match String::from_utf8(out) {
+        Ok(text) => ByteString::from(text),
+        Err(error) => ByteString::from(String::from_utf8_lossy(error.as_bytes()).into_owned()),
     }
 }
 
 /// What a record has beside its line, about.
 const RECORD_BYTES: usize = 160;
+
+#[cfg(test)]
+mod tests {
+    use super::text_of;
+
+    #[test]
+    fn what_is_not_text_is_mended_rather_than_lost() {
+        assert_eq!(text_of(b"plain".to_vec()), "plain");
+        assert_eq!(text_of(b"a\xffb".to_vec()), "a\u{fffd}b");
+    }
+}

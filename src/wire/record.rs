@@ -180,6 +180,14 @@ pub fn write_event(source: &str, place: Option<&Place>, kind: EventKind, out: &m
     out.push(b'}');
 }
 
+/// Writes `{"event":"unreadable","source","reason"}`.
+pub fn write_unreadable(source: &str, reason: &str, out: &mut Vec<u8>) {
+    write_head("unreadable", source, out);
+    out.extend_from_slice(b",\"reason\":");
+    write_json(reason, out);
+    out.push(b'}');
+}
+
 /// What an event is called.
 #[must_use]
 pub const fn event_name(kind: EventKind) -> &'static str {

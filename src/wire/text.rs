@@ -89,6 +89,13 @@ impl TextEncoder {
         }
     }
 
+    /// A source that cannot be read: it has no lines, so that its mark says why.
+    pub fn unreadable(&mut self, name: &str, reason: &str) -> Bytes {
+        let line_break = self.line_break();
+        let empty_line = if self.shown.is_some() { "\n" } else { "" };
+        Bytes::from(format!("{line_break}{empty_line}==> {name}: cannot be read: {reason} <==\n"))
+    }
+
     /// An empty line, where it does not break one.
     #[must_use]
     pub fn heartbeat(&self) -> Bytes {

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use bytestring::ByteString;
 
 use crate::chunk::{Chunk, Encoded, LineRef, Place, Slot};
 use crate::filter::Selection;
@@ -58,6 +57,13 @@ impl Batch {
     /// Notes where the next track begins.
     pub fn join(&mut self, place: &Place) {
         self.places.push(place.clone());
+    }
+
+    /// Notes where a track begins that was not open before.
+    pub fn begin(&mut self, track: usize, place: &Place) {
+        if let Some(known) = self.places.get_mut(track) {
+            known.clone_from(place);
+        }
     }
 
     /// Adds the selected lines of a chunk of the source `name`.
@@ -167,8 +173,7 @@ impl Batch {
 impl Part {
     /// The encoding that all viewers share; it was made when the part was added.
     fn shared(&self) -> Option<&Encoded> {
-        let encoded = self.chunk.encoded(Slot::Websocket, |_| Encoded::default());
-        (!encoded.ends.is_empty()).then_some(encoded)
+        self.chunk.kept(Slot::Websocket)
     }
 
     /// The next record.
@@ -411,12 +416,6 @@ fn end_message(start: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"],\"start\":\"");
     out.extend_from_slice(start);
     out.extend_from_slice(b"\"}");
-}
-
-/// A message as text.
-#[must_use]
-pub fn as_text(message: Bytes) -> ByteString {
-    ByteString::try_from(message).unwrap_or_default()
 }
 
 const PREFIX: &[u8] = b"{\"lines\":[";

@@ -1,0 +1,66 @@
+//! Output: what a track brings to its viewer, and what all tracks of a viewer share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::chunk::{Chunk, Place};
+use crate::filter::Filter;
+use crate::follower::wait::Woken;
+use crate::history::EventKind;
+use crate::line::Zone;
+use crate::source::Gap;
+
+/// What a track brings to its viewer.
+#[derive(Debug)]
+pub enum Output {
+    /// Lines, which the filter has yet to look at.
+    Lines(Arc<Chunk>),
+    /// Something happened between two lines.
+    Event {
+        /// What.
+        kind: EventKind,
+        /// The place after it.
+        end: Place,
+    },
+    /// The source was opened; its place is known now.
+    Joined,
+    /// The source cannot be read for this reason.
+    Unreadable(Arc<str>),
+}
+
+/// What going on has brought.
+#[derive(Default)]
+pub struct Progressed {
+    /// For the viewer.
+    pub items: Vec<Output>,
+    /// What to wait for.
+    pub next: Vec<Woken>,
+}
+
+/// What all tracks of a viewer share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Which lines.
+    pub filter: Arc<Filter>,
+    /// For times that tell no zone.
+    pub zone: Arc<Zone>,
+    /// Permits to open a source: so many are opened at once.
+    pub openings: Arc<Semaphore>,
+}
+
+impl Output {
+    /// A gap, with the place after it.
+    #[must_use]
+    pub fn of_gap(gap: &Gap, end: Place) -> Self {
+        let kind = EventKind::Gap { bytes: gap.bytes, reason: gap.reason };
+        Output::Event { kind, end }
+    }
+}
+
+impl fmt::Debug for Progressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Progressed").field("items", &self.items).finish_non_exhaustive()
+    }
+}
