@@ -24,6 +24,7 @@ pub fn report(config: &Config) -> anyhow::Result<String> {
         cancel: CancellationToken::new(),
         linger: config.linger,
         metrics: Arc::clone(&metrics),
+        troubles: Arc::default(),
     };
     let context = FileContext {
         feeds,

@@ -4,6 +4,7 @@
 
 pub mod ring;
 mod task;
+pub mod troubles;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,6 +21,7 @@ use crate::chunk::Place;
 use crate::disk::DiskAccess;
 use crate::feed::ring::{Found, Ring, Taken};
 use crate::feed::task::FeedTask;
+use crate::feed::troubles::Troubles;
 use crate::history::{History, Progress, ReadError};
 use crate::metrics::Metrics;
 
@@ -34,6 +36,8 @@ pub struct FeedContext {
     pub linger: Duration,
     /// Where feeds are counted.
     pub metrics: Arc<Metrics>,
+    /// Where feeds say that they cannot be read.
+    pub troubles: Arc<Troubles>,
 }
 
 /// The end of a source as a feed needs it.
@@ -114,6 +118,7 @@ impl FeedSlot {
             context: context.clone(),
             end: begin(),
             next_round: Instant::now(),
+            trouble: context.troubles.reporter(),
         };
         // The task is boxed, so that the tracker moves a pointer only.
         context.tasks.spawn(run.run().boxed());

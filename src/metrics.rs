@@ -26,6 +26,8 @@ pub struct Metrics {
     pub polled: IntGauge,
     /// Live ends whose disk has not answered for some seconds.
     pub stalled: IntGauge,
+    /// Deleted log files that are kept open for readers who are behind.
+    pub deleted_files_held: IntGauge,
     /// Sources in the catalog.
     pub sources: IntGauge,
     /// Lines handed to viewers.
@@ -57,6 +59,8 @@ impl Metrics {
             watches: make.gauge("tailcast_watches", "Files watched for the live ends.")?,
             polled: make
                 .gauge("tailcast_polled", "Files polled because they cannot be watched.")?,
+            deleted_files_held: make
+                .gauge("tailcast_deleted_files_held", "Deleted files kept open for readers.")?,
             stalled: make
                 .gauge("tailcast_stalled", "Live ends that wait for a disk that is silent.")?,
             sources: make.gauge("tailcast_sources", "Sources in the catalog.")?,

@@ -19,6 +19,7 @@ use crate::catalog::pattern::SourcePattern;
 use crate::config::{Config, RedactSpec};
 use crate::disk::Disks;
 use crate::feed::FeedContext;
+use crate::feed::troubles::Troubles;
 use crate::file::files::SharedFiles;
 use crate::file::own_files::OwnFiles;
 use crate::file::watch_hub::WatchHub;
@@ -239,11 +240,13 @@ impl Parts {
         let (runtime, hub_run) = (Handle::current(), Arc::clone(&hub).run(stop.clone()));
         tasks.spawn_blocking(move || runtime.block_on(hub_run));
         let zone = Arc::new(Zone::system());
+        let troubles = Arc::<Troubles>::default();
         let feeds = FeedContext {
             tasks: tasks.clone(),
             cancel: stop.clone(),
             linger: config.linger,
             metrics: Arc::clone(&metrics),
+            troubles: Arc::clone(&troubles),
         };
         let context = FileContext {
             feeds,
@@ -262,7 +265,7 @@ impl Parts {
         tasks.spawn(Arc::clone(&auth).run(hangups, read_config(config), stop.clone()));
         let connections = Arc::<Connections>::default();
         let site = Site {
-            degraded: degraded_check(&catalog, &hub, &metrics),
+            degraded: degraded_check(&catalog, &hub, &metrics, &troubles),
             shelf: Shelf::new(catalog),
             auth,
             hosts: Arc::new(config.hosts.clone()),
@@ -362,8 +365,10 @@ fn degraded_check(
     catalog: &Arc<Catalog<dyn Source>>,
     hub: &Arc<WatchHub>,
     metrics: &Arc<Metrics>,
+    troubles: &Arc<Troubles>,
 ) -> DegradedCheck {
     let (catalog, hub, metrics) = (Arc::clone(catalog), Arc::clone(hub), Arc::clone(metrics));
+    let troubles = Arc::clone(troubles);
     DegradedCheck(Arc::new(move || {
         let mut reasons = catalog.degraded();
         match hub.n_polled() {
@@ -374,6 +379,7 @@ fn degraded_check(
             0 => {}
             n_stalled => reasons.push(format!("{n_stalled} logs wait for a disk that is silent")),
         }
+        reasons.extend(troubles.reasons());
         reasons
     }))
 }

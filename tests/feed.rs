@@ -224,6 +224,7 @@ fn context() -> FeedContext {
         cancel: CancellationToken::new(),
         linger: Duration::from_millis(2),
         metrics: Arc::new(Metrics::new().unwrap()),
+        troubles: Arc::default(),
     }
 }
 

@@ -418,6 +418,7 @@ impl Host {
             cancel: stop.clone(),
             linger: Duration::from_millis(50),
             metrics,
+            troubles: Arc::default(),
         };
         let zone = Arc::new(Zone::system());
         let context = FileContext {
@@ -542,7 +543,8 @@ impl Viewer {
                     self.n_words += usize::from(how.as_str() == "truncated");
                 }
             },
-            Delivery::Heartbeat | Delivery::End(_) => {}
+            Delivery::Joined { .. } | Delivery::Heartbeat | Delivery::End(_) => {}
+            Delivery::Unreadable { .. } => panic!("{delivery:?}"),
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::disk::{Call, CallLost, Lane};
 use crate::feed::ring::{Item, Ring};
+use crate::feed::troubles::TroubleGuard;
 use crate::feed::{Feed, FeedContext, FeedSlot, LiveEnd, lock};
 use crate::history::{EventKind, History, Progress, ReadError, Step};
 use crate::metrics::Metrics;
@@ -28,6 +29,7 @@ pub(super) struct FeedTask {
     pub(super) end: LiveEnd,
     /// The earliest time for the next round.
     pub(super) next_round: Instant,
+    pub(super) trouble: TroubleGuard,
 }
 
 /// Marks the feed as ended when its task ends, in whatever way.
@@ -120,6 +122,7 @@ impl FeedTask {
                 Ok(Err(error)) => {
                     self.context.metrics.faults.inc();
                     tracing::warn!(%error, "a source cannot be read; trying again");
+                    self.trouble.report(&error);
                 }
                 Err(CallLost) => {
                     self.context.metrics.faults.inc();
@@ -157,8 +160,10 @@ impl FeedTask {
         if let Some(error) = round.error {
             self.context.metrics.faults.inc();
             tracing::warn!(%error, "a source cannot be read on; trying again");
+            self.trouble.report(&error);
             return Some(SAFETY_TICK);
         }
+        self.trouble.withdraw();
         let tick = if self.end.hints.borrow().is_polled { POLL_TICK } else { SAFETY_TICK };
         round.is_at_end.then(|| round.look_again.unwrap_or(tick).min(tick))
     }

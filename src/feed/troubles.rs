@@ -1,0 +1,71 @@
+//! Troubles: live ends that cannot be read just now, and why. They are tried again; until that succeeds
+//! their lines are late, and `/readyz` says so.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The live ends of a server that cannot be read just now.
+#[derive(Debug, Default)]
+pub struct Troubles {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    next: u64,
+    reasons: BTreeMap<u64, String>,
+}
+
+/// What one live end reports. Dropping it withdraws the report.
+#[derive(Debug)]
+#[must_use = "what is reported is withdrawn when this is dropped"]
+pub struct TroubleGuard {
+    troubles: Arc<Troubles>,
+    number: u64,
+}
+
+impl Troubles {
+    /// A place to report to.
+    pub fn reporter(self: &Arc<Self>) -> TroubleGuard {
+        let mut kept = self.lock();
+        kept.next += 1;
+        TroubleGuard { troubles: Arc::clone(self), number: kept.next }
+    }
+
+    /// Why lines are late, at most as many reasons as a person reads.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let kept = self.lock();
+        let mut reasons: Vec<_> = kept.reasons.values().take(MAX_REASONS).cloned().collect();
+        let n_more = kept.reasons.len().saturating_sub(MAX_REASONS);
+        if n_more > 0 {
+            reasons.push(format!("{n_more} more logs cannot be read"));
+        }
+        reasons
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TroubleGuard {
+    /// The last read failed, for this reason.
+    pub fn report(&self, reason: impl fmt::Display) {
+        self.troubles.lock().reasons.insert(self.number, reason.to_string());
+    }
+
+    /// The last read succeeded.
+    pub fn withdraw(&self) {
+        self.troubles.lock().reasons.remove(&self.number);
+    }
+}
+
+impl Drop for TroubleGuard {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+const MAX_REASONS: usize = 8;
