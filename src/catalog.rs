@@ -31,6 +31,7 @@ use crate::catalog::pattern::SourcePattern;
 use crate::catalog::reach::Reach;
 use crate::catalog::watch::{DirectoryWatch, WatchSet};
 use crate::config::SourceSpec;
+use crate::disk::Disks;
 use crate::file::location::Location;
 use crate::source::SourceName;
 
@@ -80,9 +81,9 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         Arc::new(catalog)
     }
 
-    /// Keeps the catalog up to date until it is cancelled.
-    pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
-        cancel.run_until_cancelled_owned(self.stay_current()).await;
+    /// Keeps the catalog up to date until it is cancelled; `disks` tell which places answer.
+    pub async fn run(self: Arc<Self>, disks: Arc<Disks>, cancel: CancellationToken) {
+        cancel.run_until_cancelled_owned(self.stay_current(disks)).await;
     }
 
     /// Looks at the disk now, and publishes what changed; it blocks.
@@ -119,11 +120,11 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         self.publish(&before, after);
     }
 
-    async fn stay_current(self: Arc<Self>) {
-        let (mut watch, reach) = (DirectoryWatch::new(), Reach::default());
+    async fn stay_current(self: Arc<Self>, disks: Arc<Disks>) {
+        let (mut watch, reach) = (DirectoryWatch::new(), Reach::new(disks));
         let places = self.scanner().discovery.places();
         loop {
-            let silent = reach.silent(places.clone()).await;
+            let silent = reach.silent(reach.with_mounts(&places)).await;
             // Even to stop watching a place that does not answer would wait for it.
             if silent.is_empty() {
                 watch.follow(self.watch_set()).await;
@@ -134,7 +135,7 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
             } else if tokio::time::timeout(SILENT_PAUSE, watch.changed()).await.is_err() {
                 tracing::debug!(places = silent.len(), "some places do not answer");
             }
-            let silent = reach.silent(places.clone()).await;
+            let silent = reach.silent(reach.with_mounts(&places)).await;
             let catalog = Arc::clone(&self);
             let look = move || {
                 let began = Instant::now();

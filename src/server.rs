@@ -245,7 +245,7 @@ impl Parts {
         let specs = config.sources.clone();
         let opening = tasks.spawn_blocking(move || open_catalog(&specs, context)).await;
         let catalog = opening.map_err(|error| start_error(&error))?;
-        tasks.spawn(Arc::clone(&catalog).run(stop.clone()));
+        tasks.spawn(Arc::clone(&catalog).run(Arc::clone(&disks), stop.clone()));
         let auth = Auth::open(config.access.clone()).map_err(|error| start_error(&error))?;
         let hangups = hangups().map_err(|error| start_error(&error))?;
         tasks.spawn(Arc::clone(&auth).run(hangups, read_config(config), stop.clone()));

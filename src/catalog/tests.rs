@@ -26,7 +26,7 @@ impl Running {
         let asked = Arc::clone(&in_use);
         let catalog = Catalog::open(&specs, Arc::new, move |_| asked.load(Ordering::Relaxed));
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(Arc::clone(&catalog).run(cancel.clone()));
+        tasks.spawn(Arc::clone(&catalog).run(Arc::default(), cancel.clone()));
         Self { catalog, cancel, tasks, in_use }
     }
 
