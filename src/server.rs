@@ -223,7 +223,7 @@ impl Parts {
         metrics.count_panics();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let disks = Arc::<Disks>::default();
-        let hub = WatchHub::new(Arc::clone(&metrics));
+        let hub = WatchHub::new(Arc::clone(&metrics), Arc::clone(&disks));
         // On a thread of its own: looking at a file on a stalled disk holds up the hints only.
         let (runtime, hub_run) = (Handle::current(), Arc::clone(&hub).run(stop.clone()));
         tasks.spawn_blocking(move || runtime.block_on(hub_run));
