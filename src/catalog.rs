@@ -32,6 +32,7 @@ use crate::catalog::pattern::SourcePattern;
 use crate::catalog::reach::Reach;
 use crate::catalog::watch::{DirectoryWatch, WatchSet};
 use crate::config::SourceSpec;
+use crate::disk::Disks;
 use crate::file::location::Location;
 use crate::file::own_files::OwnFiles;
 use crate::source::SourceName;
@@ -83,9 +84,9 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         Arc::new(catalog)
     }
 
-    /// Keeps the catalog up to date until it is cancelled.
-    pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
-        cancel.run_until_cancelled_owned(self.stay_current()).await;
+    /// Keeps the catalog up to date until it is cancelled; `disks` tell which places answer.
+    pub async fn run(self: Arc<Self>, disks: Arc<Disks>, cancel: CancellationToken) {
+        cancel.run_until_cancelled_owned(self.stay_current(disks)).await;
     }
 
     /// Looks at the disk now, and publishes what changed; it blocks.
@@ -122,12 +123,12 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         self.publish(&before, after);
     }
 
-    async fn stay_current(self: Arc<Self>) {
-        let (mut watch, reach) = (DirectoryWatch::new(), Reach::default());
+    async fn stay_current(self: Arc<Self>, disks: Arc<Disks>) {
+        let (mut watch, reach) = (DirectoryWatch::new(), Reach::new(disks));
         loop {
             // A path at which nothing was may have become a directory.
             let places = self.scanner().discovery.places();
-            let silent = reach.silent(places.clone()).await;
+            let silent = reach.silent(reach.with_mounts(&places)).await;
             // Even to stop watching a place that does not answer would wait for it.
             if silent.is_empty() {
                 watch.follow(self.watch_set()).await;
@@ -138,7 +139,7 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
             } else if tokio::time::timeout(SILENT_PAUSE, watch.changed()).await.is_err() {
                 tracing::debug!(places = silent.len(), "some places do not answer");
             }
-            let silent = reach.silent(places.clone()).await;
+            let silent = reach.silent(reach.with_mounts(&places)).await;
             let catalog = Arc::clone(&self);
             let look = move || {
                 let began = Instant::now();

@@ -28,7 +28,7 @@ pub fn report(config: &Config) -> anyhow::Result<String> {
     };
     let context = FileContext {
         feeds,
-        hub: WatchHub::new(metrics),
+        hub: WatchHub::new(metrics, Arc::default()),
         disks: Arc::default(),
         zone: Arc::new(Zone::system()),
         shared: Arc::new(SharedFiles::default().guarding(own_files(config))),

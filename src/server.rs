@@ -235,7 +235,7 @@ impl Parts {
         metrics.count_panics();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let disks = Arc::<Disks>::default();
-        let hub = WatchHub::new(Arc::clone(&metrics));
+        let hub = WatchHub::new(Arc::clone(&metrics), Arc::clone(&disks));
         // On a thread of its own: looking at a file on a stalled disk holds up the hints only.
         let (runtime, hub_run) = (Handle::current(), Arc::clone(&hub).run(stop.clone()));
         tasks.spawn_blocking(move || runtime.block_on(hub_run));
@@ -259,7 +259,7 @@ impl Parts {
         let specs = config.sources.clone();
         let opening = tasks.spawn_blocking(move || open_catalog(&specs, context)).await;
         let catalog = opening.map_err(|error| start_error(&error))?;
-        tasks.spawn(Arc::clone(&catalog).run(stop.clone()));
+        tasks.spawn(Arc::clone(&catalog).run(Arc::clone(&disks), stop.clone()));
         let auth = Auth::open(config.access.clone()).map_err(|error| start_error(&error))?;
         let hangups = hangups().map_err(|error| start_error(&error))?;
         tasks.spawn(Arc::clone(&auth).run(hangups, read_config(config), stop.clone()));

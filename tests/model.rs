@@ -411,7 +411,7 @@ impl Host {
     fn start(path: &Path) -> Self {
         let metrics = Arc::new(Metrics::new().unwrap());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let hub = WatchHub::new(Arc::clone(&metrics));
+        let hub = WatchHub::new(Arc::clone(&metrics), Arc::default());
         tasks.spawn(Arc::clone(&hub).run(stop.clone()));
         let feeds = FeedContext {
             tasks: tasks.clone(),

@@ -154,7 +154,11 @@ impl<'a> Party<'a> {
         match guest.look() {
             Ok(true) => {}
             Ok(false) if !guest.is_late() => return Ok(()),
-            Ok(false) => self.churned.fail("no stream in time"),
+            Ok(false) => {
+                let head = String::from_utf8_lossy(&guest.head);
+                let came = guest.leaving;
+                self.churned.fail(&format!("no stream in time: {came:?}, with {head:?}"));
+            }
             Err(error) => self.churned.fail(&format!("{error:#}")),
         }
         if let Some(guest) = self.seats[seat].take() {

@@ -78,6 +78,7 @@ impl Discovery {
             roots: &self.roots,
             configured: &self.configured,
             confinement: &Confinement::new(&self.configured),
+            silent,
             is_served: &is_served,
             inspection: &mut self.inspection,
             budget: Budget::new(self.entry_limit),
@@ -108,6 +109,7 @@ struct Scan<'a> {
     roots: &'a [Root],
     configured: &'a Arc<[PathBuf]>,
     confinement: &'a Confinement<'a>,
+    silent: &'a BTreeSet<PathBuf>,
     is_served: &'a dyn Fn(&SourceName, &Path) -> bool,
     inspection: &'a mut Inspection,
     budget: Budget,
@@ -165,7 +167,7 @@ impl Scan<'_> {
 
     fn walk<'b>(&'b mut self, root: &'b Root) -> Walk<'b> {
         let (budget, found) = (&mut self.budget, &mut self.found);
-        Walk { root, confinement: self.confinement, budget, found }
+        Walk { root, confinement: self.confinement, budget, found, silent: self.silent }
     }
 
     fn candidate(&mut self, root: &Root, candidate: Candidate) {

@@ -7,12 +7,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
-/// Asks places whether they are there. Each is asked once at a time, so that at most one thread
-/// waits for it, however long it says nothing.
-#[derive(Debug, Default)]
+use crate::disk::{Disks, Lane};
+
+/// Asks places whether they are there. Each is asked once at a time, and a device has few threads that
+/// wait for it, however long it says nothing and however many places are on it.
+#[derive(Debug)]
 pub(super) struct Reach {
+    disks: Arc<Disks>,
     asked: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
@@ -23,20 +26,34 @@ struct Answered {
 }
 
 impl Reach {
+    /// Asks on these devices' threads.
+    pub(super) fn new(disks: Arc<Disks>) -> Self {
+        Reach { disks, asked: Arc::default() }
+    }
+
+    /// `places`, and what is mounted below them: what does not answer there would hold up a look, too.
+    pub(super) fn with_mounts(&self, places: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+        let mounts = places.iter().flat_map(|place| self.disks.mounts_below(place));
+        mounts.chain(places.iter().cloned()).collect()
+    }
+
     /// Those of `places` that do not answer.
     pub(super) async fn silent(&self, places: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
-        let mut asking = JoinSet::new();
+        let mut asking = Vec::new();
         for place in &places {
             if lock(&self.asked).insert(place.clone()) {
                 let answered = Answered { asked: Arc::clone(&self.asked), place: place.clone() };
                 // That it does not exist is an answer, too.
-                asking.spawn_blocking(move || fs::metadata(&answered.place).map(drop));
+                let ask = move || fs::metadata(&answered.place).map(drop);
+                asking.push(self.disks.access(place).call(Lane::Look, ask));
             }
         }
-        let all = async { while asking.join_next().await.is_some() {} };
-        if tokio::time::timeout(PATIENCE, all).await.is_err() {
-            // They go on, each in its thread.
-            asking.detach_all();
+        let until = Instant::now() + PATIENCE;
+        for mut asked in asking {
+            if timeout_at(until, &mut asked).await.is_err() {
+                // It goes on on a thread of its device.
+                asked.let_run();
+            }
         }
         lock(&self.asked).intersection(&places).cloned().collect()
     }

@@ -28,7 +28,7 @@ impl Running {
             asked.load(Ordering::Relaxed)
         });
         let (cancel, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(Arc::clone(&catalog).run(cancel.clone()));
+        tasks.spawn(Arc::clone(&catalog).run(Arc::default(), cancel.clone()));
         Self { catalog, cancel, tasks, in_use }
     }
 

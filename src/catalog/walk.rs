@@ -3,6 +3,7 @@
 //! of entries. It opens directories and nothing else.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, DirEntry};
 use std::io;
@@ -74,6 +75,8 @@ pub(super) struct Walk<'a> {
     pub(super) confinement: &'a Confinement<'a>,
     pub(super) budget: &'a mut Budget,
     pub(super) found: &'a mut Found,
+    /// What does not answer, and is not to be looked at.
+    pub(super) silent: &'a BTreeSet<PathBuf>,
 }
 
 /// A directory still to be visited, and those it was reached through.
@@ -100,7 +103,7 @@ impl Walk<'_> {
         let mut listings = Vec::new();
         let mut visits = vec![Visit { path: self.root.path.clone(), through: None }];
         while let Some(visit) = visits.pop() {
-            if self.budget.is_overdrawn() {
+            if self.budget.is_overdrawn() || self.silent.contains(&visit.path) {
                 self.found.unread.push(visit.path);
                 continue;
             }

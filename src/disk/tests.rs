@@ -28,12 +28,13 @@ async fn an_answer_that_nobody_fetches_holds_no_thread() {
 
 #[tokio::test]
 async fn one_caller_never_has_all_threads_and_a_silent_device_has_a_bounded_number() {
-    let (own, gate) = (access(1), Arc::new(Mutex::new(())));
+    let (own, (open, gate)) = (access(1), mpsc::channel::<()>());
+    let gate = Arc::new(Mutex::new(gate));
     let hold = |access: &DiskAccess| {
         let gate = Arc::clone(&gate);
-        access.call(Lane::Live, move || drop(lock(&gate)))
+        // Nothing is ever sent: they go on once the other end is gone.
+        access.call(Lane::Live, move || assert!(lock(&gate).recv().is_err()))
     };
-    let closed = gate.lock().unwrap();
     let stuck: Vec<_> = (0..100).map(|_| hold(&own)).collect();
     let neighbour = other(&own, 2);
     assert_eq!(neighbour.call(Lane::Live, || 5).await, Ok(5));
@@ -43,7 +44,7 @@ async fn one_caller_never_has_all_threads_and_a_silent_device_has_a_bounded_numb
     assert_eq!(elsewhere.call(Lane::Live, || 6).await, Ok(6));
     assert_eq!(own.call(Lane::Look, || 7).await, Ok(7));
     assert_eq!(lock(&own.disk).live.n_threads(), Lane::Live.max_threads());
-    drop(closed);
+    drop(open);
     for call in stuck {
         assert_eq!(call.await, Ok(()));
     }
@@ -77,7 +78,9 @@ async fn a_call_that_is_dropped_is_taken_out_of_the_line_or_told_so() {
         .collect();
     let (tell_run, has_run) = mpsc::channel();
     let waits = own.call(Lane::Search, move || tell_run.send(()).unwrap());
-    runs.iter().for_each(|_| begun.recv().unwrap());
+    for _ in &runs {
+        begun.recv().unwrap();
+    }
     drop(waits);
     assert!(has_run.recv().is_err(), "it has never begun");
     let n_runs = runs.len();

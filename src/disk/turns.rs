@@ -24,12 +24,12 @@ impl<T> Default for Turns<T> {
 
 impl<T> Turns<T> {
     pub(super) fn push(&mut self, caller: u64, number: u64, work: T) {
-        match self.callers.iter_mut().find(|waiting| waiting.caller == caller) {
-            Some(waiting) => waiting.work.push_back((number, work)),
-            None => {
-                let work = VecDeque::from([(number, work)]);
-                self.callers.push_back(Waiting { caller, work });
-            }
+        let own = self.callers.iter_mut().find(|waiting| waiting.caller == caller);
+        if let Some(waiting) = own {
+            waiting.work.push_back((number, work));
+        } else {
+            let work = VecDeque::from([(number, work)]);
+            self.callers.push_back(Waiting { caller, work });
         }
     }
 

@@ -134,7 +134,7 @@ impl ReadingGuard<'_> {
         let stamp = Stamp::of(path).map(|stamp| stamp.with_kind(path));
         let listing = Arc::new(read(path)?);
         // What has changed within a tick of the clock may change again under the same time.
-        let stamp = stamp.filter(|stamp| stamp.was_settled());
+        let stamp = stamp.filter(Stamp::was_settled);
         let known = Known { number: self.number, begun, listing: Arc::clone(&listing), stamp };
         lock(&self.folder.state).last = Some(known);
         Ok(listing)

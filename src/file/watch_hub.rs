@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::disk::Disks;
 use crate::feed::Hint;
 use crate::metrics::Metrics;
 
@@ -28,6 +29,7 @@ pub struct WatchHub {
     /// `followed` is not what the multiplexer watches. Holds one permit.
     changed: Notify,
     metrics: Arc<Metrics>,
+    disks: Arc<Disks>,
 }
 
 /// A file that is watched. Dropping it is what ends the watch.
@@ -50,9 +52,9 @@ struct Followed {
 impl WatchHub {
     /// A hub that watches nothing yet.
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(metrics: Arc<Metrics>, disks: Arc<Disks>) -> Arc<Self> {
         let (followed, changed) = Default::default();
-        Arc::new(WatchHub { followed, changed, metrics })
+        Arc::new(WatchHub { followed, changed, metrics, disks })
     }
 
     /// Watches the file that is, or will be, at `path`.
@@ -201,7 +203,11 @@ impl Watcher {
     }
 
     async fn add(&mut self, path: PathBuf) {
+        let is_remote = self.hub.disks.is_remote(&path);
+        // To add a watch looks at the path: one that does not answer would hold up all the others.
+        let is_silent = is_remote && !self.hub.disks.access(&path).answers(&path).await;
         let added = match &mut self.mux {
+            _ if is_silent => Err(io::Error::new(io::ErrorKind::TimedOut, "its disk is silent")),
             Some(mux) => mux.events.add_file(&path).await,
             None => match MuxedEvents::new() {
                 Ok(mut events) => {
@@ -216,7 +222,7 @@ impl Watcher {
             Ok(key) => {
                 self.keys.insert(key, path.clone());
                 // Others may write there without an event here.
-                is_remote(&path)
+                is_remote
             }
             Err(error) => {
                 self.hub.metrics.faults.inc();
@@ -326,12 +332,6 @@ async fn next_event(mux: Option<&mut Mux>) -> Told {
     Told::Paths { paths, n_moved }
 }
 
-/// Whether a file is on a file system on which others' writes make no events here (`statfs(2)`).
-fn is_remote(path: &Path) -> bool {
-    let kind = path.ancestors().find_map(|path| rustix::fs::statfs(path).ok());
-    kind.is_some_and(|kind| REMOTE.iter().any(|remote| i128::from(kind.f_type) == *remote))
-}
-
 async fn until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
@@ -349,17 +349,3 @@ const RELEASE_PAUSE: Duration = Duration::from_secs(1);
 const STALE_PAUSE: Duration = Duration::from_secs(5);
 const FAULT_PAUSE: Duration = Duration::from_secs(1);
 const POLLED_PAUSE: Duration = Duration::from_secs(30);
-
-/// NFS, SMB, CIFS, SMB2, FUSE, 9P, AFS, Ceph, Lustre, vboxsf (`linux/magic.h`).
-const REMOTE: [i128; 10] = [
-    0x6969,
-    0x517b,
-    0xff53_4d42,
-    0xfe53_4d42,
-    0x6573_5546,
-    0x0102_1997,
-    0x5346_414f,
-    0x00c3_6400,
-    0x0bd0_0bd0,
-    0x786f_4256,
-];

@@ -86,6 +86,10 @@ fn a_silent_disk_with_many_logs_and_viewers_leaves_threads_to_a_healthy_one() {
         server.follow(ask.clone()).wait_for_lines(60);
         assert!(begun.elapsed() < PROMPT, "a new reader waited {:?}", begun.elapsed());
     }
+    for _ in 0..10 {
+        let listed = server.get("/api/sources").json();
+        assert_eq!(listed["sources"].as_array().unwrap().len(), 46);
+    }
     let n_threads = server.status_field("Threads");
     assert!(n_threads < 80, "{n_threads} threads");
     drop(stall);
@@ -107,7 +111,9 @@ fn logs_without_a_file_cost_next_to_nothing_in_a_full_folder() {
     for viewer in &mut viewers {
         viewer.wait_for_lines(1);
     }
-    paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    for path in &paths {
+        std::fs::remove_file(path).unwrap();
+    }
     // While a rotator may be at work each log is looked for often; that ends.
     let share = |server: &TestServer, seconds: u64| {
         let before = server.cpu_seconds();
