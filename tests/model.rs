@@ -541,7 +541,10 @@ impl Viewer {
                     self.n_words += usize::from(how.as_str() == "truncated");
                 }
             },
-            Delivery::Heartbeat | Delivery::End(_) => {}
+            Delivery::Joined { track: _ }
+            | Delivery::Unreadable { track: _, reason: _ }
+            | Delivery::Heartbeat
+            | Delivery::End(_) => {}
         }
     }
 
