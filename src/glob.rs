@@ -55,13 +55,13 @@ impl Glob {
             .size_limit(COMPILED_BYTES)
             .dfa_size_limit(COMPILED_BYTES)
             .build();
-        compiled.map(Glob).map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => GlobError::TooLarge,
-            // The library draws the place over several lines; the last one says what is wrong.
-            other => {
-                let told = other.to_string();
-                GlobError::Malformed(told.lines().last().unwrap_or_default().to_owned())
+        compiled.map(Glob).map_err(|error| {
+            if let regex::Error::CompiledTooBig(_) = error {
+                return GlobError::TooLarge;
             }
+            // The library draws the place over several lines; the last one says what is wrong.
+            let told = error.to_string();
+            GlobError::Malformed(told.lines().last().unwrap_or_default().to_owned())
         })
     }
 

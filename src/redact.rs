@@ -2,6 +2,8 @@
 //! anybody filters or encodes them. A mask is as long as what it hides, so that every place in the
 //! log stays what it was.
 
+mod shown;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,7 +11,9 @@ use std::sync::Arc;
 use regex::bytes::Regex;
 
 use crate::cursor::hash32;
+use crate::line::escape::may_hide;
 use crate::line::split::Encoding;
+use crate::redact::shown::Shown;
 
 /// How much of a line is looked at before and after a piece of it: a secret of up to this length is
 /// masked also where a long line is cut.
@@ -45,7 +49,9 @@ impl Redactor {
     }
 
     /// `bytes` with masks, or none if they hold no secret. `before` is how their first line begins,
-    /// `after` how their last one goes on.
+    /// `after` how their last one goes on, up to [`CONTEXT_BYTES`] of it. A pattern is matched
+    /// with each line as it is, and as it is shown without escape sequences; with one that is not
+    /// ended as if it were ended in one of the usual ways, too.
     #[must_use]
     pub fn mask(
         &self,
@@ -66,23 +72,51 @@ impl Redactor {
         };
         let own = before.len()..before.len() + bytes.len();
         let mut masked = None;
+        let mut hide_in_line = |from: usize, secret: Range<usize>| {
+            let start = (from + secret.start).max(own.start);
+            let end = (from + secret.end).min(own.end);
+            if start < end {
+                let masked = masked.get_or_insert_with(|| bytes.to_vec());
+                hide(masked, start - own.start..end - own.start, encoding);
+            }
+        };
         let mut from = 0;
         let mut line_ends = Vec::new();
         encoding.for_each_line_end(all, |end| line_ends.push(end));
-        line_ends.push(all.len());
         for end in line_ends {
             let line = all.get(from..end).unwrap_or_default();
-            self.for_each_secret(encoding, line, |secret| {
-                let start = (from + secret.start).max(own.start);
-                let end = (from + secret.end).min(own.end);
-                if start < end {
-                    let masked = masked.get_or_insert_with(|| bytes.to_vec());
-                    hide(masked, start - own.start..end - own.start, encoding);
-                }
-            });
+            self.for_each_secret(encoding, line, |secret| hide_in_line(from, secret));
             from = end;
         }
+        let rest = all.get(from..).unwrap_or_default();
+        self.for_each_secret(encoding, rest, |secret| hide_in_line(from, secret));
+        if !rest.is_empty() && after.len() < CONTEXT_BYTES {
+            self.for_each_unended(encoding, rest, |secret| hide_in_line(from, secret));
+        }
         masked
+    }
+
+    /// Calls for what would be hidden of a line that has no end if it went on with what secrets
+    /// usually end with: a rotation or a crash may have cut the quotation mark that a pattern waits for.
+    fn for_each_unended(
+        &self,
+        encoding: Encoding,
+        line: &[u8],
+        mut found: impl FnMut(Range<usize>),
+    ) {
+        let skipped = line.len().saturating_sub(2 * CONTEXT_BYTES) & !1;
+        let mut ended = line.get(skipped..).unwrap_or_default().to_vec();
+        let n_bytes = ended.len();
+        let closers = (b' '..=b'~').map(|byte| vec![byte]);
+        for closer in closers.chain(CLOSERS.map(|closer| closer.as_bytes().to_vec())) {
+            ended.truncate(n_bytes);
+            for byte in closer {
+                encoding.push_ascii(byte, &mut ended);
+            }
+            self.for_each_secret(encoding, &ended, |at| {
+                found(skipped + at.start..skipped + at.end.min(n_bytes));
+            });
+        }
     }
 
     /// Calls for each stretch of a line that is to be hidden, in bytes from its start.
@@ -93,10 +127,18 @@ impl Redactor {
         mut found: impl FnMut(Range<usize>),
     ) {
         match encoding {
-            Encoding::Utf8 => match std::str::from_utf8(line) {
-                Ok(_text) => self.search(line, found),
-                Err(_odd) => self.search(&plain(line), |at| found(whole_characters(line, at))),
-            },
+            Encoding::Utf8 => {
+                match std::str::from_utf8(line) {
+                    Ok(_text) => self.search(line, &mut found),
+                    Err(_odd) => self.search(&plain(line), |at| found(whole_characters(line, at))),
+                }
+                if may_hide(line) {
+                    let shown = Shown::of(line);
+                    self.search(&plain(&shown.text), |at| {
+                        found(whole_characters(line, shown.in_line(at)));
+                    });
+                }
+            }
             Encoding::Utf16Le | Encoding::Utf16Be => {
                 let (text, places) = decoded(line, encoding);
                 let place = |at: usize| {
@@ -104,6 +146,13 @@ impl Redactor {
                     places.get(character).map_or(line.len(), |(_, place)| *place)
                 };
                 self.search(text.as_bytes(), |at| found(place(at.start)..place(at.end)));
+                if may_hide(text.as_bytes()) {
+                    let shown = Shown::of(text.as_bytes());
+                    self.search(&shown.text, |at| {
+                        let at = shown.in_line(at);
+                        found(place(at.start)..place(at.end));
+                    });
+                }
             }
         }
     }
@@ -199,10 +248,15 @@ impl fmt::Debug for Redactor {
     }
 }
 
+/// Ends of secrets that have more than one character.
+const CLOSERS: [&str; 9] = ["\"}", "\",", "\";", "\"]", "\")", "',", "';", "'}", "</"];
+
 const MASK: u8 = b'*';
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn redactor(patterns: &[&str]) -> Redactor {
@@ -247,6 +301,67 @@ mod tests {
             };
             let joined = [hide(b"", one, two), hide(one, two, b"")].concat();
             assert_eq!(joined, b"{\"pw\":\"******\"}\n", "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_colour_inside_hides_no_secret() {
+        let token = r"token=([0-9a-f]+)";
+        check(token, b"token=ab\x1b[31mcd\x1b[0m x\n", b"token=*********\x1b[0m x\n");
+        check(token, b"to\x1b[1mken=abcd x\n", b"to\x1b[1mken=**** x\n");
+        check(token, b"token=ab\x1b]0;t\x07cd x\n", b"token=********** x\n");
+        check(token, b"token=ab\0cd x\n", b"token=***** x\n");
+        check(token, b"\xff token=ab\x9b31mcd x\n", b"\xff token=******** x\n");
+        check(token, "token=ab\u{9b}31mcd x\n".as_bytes(), b"token=********* x\n");
+        // What is hidden without a terminal is matched as it stands, too.
+        check(
+            token,
+            b"\x1b]8;;http://x?token=abcd\x07link\n",
+            b"\x1b]8;;http://x?token=****\x07link\n",
+        );
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_off_is_masked() {
+        let card = r#""card":"([^"]*)""#;
+        check(card, br#"{"card":"4111"#, br#"{"card":"****"#);
+        check(card, br#"{"card":"4111", "card":"42"#, br#"{"card":"****", "card":"**"#);
+        check(r"k='(\w+)';", b"x k='abc", b"x k='***");
+        check(r"\[(\d+)\]", b"a [123", b"a [***");
+        check(card, br#"{"id":"4111"#, br#"{"id":"4111"#);
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let masked = redactor(&[card]).mask(Encoding::Utf16Le, b"", &wide("ä\"card\":\"41"), b"");
+        assert_eq!(masked.unwrap(), wide("ä\"card\":\"**"));
+    }
+
+    proptest! {
+        /// Wherever sequences stand in a line, what is shown of it without them holds no secret.
+        #[test]
+        fn nothing_of_a_secret_is_shown(
+            sequences in proptest::collection::vec((0_usize..22, 0_usize..6), 0..6),
+            has_end in any::<bool>(),
+        ) {
+            let kinds: [&[u8]; 6] =
+                [b"\x1b[35m", b"\x1b]0;t\x07", b"\x1b", b"\x01", b"\xc2\x9b5m", b"\x9b5m"];
+            let mut line = br#"a {"card":"4111222"} b"#.to_vec();
+            let mut sequences = sequences;
+            sequences.sort_unstable();
+            for (at, kind) in sequences.iter().rev() {
+                line.splice(at..at, kinds[*kind].iter().copied());
+            }
+            if has_end {
+                line.push(b'\n');
+            }
+            let visible = |line: &[u8]| {
+                let text = Shown::of(line).text;
+                String::from_utf8_lossy(&text).into_owned()
+            };
+            // A lone escape may take the character after it along.
+            prop_assume!(visible(&line).contains("\"card\":\"4111222\""));
+            let masked = redactor(&[r#""card":"([^"]*)""#]).mask(Encoding::Utf8, b"", &line, b"");
+            let masked = masked.unwrap();
+            prop_assert_eq!(masked.len(), line.len());
+            prop_assert!(!visible(&masked).contains(['1', '2', '4']), "{}", masked.escape_ascii());
         }
     }
 

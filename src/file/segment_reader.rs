@@ -167,14 +167,18 @@ impl SegmentReader {
     }
 
     /// Hands out the unterminated rest. `is_line`: it is the end of its line, as its file is not
-    /// written to any more.
+    /// written to any more. Where something is masked, a line that may still be written is held:
+    /// what a pattern waits for may not be there yet.
     pub fn take_rest(&mut self, is_line: bool) -> Option<Chunk> {
-        let rest = std::mem::take(&mut self.pending);
-        if rest.is_empty() {
+        if self.pending.is_empty() {
             return None;
         }
         // A cursor can end the reading in the middle of a secret.
-        let after = if is_line { Vec::new() } else { self.look_ahead(rest.len()) };
+        let after = if is_line { Vec::new() } else { self.look_ahead(self.pending.len()) };
+        if !is_line && after.is_empty() && !self.segment.redactor().is_empty() {
+            return None;
+        }
+        let rest = std::mem::take(&mut self.pending);
         Some(self.chunk(Bytes::from(rest), !is_line, &after))
     }
 

@@ -87,22 +87,37 @@ impl Socket {
         if accepted.names_protocol {
             response.set_header(Header::new("Sec-WebSocket-Protocol", PROTOCOL));
         }
-        response.add_upgrade("websocket", Handler { session, _place: place });
+        response.add_upgrade("websocket", Handler { session: Some(session), _place: place });
         response
     }
 }
 
 /// Owns all that the client holds. Rocket drops it with the connection.
 struct Handler {
-    session: Session,
+    /// None once the connection has been given to it.
+    session: Option<Session>,
     _place: AdmissionGuard,
+}
+
+impl Drop for Handler {
+    /// Rocket hides which version of HTTP was spoken, so that all that can be done about an upgrade
+    /// over HTTP/1.0 is to tell of it.
+    fn drop(&mut self) {
+        if self.session.is_some() {
+            tracing::warn!(
+                "a WebSocket handshake was accepted and brought no connection: the client has \
+                 left, or a proxy speaks HTTP/1.0 with us (nginx needs `proxy_http_version 1.1`)"
+            );
+        }
+    }
 }
 
 #[rocket::async_trait]
 impl IoHandler for Handler {
-    async fn io(self: Pin<Box<Self>>, io: IoStream) -> io::Result<()> {
-        let Handler { session, _place } = *Pin::into_inner(self);
-        session.run(io).await;
+    async fn io(mut self: Pin<Box<Self>>, io: IoStream) -> io::Result<()> {
+        if let Some(session) = self.session.take() {
+            session.run(io).await;
+        }
         Ok(())
     }
 }

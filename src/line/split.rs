@@ -88,6 +88,15 @@ impl Encoding {
         }
     }
 
+    /// Appends an ASCII character.
+    pub fn push_ascii(self, character: u8, out: &mut Vec<u8>) {
+        match self {
+            Self::Utf8 => out.push(character),
+            Self::Utf16Le => out.extend_from_slice(&[character, 0]),
+            Self::Utf16Be => out.extend_from_slice(&[0, character]),
+        }
+    }
+
     /// Bytes of a unit: places in the file are multiples of it.
     #[must_use]
     pub const fn unit_bytes(self) -> usize {

@@ -199,6 +199,70 @@ fn check_long_line(server: &TestServer, line: &str, case: &str) {
 }
 
 #[test]
+fn a_line_that_is_not_ended_shows_no_secret() {
+    let house = House::new(RULES);
+    let mut log = house.log("pay/app.log");
+    log.write("whole\n{\"card\":\"4111222");
+    house.log("pay/app.log.1").write("older\n{\"card\":\"4222111");
+    let server = house.start();
+    // It is held: what a pattern waits for may not be there yet.
+    let all = "/logs/pay/app.log?tail=all&follow=false";
+    let shown = "older\n{\"card\":\"*******\nwhole\n";
+    assert_eq!(server.get(all).text(), shown);
+    assert_eq!(
+        server.get("/logs/pay/app.log?format=raw").text().replace("*{", "*\n{"),
+        shown.replace("*\nw", "*w")
+    );
+    for format in ["ndjson", "sse"] {
+        let body = server.get(format!("{all}&format={format}")).text();
+        assert!(!body.contains("4111") && !body.contains("4222"), "{body}");
+    }
+    let records = server.get(format!("{all}&format=ndjson")).records();
+    let end = records.last().unwrap()["cursor"].as_str().unwrap();
+    let page = server.get(format!("/logs/pay/app.log?before={end}&tail=9")).text();
+    assert!(page.contains("whole") && !page.contains("4111") && !page.contains("4222"), "{page}");
+    // The end stands before it, and so nothing is lost.
+    log.write("\"} done\n");
+    let rest = server.get(format!("/logs/pay/app.log?follow=false&from={end}")).text();
+    assert_eq!(rest, "{\"card\":\"*******\"} done\n");
+    // Where nothing is masked it is sent as ever.
+    house.log("app.txt").write("no end");
+    house.configure("");
+    let server = house.start();
+    assert_eq!(server.get("/logs/app.txt?follow=false").text(), "no end");
+}
+
+#[test]
+fn colours_inside_hide_no_secret() {
+    let house = House::new(RULES);
+    let mut log = house.log("pay/app.log");
+    for line in [
+        "{\"card\":\"41\u{1b}[31m11\"}",
+        "{\"ca\u{1b}[1mrd\u{1b}[0m\":\"4111\"}",
+        "{\"card\":\u{1b}[32m\"4111\u{1b}[0m\"}",
+        "pass\u{1b}[31mword=4111",
+        "pass\u{9b}31mword=4111",
+        "pass\u{1}word=4111",
+        "password=\u{1b}]0;t\u{7}4111",
+    ] {
+        log.line(line);
+    }
+    let server = house.start();
+    for more in ["", "&color=false", "&format=raw", "&format=ndjson", "&format=sse"] {
+        let body = server.get(format!("/logs/pay/app.log?tail=all&follow=false{more}")).text();
+        for line in body.lines().filter(|line| line.contains('*')) {
+            assert!(!line.contains("11\"") && !line.contains("4111"), "{more}: {line:?}");
+        }
+        assert!(!body.contains("4111") && !body.contains("11\"}"), "{more}: {body}");
+    }
+    let plain = server.get("/logs/pay/app.log?tail=all&follow=false&color=false").lines();
+    assert_eq!(plain[1], "{\"card\":\"****\"}");
+    assert_eq!(plain[3], "password=****");
+    let found = server.get("/logs/pay/app.log?tail=all&follow=false&grep=4111");
+    assert_eq!(found.text(), "");
+}
+
+#[test]
 fn other_encodings_and_odd_bytes_are_masked_as_well() {
     let house = House::new(RULES);
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();

@@ -135,7 +135,7 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         n_bytes @ 0..=125 => frame.push(0x80 | n_bytes as u8),
         n_bytes => {
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend_from_slice(&u16::try_from(n_bytes).unwrap().to_be_bytes());
         }
     }
@@ -210,14 +210,14 @@ fn what_is_unread_does_not_destroy_our_close_frame() {
     for (first, expected) in [(FINAL | 0x3, 1002), (FINAL | BINARY, 1003), (FINAL | 0x71, 1002)] {
         let mut raw = Raw::open(&server, "/logs/app.log");
         let mut bytes = masked(first, b"x");
-        let behind = masked(FINAL | TEXT, &[b' '; 60_000]);
+        let behind = masked(FINAL | TEXT, &vec![b' '; 60_000]);
         (0..8).for_each(|_| bytes.extend_from_slice(&behind));
         raw.pipe.write_all(&bytes).unwrap();
         assert_eq!(raw.wait_for_close().0, Some(expected), "{first:#x}");
     }
     let mut raw = Raw::open(&server, "/logs/app.log");
     raw.send(FINAL | CLOSE, &close_payload(1000, b"bye"));
-    (0..4).for_each(|_| raw.send(FINAL | TEXT, &[b' '; 60_000]));
+    (0..4).for_each(|_| raw.send(FINAL | TEXT, &vec![b' '; 60_000]));
     assert_eq!(raw.wait_for_close().0, Some(1000));
 }
 
@@ -248,11 +248,12 @@ fn a_message_may_come_in_fragments_with_pings_between() {
     assert_eq!(raw.wait_for_close().0, Some(1000));
 }
 
+type Frames = Vec<(u8, Vec<u8>)>;
+
 #[test]
 fn frames_that_break_the_protocol_are_told_by_code() {
     let (_folder, log) = LogFolder::with_log("app.log");
     let server = TestServer::serving(log.path());
-    type Frames = Vec<(u8, Vec<u8>)>;
     let cases: Vec<(&str, Frames, u16)> = vec![
         ("a reserved bit", vec![(FINAL | 0x40 | TEXT, b"{}".to_vec())], 1002),
         ("a reserved bit of a ping", vec![(FINAL | 0x10 | PING, vec![])], 1002),
@@ -285,9 +286,31 @@ fn frames_that_break_the_protocol_are_told_by_code() {
     ];
     for (what, frames, expected) in cases {
         let mut raw = Raw::open(&server, "/logs/app.log");
-        frames.iter().for_each(|(first, payload)| raw.send(*first, payload));
+        for (first, payload) in &frames {
+            raw.send(*first, payload);
+        }
         let (code, words) = raw.wait_for_close();
         assert_eq!(code, Some(expected), "{what}: {words}");
         assert!(!words.is_empty(), "{what}");
     }
+}
+
+/// Rocket does not tell which version was spoken: the client sees an answer and an end, and the log
+/// says why.
+#[test]
+fn an_upgrade_over_http_1_0_is_told_of_in_the_log() {
+    let (_folder, log) = LogFolder::with_log("app.log");
+    let server = TestServer::serving(log.path());
+    let request = Request::get("/logs/app.log");
+    let mut pipe = Pipe::open(server.address(), &request, DEADLINE).unwrap();
+    let head = format!(
+        "GET /logs/app.log HTTP/1.0\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        server.address()
+    );
+    pipe.write_all(head.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    pipe.read_to_end(&mut answer).unwrap();
+    wait_until("the log says why", || server.log().contains("proxy_http_version 1.1"));
+    assert_eq!(server.n_viewers(), 0);
 }

@@ -229,12 +229,30 @@ fn what_is_no_regular_file_is_left_out_unopened() {
 
 #[test]
 fn a_given_file_that_is_a_directory_later_is_left_out() {
-    let logs = Logs::new(&[]);
+    let logs = Logs::new(&["x"]);
     let mut discovery = Discovery::new(&logs.unnamed(&["x"]));
     logs.check_found(&discovery.scan(|_, _| false), &["x"], &[]);
+    fs::remove_file(logs.at("x")).unwrap();
     fs::create_dir(logs.at("x")).unwrap();
     let reason = "not a regular file but a directory";
     logs.check_found(&discovery.scan(|_, _| false), &[], &[("x", reason)]);
+}
+
+#[test]
+fn a_given_path_at_which_nothing_is_becomes_what_appears_there() {
+    let logs = Logs::new(&["d/a.log"]);
+    let mut discovery = Discovery::new(&logs.unnamed(&["x", "y", "d/"]));
+    logs.check_found(&discovery.scan(|_, _| false), &["a.log=d/a.log", "x", "y"], &[]);
+    logs.write("x/b.log", b"line\n");
+    logs.write("y", b"line\n");
+    logs.check_found(&discovery.scan(|_, _| false), &["a.log=d/a.log", "x/b.log", "y"], &[]);
+    // What it was once it stays.
+    fs::remove_file(logs.at("y")).unwrap();
+    fs::remove_dir_all(logs.at("x")).unwrap();
+    logs.write("y/c.log", b"line\n");
+    logs.write("x", b"line\n");
+    let reasons = [("x", "not a directory"), ("y", "not a regular file but a directory")];
+    logs.check_found(&discovery.scan(|_, _| false), &["a.log=d/a.log"], &reasons);
 }
 
 #[test]
