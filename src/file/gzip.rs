@@ -2,6 +2,8 @@
 //! decoder's state is kept now and then. A later reader begins at the last of these places before the
 //! one it wants. (The method is that of zlib's `examples/zran.c`; the format is RFC 1952's.)
 
+mod checksum;
+
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -11,11 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use miniz_oxide::inflate::stream::{InflateState, inflate};
 use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
+use crate::file::gzip::checksum::{Checksum, TRAILER_BYTES};
+
 /// Unpacks a gzip file, all of its members one after the other.
 pub struct GzipReader {
     file: File,
     index: Arc<GzipIndex>,
     state: Box<InflateState>,
+    /// Of the member that is being unpacked, from its start on.
+    checksum: Checksum,
     /// Packed bytes that were read, and how many of them are used.
     packed: Vec<u8>,
     used: usize,
@@ -57,6 +63,8 @@ struct Point {
     offset: u64,
     packed_offset: u64,
     state: Box<InflateState>,
+    /// Of its member up to here, so that whoever begins here can check the member all the same.
+    checksum: Checksum,
 }
 
 impl GzipReader {
@@ -65,10 +73,9 @@ impl GzipReader {
     pub fn open(file: File, index: Arc<GzipIndex>, offset: u64) -> Self {
         let point = index.last_before(offset);
         let stage = if point.is_some() { Stage::Member } else { Stage::Header };
-        let Point { offset, packed_offset, state } =
-            point.unwrap_or_else(|| Point { offset: 0, packed_offset: 0, state: fresh_state() });
+        let Point { offset, packed_offset, state, checksum } = point.unwrap_or_else(Point::start);
         let (packed, used) = (Vec::new(), 0);
-        GzipReader { file, index, state, packed, used, packed_offset, offset, stage }
+        GzipReader { file, index, state, checksum, packed, used, packed_offset, offset, stage }
     }
 
     /// How many unpacked bytes lie before the next one.
@@ -95,6 +102,7 @@ impl GzipReader {
             let done = inflate(&mut self.state, rest, buffer, MZFlush::None);
             self.used += done.bytes_consumed;
             self.offset += done.bytes_written as u64;
+            self.checksum.update(buffer.get(..done.bytes_written).unwrap_or_default());
             if done.status == Ok(MZStatus::StreamEnd) {
                 self.stage = Stage::Trailer;
             }
@@ -111,7 +119,7 @@ impl GzipReader {
             if is_end_of_file && self.stage == Stage::Member {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
-                    "the gzip file is cut off",
+                    "is a damaged gzip file: it is cut off",
                 ));
             }
         }
@@ -121,8 +129,8 @@ impl GzipReader {
     fn note_point(&mut self) {
         let packed_offset = self.packed_offset - (self.packed.len() - self.used) as u64;
         if self.stage == Stage::Member && self.index.wants(self.offset) {
-            let state = self.state.clone();
-            self.index.keep(Point { offset: self.offset, packed_offset, state });
+            let (state, checksum) = (self.state.clone(), self.checksum.clone());
+            self.index.keep(Point { offset: self.offset, packed_offset, state, checksum });
         }
     }
 
@@ -133,35 +141,60 @@ impl GzipReader {
             self.stage = Stage::End;
             return Ok(());
         };
-        if (first, self.byte()?, self.byte()?) != (0x1f, Some(0x8b), Some(8)) {
-            self.stage = Stage::End;
-            return if is_first { Err(damaged("no gzip header")) } else { Ok(()) };
+        if first == 0 && !is_first {
+            return self.skip_padding();
         }
-        let flags = self.byte()?.ok_or_else(|| damaged("cut header"))?;
+        if (first, self.byte()?, self.byte()?) != (0x1f, Some(0x8b), Some(8)) {
+            return Err(damaged(match is_first {
+                true => "it has no gzip header",
+                // It may have been the header of another member: `gzip` ignores it with a warning.
+                false => "what follows a member is neither another one nor padding",
+            }));
+        }
+        let flags = self.byte()?.ok_or_else(|| damaged("a header is cut off"))?;
         self.skip(6)?;
         if flags & FLAG_EXTRA != 0 {
-            let low = self.byte()?.ok_or_else(|| damaged("cut header"))?;
-            let high = self.byte()?.ok_or_else(|| damaged("cut header"))?;
+            let low = self.byte()?.ok_or_else(|| damaged("a header is cut off"))?;
+            let high = self.byte()?.ok_or_else(|| damaged("a header is cut off"))?;
             self.skip(usize::from(u16::from_le_bytes([low, high])))?;
         }
         for flag in [FLAG_NAME, FLAG_COMMENT] {
             if flags & flag != 0 {
-                while self.byte()?.ok_or_else(|| damaged("cut header"))? != 0 {}
+                while self.byte()?.ok_or_else(|| damaged("a header is cut off"))? != 0 {}
             }
         }
         if flags & FLAG_HEADER_CRC != 0 {
             self.skip(2)?;
         }
-        self.state = fresh_state();
+        (self.state, self.checksum) = (fresh_state(), Checksum::default());
         self.stage = Stage::Member;
         Ok(())
     }
 
-    /// Skips a member's checksum and length.
+    /// Compares a member with its checksum and length.
     fn end_member(&mut self) -> io::Result<()> {
-        self.skip(8)?;
+        let mut trailer = [0; TRAILER_BYTES];
+        for byte in &mut trailer {
+            *byte = self.byte()?.ok_or_else(|| damaged("the file is cut off"))?;
+        }
+        std::mem::take(&mut self.checksum).compare(trailer, self.offset)?;
         self.stage = Stage::Header;
         Ok(())
+    }
+
+    /// After the last member there may be zeros, as tapes have them.
+    fn skip_padding(&mut self) -> io::Result<()> {
+        for _ in 0..MAX_PADDING_BYTES {
+            match self.byte()? {
+                Some(0) => {}
+                Some(_) => return Err(damaged("padding is followed by something else")),
+                None => {
+                    self.stage = Stage::End;
+                    return Ok(());
+                }
+            }
+        }
+        Err(damaged("there is more padding than 1 MiB"))
     }
 
     fn skip(&mut self, n_bytes: usize) -> io::Result<()> {
@@ -189,6 +222,14 @@ impl GzipReader {
         self.packed_offset += n_read as u64;
         self.used = 0;
         Ok(())
+    }
+}
+
+impl Point {
+    /// Of the file itself.
+    fn start() -> Self {
+        let (state, checksum) = (fresh_state(), Checksum::default());
+        Point { offset: 0, packed_offset: 0, state, checksum }
     }
 }
 
@@ -252,7 +293,7 @@ fn fresh_state() -> Box<InflateState> {
 }
 
 fn damaged(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("not a gzip file: {what}"))
+    io::Error::new(io::ErrorKind::InvalidData, format!("is a damaged gzip file: {what}"))
 }
 
 const FLAG_HEADER_CRC: u8 = 2;
@@ -260,6 +301,9 @@ const FLAG_EXTRA: u8 = 4;
 const FLAG_NAME: u8 = 8;
 const FLAG_COMMENT: u8 = 16;
 const PACKED_BYTES: usize = 64 * 1024;
+
+/// More than any block of a tape.
+const MAX_PADDING_BYTES: usize = 1 << 20;
 
 /// A point is a window of 32 KiB and a decoder of about 11 KiB: at most 4.2 MiB a file.
 const MAX_POINTS: usize = 96;

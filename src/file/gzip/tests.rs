@@ -1,4 +1,5 @@
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -67,4 +68,115 @@ fn an_empty_file_has_no_content() {
     let index = Arc::new(GzipIndex::default());
     assert!(unpack(&packed(&[b""]), &index, 0).unwrap().is_empty());
     assert!(unpack(&tempfile::tempfile().unwrap(), &index, 0).unwrap().is_empty());
+}
+
+/// Unpacks from `from` (or the place before it that the index knows) up to the end or an error.
+fn unpack_to_error(
+    file: &std::fs::File,
+    index: &Arc<GzipIndex>,
+    from: u64,
+) -> (u64, Option<std::io::Error>) {
+    let mut reader = GzipReader::open(file.try_clone().unwrap(), Arc::clone(index), from);
+    let mut buffer = vec![0; 100_000];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return (reader.offset(), None),
+            Ok(_) => {}
+            Err(error) => return (reader.offset(), Some(error)),
+        }
+    }
+}
+
+/// The file with the byte at this place changed; a negative one counts from the end.
+fn with_change(file: &std::fs::File, at: i64) -> std::fs::File {
+    let mut bytes = std::fs::read(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
+    let from = if at < 0 { bytes.len() } else { 0 };
+    let at = from.checked_add_signed(isize::try_from(at).unwrap()).unwrap();
+    bytes[at] ^= 0x40;
+    let mut changed = tempfile::tempfile().unwrap();
+    changed.write_all(&bytes).unwrap();
+    changed
+}
+
+#[test]
+fn a_checksum_or_a_length_that_does_not_fit_is_damage_after_all_that_was_unpacked() {
+    let text = numbered(10_000);
+    let file = packed(&[&text]);
+    for (at, word) in [(-8, "CRC-32"), (-5, "CRC-32"), (-4, "length"), (-1, "length")] {
+        let (offset, error) =
+            unpack_to_error(&with_change(&file, at), &Arc::new(GzipIndex::default()), 0);
+        assert_eq!(offset, text.len() as u64);
+        let error = error.unwrap();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+        let told = error.to_string();
+        assert!(told.contains(word) && told.contains(&offset.to_string()), "{at}: {told}");
+    }
+}
+
+#[test]
+fn a_checksum_is_looked_at_from_any_place_of_the_index_and_at_each_try() {
+    let text = numbered(1_500_000);
+    let file = with_change(&packed(&[&text]), -6);
+    let index = Arc::new(GzipIndex::default());
+    let length = text.len() as u64;
+    for from in [0, 5 << 20, length - 10, length] {
+        let (offset, error) = unpack_to_error(&file, &index, from);
+        assert_eq!((offset, error.is_some()), (length, true), "from {from}");
+        assert!(index.lock().all.len() > 5, "{index:?}");
+    }
+    // And where it fits, it fits from any place.
+    let file = packed(&[&text[..1 << 20], &text[1 << 20..]]);
+    let index = Arc::new(GzipIndex::default());
+    for from in [0, 5 << 20, length - 10, length] {
+        let (offset, error) = unpack_to_error(&file, &index, from);
+        assert!(offset == length && error.is_none(), "{error:?} from {from}");
+    }
+}
+
+#[test]
+fn nothing_after_a_damaged_member_is_unpacked() {
+    let (one, two) = (numbered(1000), numbered(2000));
+    let whole = packed(&[&one, &two]);
+    let first_bytes = packed(&[&one]).metadata().unwrap().len();
+    let in_trailer = i64::try_from(first_bytes).unwrap() - 8;
+    let (offset, error) =
+        unpack_to_error(&with_change(&whole, in_trailer), &Arc::new(GzipIndex::default()), 0);
+    assert_eq!((offset, error.is_some()), (one.len() as u64, true));
+}
+
+#[test]
+fn what_follows_a_member_and_is_none_is_damage_unless_it_is_padding() {
+    let text = numbered(1000);
+    let length = text.len() as u64;
+    let first_bytes = i64::try_from(packed(&[&text]).metadata().unwrap().len()).unwrap();
+    // The header of a second member, damaged or cut.
+    let two = packed(&[&text, &text]);
+    let mut damaged = vec![with_change(&two, first_bytes), with_change(&two, first_bytes + 1)];
+    let cut = packed(&[&text, &text]);
+    cut.set_len(u64::try_from(first_bytes).unwrap() + 2).unwrap();
+    damaged.push(cut);
+    for rest in [&b"plain text\n"[..], b"\0\0\0text", b"\0\0\0\x1f\x8b"] {
+        let mut file = packed(&[&text]);
+        file.write_all(rest).unwrap();
+        damaged.push(file);
+    }
+    for (number, file) in damaged.iter().enumerate() {
+        let (offset, error) = unpack_to_error(file, &Arc::new(GzipIndex::default()), 0);
+        assert_eq!((offset, error.is_some()), (length, true), "{number}");
+    }
+    let mut padded = packed(&[&text]);
+    padded.write_all(&vec![0; 100_000]).unwrap();
+    let (offset, error) = unpack_to_error(&padded, &Arc::new(GzipIndex::default()), 0);
+    assert!(offset == length && error.is_none(), "{error:?}");
+}
+
+#[test]
+fn a_trailer_that_is_cut_is_damage() {
+    let text = numbered(1000);
+    for n_cut in 1..=8 {
+        let file = packed(&[&text]);
+        file.set_len(file.metadata().unwrap().len() - n_cut).unwrap();
+        let (offset, error) = unpack_to_error(&file, &Arc::new(GzipIndex::default()), 0);
+        assert_eq!((offset, error.is_some()), (text.len() as u64, true), "{n_cut}");
+    }
 }
