@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+use xxhash_rust::xxh64::Xxh64;
 
 use crate::file::gzip::{GzipIndex, GzipReader};
 use crate::file::rotation::Compression;
@@ -152,7 +153,11 @@ enum ZstdState<R: io::BufRead> {
     Ended,
 }
 
-type ZstdFrame<R> = StreamingDecoder<io::Chain<io::Cursor<[u8; 4]>, R>, FrameDecoder>;
+struct ZstdFrame<R: io::BufRead> {
+    decoder: StreamingDecoder<io::Chain<io::Cursor<[u8; 4]>, R>, FrameDecoder>,
+    /// Of what was unpacked: the decoder reads the frame's checksum, and compares it with nothing.
+    checksum: Xxh64,
+}
 
 impl<R: io::BufRead> ZstdFrames<R> {
     fn new(packed: R) -> Self {
@@ -172,14 +177,34 @@ impl<R: io::BufRead> Read for ZstdFrames<R> {
                     self.state = begin_frame(packed)?;
                 }
                 ZstdState::Frame(mut frame) => {
-                    let n_bytes = frame.read(buffer)?;
+                    let n_bytes = frame.decoder.read(buffer)?;
                     if n_bytes > 0 || buffer.is_empty() {
+                        frame.checksum.update(buffer.get(..n_bytes).unwrap_or_default());
                         self.state = ZstdState::Frame(frame);
                         return Ok(n_bytes);
                     }
-                    self.state = ZstdState::Between(frame.into_inner().into_inner().1);
+                    self.state = ZstdState::Between(frame.end()?);
                 }
             }
+        }
+    }
+}
+
+impl<R: io::BufRead> ZstdFrame<R> {
+    /// Compares all of the content with the checksum, where the frame has one (RFC 8878, section
+    /// 3.1.1), and gives back what the frame was read from.
+    fn end(self) -> io::Result<R> {
+        let of_frame = self.decoder.decoder.get_checksum_from_data();
+        let of_content = self.checksum.digest() & u64::from(u32::MAX);
+        match of_frame {
+            Some(expected) if u64::from(expected) != of_content => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!(
+                    "is a damaged zstd file: the checksum of a frame's content is \
+                     {of_content:08x}, expected {expected:08x}"
+                ),
+            )),
+            Some(_) | None => Ok(self.decoder.into_inner().into_inner().1),
         }
     }
 }
@@ -198,9 +223,9 @@ fn begin_frame<R: io::BufRead>(mut packed: R) -> io::Result<ZstdState<R>> {
         }
         return Ok(ZstdState::Between(packed));
     }
-    let frame = StreamingDecoder::new(io::Cursor::new(magic).chain(packed))
+    let decoder = StreamingDecoder::new(io::Cursor::new(magic).chain(packed))
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok(ZstdState::Frame(Box::new(frame)))
+    Ok(ZstdState::Frame(Box::new(ZstdFrame { decoder, checksum: Xxh64::new(0) })))
 }
 
 const SKIP_BYTES: usize = 64 * 1024;
@@ -239,12 +264,7 @@ mod tests {
     #[test]
     fn what_stands_before_the_damage_is_handed_out_and_the_damage_is_told_again() {
         let text = "a line of a log\n".repeat(200_000);
-        for (program, compression) in [
-            ("gzip", Compression::Gzip),
-            ("zstd", Compression::Zstd),
-            ("bzip2", Compression::Bzip2),
-            ("xz", Compression::Xz),
-        ] {
+        for (program, compression) in PROGRAMS {
             let packed = packed_by(program, text.as_bytes());
             let mut reader = reader(&packed[..packed.len() * 3 / 4], compression);
             let (mut all, mut buffer) = (Vec::new(), vec![0; 1000]);
@@ -275,4 +295,50 @@ mod tests {
         assert_eq!(reader.read_full(&mut buffer).unwrap(), 8);
         assert_eq!(&buffer[..8], b"one\ntwo\n");
     }
+
+    /// All that is there, and the error that ends it.
+    fn unpacked(packed: &[u8], compression: Compression) -> (Vec<u8>, Option<std::io::Error>) {
+        let mut reader = reader(packed, compression);
+        let (mut all, mut buffer) = (Vec::new(), vec![0; 1000]);
+        loop {
+            match reader.read_full(&mut buffer) {
+                Ok(0) => return (all, None),
+                Ok(n_bytes) => all.extend_from_slice(&buffer[..n_bytes]),
+                Err(error) => return (all, Some(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn no_changed_or_missing_byte_is_silent() {
+        let numbers = (0..20u32).map(|n| n.wrapping_mul(2_654_435_761).to_string());
+        let text = numbers.collect::<Vec<_>>().join("\n");
+        for (program, compression) in PROGRAMS {
+            let packed = packed_by(program, text.as_bytes());
+            // A second member, stream or frame, whose start may be damaged, too.
+            let twice = packed.repeat(2);
+            for at in 0..twice.len() {
+                for bits in [0x01, 0xff] {
+                    let mut changed = twice.clone();
+                    changed[at] ^= bits;
+                    let (content, error) = unpacked(&changed, compression);
+                    // In a header some bytes say nothing of the content, such as a time.
+                    let is_whole = content == text.repeat(2).as_bytes();
+                    assert!(is_whole || error.is_some(), "{program}: {at} ^ {bits}: {error:?}");
+                }
+                let (content, error) = unpacked(&twice[..at], compression);
+                // An empty file is nothing yet, or damage, as each decoder has it.
+                let is_end = at == packed.len() || at == 0 && error.is_none();
+                assert_eq!(error.is_none(), is_end, "{program}: cut at {at}: {error:?}");
+                assert!(text.repeat(2).as_bytes().starts_with(&content), "{program}: cut at {at}");
+            }
+        }
+    }
+
+    const PROGRAMS: [(&str, Compression); 4] = [
+        ("gzip", Compression::Gzip),
+        ("zstd", Compression::Zstd),
+        ("bzip2", Compression::Bzip2),
+        ("xz", Compression::Xz),
+    ];
 }
