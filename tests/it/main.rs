@@ -33,6 +33,7 @@ mod client_fallback;
 mod client_kills;
 mod client_library;
 mod client_stack;
+mod damaged_archives;
 mod deployed_service;
 mod edge_holes;
 mod edge_identity;
