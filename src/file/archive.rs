@@ -106,8 +106,8 @@ impl ArchiveReader {
         }
     }
 
-    /// Goes forward to `offset`; false if the content ends before. Damage on the way is the error of
-    /// the next read: whoever reads reports it and goes on with the next file, where one that cannot
+    /// Goes forward to `offset`; false if the content ends before. Damage on the way is the error
+    /// of the next read: a reader reports it and goes on with the next file, while one that cannot
     /// even begin would be refused for as long as the file is there.
     pub fn skip_to(&mut self, offset: u64) -> io::Result<bool> {
         let mut scratch = vec![0; SKIP_BYTES];
