@@ -107,7 +107,9 @@ impl ArchiveReader {
         }
     }
 
-    /// Goes forward to `offset`; false if the content ends before.
+    /// Goes forward to `offset`; false if the content ends before. Damage on the way is the error
+    /// of the next read: a reader reports it and goes on with the next file, while one that cannot
+    /// even begin would be refused for as long as the file is there.
     pub fn skip_to(&mut self, offset: u64) -> io::Result<bool> {
         let mut scratch = vec![0; SKIP_BYTES];
         loop {
@@ -116,9 +118,17 @@ impl ArchiveReader {
             if wanted == 0 {
                 return Ok(true);
             }
+<<<<<<< HEAD
             stop_if_abandoned()?;
             if self.read_full(scratch.get_mut(..wanted).unwrap_or_default())? == 0 {
                 return Ok(false);
+=======
+            match self.read_full(scratch.get_mut(..wanted).unwrap_or_default()) {
+                Ok(0) => return Ok(false),
+                Ok(_n_bytes) => {}
+                Err(error) if is_damage(&error) => return Ok(true),
+                Err(error) => return Err(error),
+>>>>>>> h-e
             }
         }
     }

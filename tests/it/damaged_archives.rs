@@ -225,3 +225,32 @@ const N_LINES: usize = BEFORE + 2 * LINES_A_MEMBER + 20;
 
 /// Of 38 bytes.
 const LARGE: usize = 150_000;
+<<<<<<< HEAD
+=======
+
+/// Its place was in the file before it was packed, and nothing there can be trusted.
+#[test]
+fn a_viewer_whose_place_lies_behind_the_damage_gets_a_gap_and_the_next_file() {
+    let damage = &DAMAGES[0];
+    let folder = LogFolder::new();
+    let path = folder.join("app.log");
+    append(&path, &lines(TAG, BEFORE..AFTER.start));
+    let server = TestServer::serving(&path);
+    let mut viewer = server.follow(Request::ndjson("/logs/app.log?tail=all"));
+    viewer.wait_for_lines(2 * LINES_A_MEMBER);
+    let cursor = viewer.lines[LINES_A_MEMBER + 100].cursor.clone().unwrap();
+    drop(viewer);
+    fs::remove_file(&path).unwrap();
+    let history = damaged(damage);
+    for entry in fs::read_dir(history.path()).unwrap() {
+        let file = entry.unwrap().path();
+        fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+    }
+    let server = server.restart();
+    let mut back = server.follow(Request::ndjson(&format!("/logs/app.log?from={cursor}")));
+    back.wait_for_line(&line(TAG, N_LINES - 1));
+    assert_numbered(&back.texts(), TAG, AFTER);
+    let told: Vec<_> = back.events_named("gap").map(|gap| &gap.data["reason"]).collect();
+    assert_eq!(told, ["damaged"]);
+}
+>>>>>>> h-e
