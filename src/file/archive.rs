@@ -10,7 +10,6 @@ use std::sync::Arc;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use xxhash_rust::xxh64::Xxh64;
 
-use crate::disk::stop_if_abandoned;
 use crate::file::gzip::{GzipIndex, GzipReader};
 use crate::file::rotation::Compression;
 
@@ -118,17 +117,11 @@ impl ArchiveReader {
             if wanted == 0 {
                 return Ok(true);
             }
-<<<<<<< HEAD
-            stop_if_abandoned()?;
-            if self.read_full(scratch.get_mut(..wanted).unwrap_or_default())? == 0 {
-                return Ok(false);
-=======
             match self.read_full(scratch.get_mut(..wanted).unwrap_or_default()) {
                 Ok(0) => return Ok(false),
                 Ok(_n_bytes) => {}
                 Err(error) if is_damage(&error) => return Ok(true),
                 Err(error) => return Err(error),
->>>>>>> h-e
             }
         }
     }

@@ -225,8 +225,6 @@ const N_LINES: usize = BEFORE + 2 * LINES_A_MEMBER + 20;
 
 /// Of 38 bytes.
 const LARGE: usize = 150_000;
-<<<<<<< HEAD
-=======
 
 /// Its place was in the file before it was packed, and nothing there can be trusted.
 #[test]
@@ -253,4 +251,3 @@ fn a_viewer_whose_place_lies_behind_the_damage_gets_a_gap_and_the_next_file() {
     let told: Vec<_> = back.events_named("gap").map(|gap| &gap.data["reason"]).collect();
     assert_eq!(told, ["damaged"]);
 }
->>>>>>> h-e
