@@ -3,7 +3,7 @@
 //! asks first. It does not know the formats it is encoded in: it is handed the encoder.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -81,6 +81,17 @@ pub fn is_same(a: &Arc<dyn Generation>, b: &Arc<dyn Generation>) -> bool {
     std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b))
 }
 
+/// A range of a file that was left for the next one.
+#[derive(Clone, Debug)]
+pub struct LateRange {
+    /// The file.
+    pub generation: Weak<dyn Generation>,
+    /// Where it begins, in bytes from the start of the generation.
+    pub from: u64,
+    /// Where it ends.
+    pub to: u64,
+}
+
 /// Whole lines, or one piece of a line longer than [`MAX_PIECE_BYTES`].
 #[derive(Debug)]
 pub struct Chunk {
@@ -90,6 +101,8 @@ pub struct Chunk {
     raw: Bytes,
     encoding: Encoding,
     ends: Ends,
+    /// Late lines: all of them stand at `start`, a place in the file that came next.
+    late: Option<LateRange>,
     text: OnceLock<Bytes>,
     is_text: OnceLock<bool>,
     lines: OnceLock<Vec<LineEnd>>,
@@ -170,12 +183,32 @@ impl Chunk {
             raw,
             encoding,
             ends,
+            late: None,
             text,
             is_text,
             lines,
             facts,
             slots: Default::default(),
         }
+    }
+
+    /// This chunk as one of late lines: they go out at `place`, and no cursor leads to where they are.
+    #[must_use]
+    pub fn late_at(&self, place: Place) -> Self {
+        let late = LateRange {
+            generation: Arc::downgrade(&self.start.generation),
+            from: self.start.offset,
+            to: self.start.offset + self.raw.len() as u64,
+        };
+        let mut chunk = Chunk::new(place, self.raw.clone(), self.encoding, self.ends);
+        chunk.late = Some(late);
+        chunk
+    }
+
+    /// Where its lines are, if they are late.
+    #[must_use]
+    pub fn late(&self) -> Option<&LateRange> {
+        self.late.as_ref()
     }
 
     /// The place before the first byte.
@@ -187,10 +220,23 @@ impl Chunk {
     /// The place after the last byte.
     #[must_use]
     pub fn end(&self) -> Place {
+        self.place_after(self.raw.len())
+    }
+
+    /// The place after the first `n_bytes`.
+    #[must_use]
+    pub fn place_after(&self, n_bytes: usize) -> Place {
         Place {
             generation: Arc::clone(&self.start.generation),
-            offset: self.start.offset + self.raw.len() as u64,
-            check: self.check_after(self.raw.len()),
+            offset: self.offset_after(n_bytes),
+            check: self.check_after(n_bytes),
+        }
+    }
+
+    fn offset_after(&self, n_bytes: usize) -> u64 {
+        match self.late {
+            Some(_) => self.start.offset,
+            None => self.start.offset + n_bytes as u64,
         }
     }
 
@@ -198,6 +244,9 @@ impl Chunk {
     /// line begins before the chunk, and so little of it is here that the check would be another.
     #[must_use]
     pub fn check_after(&self, n_bytes: usize) -> u32 {
+        if self.late.is_some() {
+            return self.start.check;
+        }
         let before = self.raw.get(..n_bytes).unwrap_or_default();
         let is_short = self.ends.continues && before.len() < CHECK_BYTES;
         let body = before.split_last().map_or(before, |(_, body)| body);
@@ -298,7 +347,7 @@ impl Chunk {
             LineRef {
                 index,
                 text: line,
-                end_offset: self.start.offset + u64::from(end.raw),
+                end_offset: self.offset_after(end.raw as usize),
                 check: self.check_after(end.raw as usize),
                 partial: self.ends.partial && index + 1 == n_lines,
                 continues: self.ends.continues && index == 0,

@@ -2,6 +2,7 @@
 //! somebody holds a [`FeedGuard`], and for a moment (the linger) longer. It does not know what it
 //! reads: that is behind [`History`], and wake-ups come from whoever made the [`LiveEnd`].
 
+pub mod late;
 pub mod ring;
 mod task;
 pub mod troubles;
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::chunk::Place;
 use crate::disk::DiskAccess;
+use crate::feed::late::PassedFiles;
 use crate::feed::ring::{Found, Ring, Taken};
 use crate::feed::task::FeedTask;
 use crate::feed::troubles::Troubles;
@@ -160,6 +162,17 @@ impl FeedGuard {
     #[must_use]
     pub fn end(&self) -> Option<Place> {
         lock(&self.feed.ring).as_ref().map(|ring| ring.end().clone())
+    }
+
+    /// How many bytes of late lines a viewer has missed that has passed these files; from now on they
+    /// are reported.
+    #[must_use]
+    pub fn missed_late(&self, passed: &mut PassedFiles) -> u64 {
+        let ring = lock(&self.feed.ring);
+        let Some(ring) = ring.as_ref() else { return 0 };
+        let missed = ring.late().missed(passed);
+        passed.take_all(ring.late());
+        missed
     }
 
     /// The items from `number` on.

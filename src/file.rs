@@ -9,6 +9,7 @@ pub mod files;
 pub mod folders;
 pub mod gzip;
 pub mod gzip_indexes;
+pub mod held_file;
 pub mod hole;
 pub mod lineage;
 pub mod location;
@@ -127,8 +128,8 @@ impl FileSource {
         let found = match start {
             Start::Oldest => self.oldest()?,
             Start::At(place) => match self.files.segment_of(place) {
-                Some(segment) => Some(Found::at(segment, place.offset)),
-                None => return self.after(&place.cursor().map_err(io::Error::other)?),
+                Some(segment) if !segment.is_released() => Some(Found::at(segment, place.offset)),
+                Some(_) | None => return self.after(&place.cursor().map_err(io::Error::other)?),
             },
             Start::Since => match filter.since {
                 Some(since) => Some(self.since(since, end)?),

@@ -79,6 +79,8 @@ pub enum GapReason {
     Deleted,
     /// They were packed, and cannot be unpacked.
     Damaged,
+    /// They were added to a file after it had been left.
+    Late,
 }
 
 impl GapReason {
@@ -90,6 +92,7 @@ impl GapReason {
             Self::RotatedAway => "rotated_away",
             Self::Deleted => "deleted",
             Self::Damaged => "damaged",
+            Self::Late => "late",
         }
     }
 }

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chunk::{Chunk, Place, is_same};
+use crate::chunk::{Chunk, LateRange, Place, is_same};
+use crate::feed::late::LateLog;
 use crate::history::Event;
 
 /// One step of a live end.
@@ -25,6 +26,7 @@ pub struct Ring {
     first: u64,
     /// The place after the last item.
     end: Place,
+    late: LateLog,
     /// Bytes of all kept chunks, at most [`RING_BYTES`] and one round.
     kept_bytes: usize,
 }
@@ -80,6 +82,15 @@ impl Item {
         }
     }
 
+    /// Where the lines are, if they are late.
+    #[must_use]
+    pub fn late(&self) -> Option<&LateRange> {
+        match self {
+            Self::Chunk(chunk) => chunk.late(),
+            Self::Event(_) => None,
+        }
+    }
+
     fn n_bytes(&self) -> usize {
         match self {
             Self::Chunk(chunk) => chunk.raw().len(),
@@ -92,11 +103,15 @@ impl Ring {
     /// An empty ring at `end`.
     #[must_use]
     pub fn new(end: Place) -> Self {
-        Ring { items: VecDeque::new(), first: 0, end, kept_bytes: 0 }
+        let (items, late) = Default::default();
+        Ring { items, first: 0, end, late, kept_bytes: 0 }
     }
 
     /// Adds the next item and lets go of what is too much.
     pub fn push(&mut self, item: Item) {
+        if let Some(range) = item.late() {
+            self.late.note(range);
+        }
         self.end = item.end();
         self.kept_bytes += item.n_bytes();
         self.items.push_back(Kept { item, since: Instant::now() });
@@ -124,6 +139,10 @@ impl Ring {
             return Found::At(after_last);
         }
         for (kept, number) in self.items.iter().zip(self.first..) {
+            // Whoever comes to this place may have had them before.
+            if kept.item.late().is_some() {
+                continue;
+            }
             if kept.item.start() == place {
                 return Found::At(number);
             }
@@ -160,6 +179,12 @@ impl Ring {
     #[must_use]
     pub fn end(&self) -> &Place {
         &self.end
+    }
+
+    /// The late lines that went through it.
+    #[must_use]
+    pub fn late(&self) -> &LateLog {
+        &self.late
     }
 
     fn pop(&mut self) {

@@ -29,7 +29,7 @@ impl Content {
     pub fn of(segment: &Segment) -> io::Result<Self> {
         let (size, modified) = segment.size_and_change()?;
         let head = segment.head();
-        if segment.is_archive() {
+        if segment.is_archive() || segment.is_released() {
             // How long it is unpacked is not known before it has been read.
             return Ok(Content { head, end: None, is_whole: true, modified });
         }

@@ -109,12 +109,27 @@ impl Files {
         let siblings = self.shared.reserve.open(list)?;
         let alike = |packed: &Sibling, plain: &Sibling| self.is_packed_from(packed, plain);
         let siblings = lineage::drop_twins(siblings, alike)?;
-        let open: Vec<FileId> = {
-            let open = lock(&self.open);
-            open.iter().filter_map(Weak::upgrade).filter_map(|segment| segment.id()).collect()
-        };
+        let segments: Vec<Arc<Segment>> =
+            lock(&self.open).iter().filter_map(Weak::upgrade).collect();
+        self.bound_deleted(&segments, &siblings);
+        let open: Vec<FileId> = segments.iter().filter_map(|segment| segment.id()).collect();
         lock(&self.chronicle).note(&siblings, |id| open.contains(&id));
         Ok(siblings)
+    }
+
+    /// Closes the oldest of the deleted files that readers are behind in, if there are too many.
+    fn bound_deleted(&self, segments: &[Arc<Segment>], siblings: &[Sibling]) {
+        let is_listed = |segment: &Segment| siblings.iter().any(|it| Some(it.id) == segment.id());
+        let deleted: Vec<_> = segments
+            .iter()
+            .filter(|segment| !is_listed(segment))
+            .filter_map(|segment| segment.held())
+            .filter(|held| held.is_deleted(&self.metrics))
+            .collect();
+        let n_spare = deleted.len().saturating_sub(MAX_DELETED);
+        for held in deleted.into_iter().take(n_spare) {
+            held.release();
+        }
     }
 
     /// Notes what a file is now that nobody writes to it any more.
@@ -274,6 +289,9 @@ impl Files {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Deleted files of one source that are kept open for readers; more than the live end looks ahead.
+const MAX_DELETED: usize = 24;
 
 /// How much of a file is compared with what may be made of it.
 const TWIN_BYTES: u64 = 64 * 1024;

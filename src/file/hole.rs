@@ -16,8 +16,10 @@ pub fn head_of(file: &File, max_bytes: usize) -> io::Result<(u64, Vec<u8>)> {
     if head.first() != Some(&0) {
         return Ok((0, head));
     }
-    let start = data_start(file)?;
-    Ok((start, read_at(file, start, max_bytes)?))
+    match data_start(file)? {
+        start if start < MIN_BYTES => Ok((0, head)),
+        start => Ok((start, read_at(file, start, max_bytes)?)),
+    }
 }
 
 /// Where the hole that a file begins with ends; the file's size, if it holds nothing else.
@@ -47,6 +49,8 @@ pub fn head_of_archive(
     max_bytes: usize,
 ) -> io::Result<(u64, Vec<u8>)> {
     let (mut start, mut head) = (0, Vec::new());
+    // Less is content, odd as it is.
+    let mut zeros = Vec::new();
     while start < MAX_PACKED_HOLE_BYTES {
         let mut block = vec![0; max_bytes - head.len()];
         let n_read = archive.read_full(&mut block)?;
@@ -54,12 +58,20 @@ pub fn head_of_archive(
         if head.is_empty() {
             let n_zeros = count_zeros(&block);
             start += n_zeros as u64;
-            block.drain(..n_zeros);
+            let odd: Vec<u8> = block.drain(..n_zeros).collect();
+            if start < MIN_BYTES {
+                zeros.extend_from_slice(&odd);
+            }
         }
         head.extend_from_slice(&block);
         if n_read == 0 || head.len() >= max_bytes {
             break;
         }
+    }
+    if start < MIN_BYTES {
+        zeros.extend_from_slice(&head);
+        zeros.truncate(max_bytes);
+        return Ok((0, zeros));
     }
     Ok((start, head))
 }
@@ -84,6 +96,9 @@ fn read_at(file: &File, offset: u64, max_bytes: usize) -> io::Result<Vec<u8>> {
     bytes.truncate(n_read);
     Ok(bytes)
 }
+
+/// Fewer zeros are content.
+const MIN_BYTES: u64 = 128;
 
 const BLOCK_BYTES: usize = 64 * 1024;
 

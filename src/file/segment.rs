@@ -3,7 +3,7 @@
 //! name. A file that is emptied and written anew is another segment on the same inode.
 
 use std::borrow::Cow;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -22,6 +22,7 @@ use crate::file::archive::{ArchiveReader, is_damage};
 use crate::file::file_id::FileId;
 use crate::file::gzip::GzipIndex;
 use crate::file::gzip_indexes::GzipIndexes;
+use crate::file::held_file::HeldFile;
 use crate::file::hole;
 use crate::file::location::Location;
 use crate::file::marks::Marks;
@@ -51,7 +52,7 @@ pub struct Segment {
 #[derive(Debug)]
 struct Body {
     path: PathBuf,
-    file: File,
+    file: HeldFile,
     id: FileId,
     compression: Compression,
     index: Arc<GzipIndex>,
@@ -114,6 +115,7 @@ impl Segment {
         }
         let id = FileId::of(&metadata);
         let index = indexes.of(id, metadata.len(), metadata.modified().ok());
+        let file = HeldFile::new(file);
         let body = Body { path: path.to_owned(), id, file, compression, index };
         let head = body.read_head()?;
         let redactor = redactor.clone();
@@ -127,8 +129,9 @@ impl Segment {
     /// The same file, for what it holds now.
     pub fn again(&self) -> io::Result<Self> {
         let Some(body) = &self.body else { return Ok(Self::absent(self.source)) };
-        let (path, file, id) = (body.path.clone(), body.file.try_clone()?, body.id);
+        let (path, file, id) = (body.path.clone(), body.file.get()?.try_clone()?, body.id);
         let written = file.metadata()?.modified()?;
+        let file = HeldFile::new(file);
         let index = Arc::clone(&body.index);
         let body = Body { path, file, id, compression: body.compression, index };
         let head = body.read_head()?;
@@ -188,6 +191,18 @@ impl Segment {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.body.as_ref().map_or(Path::new("(no file)"), |body| &body.path)
+    }
+
+    /// The file, as it is held open.
+    #[must_use]
+    pub fn held(&self) -> Option<&HeldFile> {
+        self.body.as_ref().map(|body| &body.file)
+    }
+
+    /// Whether the file was deleted, and is not kept for readers any more.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.held().is_some_and(|held| held.get().is_err())
     }
 
     /// Whether the content is packed (and so does not change any more).
@@ -263,8 +278,7 @@ impl Segment {
     /// The size now, of a file that is not packed; and when it was last written to.
     pub fn size_and_change(&self) -> io::Result<(u64, Option<SystemTime>)> {
         let Some(body) = &self.body else { return Ok((0, None)) };
-        let metadata = body.file.metadata()?;
-        Ok((metadata.len(), metadata.modified().ok()))
+        body.file.size_and_change()
     }
 
     /// The greatest size of this content that was seen.
@@ -276,9 +290,10 @@ impl Segment {
     /// Reads at `offset` of a file that is not packed, as much as fits into `buffer` or is there.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let Some(body) = &self.body else { return Ok(0) };
+        let file = body.file.get()?;
         let mut n_read = 0;
         while let Some(rest) = buffer.get_mut(n_read..).filter(|rest| !rest.is_empty()) {
-            match body.file.read_at(rest, offset + n_read as u64) {
+            match file.read_at(rest, offset + n_read as u64) {
                 Ok(0) => break,
                 Ok(n_bytes) => n_read += n_bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -502,7 +517,7 @@ impl Body {
     /// The first bytes behind the hole that the content may begin with, and where they stand.
     fn read_head(&self) -> io::Result<(u64, Vec<u8>)> {
         match self.compression {
-            Compression::None => hole::head_of(&self.file, HEAD_BYTES),
+            Compression::None => hole::head_of(self.file.get()?.as_ref(), HEAD_BYTES),
             Compression::Gzip | Compression::Zstd | Compression::Bzip2 | Compression::Xz => {
                 match hole::head_of_archive(&mut self.unpack(0)?, HEAD_BYTES) {
                     // Who reads it is told; the files around it can be read.
@@ -514,7 +529,7 @@ impl Body {
     }
 
     fn unpack(&self, offset: u64) -> io::Result<ArchiveReader> {
-        let file = self.file.try_clone()?;
+        let file = self.file.get()?.try_clone()?;
         Ok(ArchiveReader::open(file, self.compression, &self.index, offset))
     }
 }

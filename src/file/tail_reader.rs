@@ -13,6 +13,7 @@
 //! Beside that, what is read is the file [`Of::Itself`], or the [`Of::Copy`] of what was in it.
 
 mod following;
+mod late;
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,9 +25,11 @@ use crate::cursor::check_of;
 use crate::file::content::Content;
 use crate::file::file_id::FileId;
 use crate::file::files::Files;
+use crate::file::held_file::is_released;
 use crate::file::lineage;
 use crate::file::segment::Segment;
 use crate::file::segment_reader::{Block, SegmentReader};
+use crate::file::tail_reader::late::LateFiles;
 use crate::file::watch_hub::WatchGuard;
 use crate::history::{
     Event, EventKind, GapReason, History, Progress, ReadError, Rest, RotatedHow, Step, while_trying,
@@ -46,6 +49,8 @@ pub struct TailReader {
     of: Of,
     ahead: Ahead,
     seen: SeenFiles,
+    /// Of a live end: files that were left, and may still be written to.
+    late: LateFiles,
 }
 
 /// How a reader reads.
@@ -152,6 +157,7 @@ impl TailReader {
             of: Of::Itself,
             ahead: Ahead { segments, how: RotatedHow::Renamed, gone_bytes: 0 },
             seen: SeenFiles { known: Vec::new(), left, begun_empty },
+            late: LateFiles::default(),
         };
         reader.note_known()?;
         Ok(reader)
@@ -192,10 +198,13 @@ impl TailReader {
             Pace::Backlog => BACKLOG_BLOCK_BYTES,
         };
         let path = self.reader.segment().path().to_owned();
-        let block = self
-            .reader
-            .next_block(block_bytes, last)
-            .map_err(while_trying(format!("reading {}", path.display())))?;
+        let block = match self.reader.next_block(block_bytes, last) {
+            Err(error) if is_released(&error) => {
+                let left = self.leave_released();
+                return self.unless_moving(left);
+            }
+            block => block.map_err(while_trying(format!("reading {}", path.display())))?,
+        };
         match block {
             Block::Chunk(chunk) => self.take_chunk(chunk),
             Block::Truncated => {
@@ -206,6 +215,7 @@ impl TailReader {
                 self.queue.push_back(Step::AtEnd { look_again: None });
                 Ok(())
             }
+            Block::End if self.take_late() => Ok(()),
             Block::End => {
                 let looked = self.look_for_next(limit);
                 self.unless_moving(looked)
@@ -458,6 +468,25 @@ impl TailReader {
         Ok(())
     }
 
+    /// The file was deleted, and closed as too many such were held for readers who are behind.
+    fn leave_released(&mut self) -> Result<(), ReadError> {
+        let what = format!("leaving {}", self.reader.segment().path().display());
+        let Some(next) = self.find_next().map_err(while_trying(&what))? else {
+            self.wait();
+            return Ok(());
+        };
+        let fresh = begin(next.segment)?;
+        let start = self.reader.place();
+        let size = self.reader.segment().size_and_change().map_err(while_trying(&what))?.0;
+        self.push_gap(&start, size.saturating_sub(start.offset), GapReason::Deleted);
+        let gone = std::mem::take(&mut self.ahead.gone_bytes);
+        self.push_gap(&start, gone, GapReason::RotatedAway);
+        self.of = Of::Itself;
+        self.go_over_to(fresh)?;
+        self.push_event(EventKind::Rotated(RotatedHow::Replaced), start, self.reader.place());
+        Ok(())
+    }
+
     /// What is left of the segment is a line: nobody writes to it any more. Returns its end.
     fn take_last_line(&mut self) -> Place {
         if let Some(rest) = self.reader.take_rest(true) {
@@ -477,7 +506,10 @@ impl TailReader {
             self.seen.left = Some(Left { id: left.id(), content });
         }
         self.seen.begun_empty = reader.segment().begun_empty();
-        self.reader = reader;
+        let left = std::mem::replace(&mut self.reader, reader);
+        if self.pace == Pace::Live {
+            self.late.keep(left);
+        }
         self.note_known().map_err(while_trying("listing the files of a source"))
     }
 

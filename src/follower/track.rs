@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use crate::chunk::{Chunk, Place};
 use crate::feed::FeedGuard;
+use crate::feed::late::PassedFiles;
 use crate::filter::Inherited;
 use crate::follower::opening;
 use crate::follower::output::{Output, Progressed, Shared};
 use crate::follower::wait::{self, Cause, Woken};
-use crate::history::{History, Progress, Rest, Step};
+use crate::history::{Event, EventKind, History, Progress, Rest, RotatedHow, Step};
 use crate::source::{Gap, OpenError, Opened, Source, SourceName, Start};
 
 /// One viewer's way through one source.
@@ -48,6 +49,8 @@ pub struct Track {
     refusal: Option<OpenError>,
     /// Nobody waits for its backlog: it is shown as soon as it can be.
     has_turn: bool,
+    /// The files that were left: late lines may still come to them.
+    passed: PassedFiles,
 }
 
 #[derive(Debug)]
@@ -98,6 +101,7 @@ impl Track {
             n_refusals: 0,
             refusal: None,
             has_turn: false,
+            passed: PassedFiles::default(),
         }
     }
 
@@ -267,7 +271,8 @@ impl Track {
                 return;
             }
             Step::Event(event) => {
-                self.read_to = event.end.clone();
+                self.set_new_stop(&event);
+                self.come_to(event.end.clone());
                 out.items.push(Output::Event { kind: event.kind, end: event.end });
                 None
             }
@@ -297,8 +302,28 @@ impl Track {
     }
 
     fn take_chunk(&mut self, chunk: Arc<Chunk>, out: &mut Progressed) {
-        self.read_to = chunk.end();
+        self.come_to(chunk.end());
+        if let Some(late) = chunk.late() {
+            self.passed.take(late);
+        }
         out.items.push(Output::Lines(chunk));
+    }
+
+    /// Notes how far was read.
+    fn come_to(&mut self, place: Place) {
+        if !place.same_generation(&self.read_to) {
+            self.passed.leave(&self.read_to);
+        }
+        self.read_to = place;
+    }
+
+    /// Where a stream that does not follow was to end has been emptied: it ends with what is in the file
+    /// now, as a busy writer would keep it going for ever.
+    fn set_new_stop(&mut self, event: &Event) {
+        let is_emptied = matches!(event.kind, EventKind::Rotated(RotatedHow::Truncated));
+        if self.guard.is_none() && is_emptied {
+            self.stop = Place { offset: self.progress.size, ..event.end.clone() };
+        }
     }
 
     fn take_rest(&mut self, history: Box<dyn History>, rest: Rest, out: &mut Progressed) {

@@ -195,18 +195,17 @@ impl Part {
     fn take(&mut self) -> Place {
         let at = self.n_done;
         self.n_done += 1;
-        let generation = Arc::clone(&self.chunk.start().generation);
         let line = match &self.records {
             Records::All => at,
             Records::Lines(selected) => selected.get(at).map_or(at, |index| *index as usize),
             Records::Own(_, places) => {
                 let (offset, check) = places.get(at).copied().unwrap_or_default();
+                let generation = Arc::clone(&self.chunk.start().generation);
                 return Place { generation, offset, check };
             }
         };
         let Some(end) = self.chunk.line_ends().get(line) else { return self.chunk.end() };
-        let offset = self.chunk.start().offset + u64::from(end.raw);
-        Place { generation, offset, check: self.chunk.check_after(end.raw as usize) }
+        self.chunk.place_after(end.raw as usize)
     }
 }
 
@@ -375,7 +374,7 @@ fn pieces<'a>(chunk: &'a Chunk, line: &LineRef<'a>) -> impl Iterator<Item = Line
         true => wide_bytes(line.text),
         false => line.text.len(),
     };
-    let start_offset = line.end_offset - line_raw as u64;
+    let start_offset = line.end_offset.saturating_sub(line_raw as u64);
     let (mut rest, mut offset) = (line.text, start_offset);
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -389,10 +388,13 @@ fn pieces<'a>(chunk: &'a Chunk, line: &LineRef<'a>) -> impl Iterator<Item = Line
             Some(_) | None => rest.len(),
         };
         let (text, after) = rest.split_at_checked(n_bytes)?;
-        let continues = line.continues || offset > start_offset;
+        let continues = line.continues || rest.len() < line.text.len();
         rest = after;
         if rest.is_empty() {
             return Some(LineRef { text, continues, ..line });
+        }
+        if chunk.late().is_some() {
+            return Some(LineRef { text, partial: true, continues, ..line });
         }
         offset += if is_wide { wide_bytes(text) } else { text.len() } as u64;
         let before = usize::try_from(offset - chunk.start().offset).ok();

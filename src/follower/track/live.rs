@@ -10,6 +10,7 @@ use crate::feed::ring::{Found, Item, Taken};
 use crate::follower::output::{Output, Progressed};
 use crate::follower::track::{Phase, Track};
 use crate::follower::wait;
+use crate::history::{EventKind, GapReason};
 
 impl Track {
     /// Goes over to the ring if the track has met it.
@@ -26,7 +27,18 @@ impl Track {
             Some(Found::Elsewhere) | None => return false,
         };
         self.phase = if self.is_ending { Phase::Done } else { Phase::Live(next) };
+        self.tell_missed_late(out);
         true
+    }
+
+    /// Late lines that went through the ring while this track was behind are gone for it.
+    fn tell_missed_late(&mut self, out: &mut Progressed) {
+        let Some(guard) = &self.guard else { return };
+        let bytes = guard.missed_late(&mut self.passed);
+        if bytes > 0 {
+            let kind = EventKind::Gap { bytes, reason: GapReason::Late };
+            out.items.push(Output::Event { kind, end: self.read_to.clone() });
+        }
     }
 
     pub(super) fn wait_live(&self, out: &mut Progressed) {
@@ -71,7 +83,7 @@ impl Track {
         match item {
             Item::Chunk(chunk) => self.take_chunk(chunk, out),
             Item::Event(event) => {
-                self.read_to = event.end.clone();
+                self.come_to(event.end.clone());
                 out.items.push(Output::Event { kind: event.kind, end: event.end });
             }
         }

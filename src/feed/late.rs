@@ -1,0 +1,128 @@
+//! Late lines: what a writer adds to a file after the live end has left it for the next one. They go out
+//! between lines of the next file, at a position in that, so that no cursor leads back into the old
+//! file. Whoever reads the ring at that moment gets them; a viewer who has passed the old file and is
+//! behind is told how many bytes it has missed.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use crate::chunk::{Generation, LateRange, Place};
+
+/// The late lines that went through a ring.
+#[derive(Debug, Default)]
+pub struct LateLog {
+    ranges: VecDeque<LateRange>,
+}
+
+impl LateLog {
+    /// Notes a range.
+    pub fn note(&mut self, range: &LateRange) {
+        if let Some(last) = self.ranges.back_mut()
+            && Weak::ptr_eq(&last.generation, &range.generation)
+            && last.to == range.from
+        {
+            last.to = range.to;
+            return;
+        }
+        if self.ranges.len() >= MAX_RANGES {
+            self.ranges.pop_front();
+        }
+        self.ranges.push_back(range.clone());
+    }
+
+    /// How many bytes of late lines a viewer has missed.
+    #[must_use]
+    pub fn missed(&self, passed: &PassedFiles) -> u64 {
+        self.ranges.iter().map(|range| passed.missed(range)).sum()
+    }
+}
+
+/// How far a viewer has read the files that it has left. It keeps none of them open.
+#[derive(Debug, Default)]
+pub struct PassedFiles {
+    ends: VecDeque<(Weak<dyn Generation>, u64)>,
+}
+
+impl PassedFiles {
+    /// Notes that a file was left at `place`.
+    pub fn leave(&mut self, place: &Place) {
+        if self.ends.len() >= MAX_PASSED {
+            self.ends.pop_front();
+        }
+        self.ends.push_back((Arc::downgrade(&place.generation), place.offset));
+    }
+
+    /// Notes that late lines were taken, or that their loss was reported.
+    pub fn take(&mut self, range: &LateRange) {
+        if let Some((_, end)) = self.end_in(range) {
+            *end = (*end).max(range.to);
+        }
+    }
+
+    /// Notes that all that `log` holds was taken, or its loss reported.
+    pub fn take_all(&mut self, log: &LateLog) {
+        log.ranges.iter().for_each(|range| self.take(range));
+    }
+
+    fn end_in(&mut self, range: &LateRange) -> Option<&mut (Weak<dyn Generation>, u64)> {
+        self.ends.iter_mut().find(|(generation, _)| Weak::ptr_eq(generation, &range.generation))
+    }
+
+    fn missed(&self, range: &LateRange) -> u64 {
+        let end = self.ends.iter().find(|(it, _)| Weak::ptr_eq(it, &range.generation));
+        // A viewer who began later has not passed it.
+        end.map_or(0, |(_, end)| range.to.saturating_sub(range.from.max(*end)))
+    }
+}
+
+/// A live end holds on to fewer old files at a time.
+const MAX_RANGES: usize = 64;
+const MAX_PASSED: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cursor::{CursorPrefix, GenerationKey, Version};
+
+    #[derive(Debug)]
+    struct File;
+
+    impl Generation for File {
+        fn cursor_prefix(&self) -> CursorPrefix {
+            let version = Version::V2;
+            let (source, file, head_bytes, head, written, redaction) = Default::default();
+            CursorPrefix::new(GenerationKey {
+                version,
+                source,
+                file,
+                head_bytes,
+                head,
+                written,
+                redaction,
+            })
+        }
+    }
+
+    #[test]
+    fn only_who_has_passed_a_file_misses_its_late_lines() {
+        let generation: Arc<dyn Generation> = Arc::new(File);
+        let place = |offset| Place { generation: Arc::clone(&generation), offset, check: 0 };
+        let range = |from, to| LateRange { generation: Arc::downgrade(&generation), from, to };
+        let mut log = LateLog::default();
+        log.note(&range(100, 110));
+        log.note(&range(110, 130));
+        assert_eq!(log.ranges.len(), 1);
+        let mut passed = PassedFiles::default();
+        assert_eq!(log.missed(&passed), 0);
+        passed.leave(&place(100));
+        assert_eq!(log.missed(&passed), 30);
+        passed.take(&range(100, 120));
+        assert_eq!(log.missed(&passed), 10);
+        passed.take_all(&log);
+        assert_eq!(log.missed(&passed), 0);
+        // One who read the file to its end later has had them in order.
+        let mut later = PassedFiles::default();
+        later.leave(&place(130));
+        assert_eq!(log.missed(&later), 0);
+    }
+}
