@@ -20,9 +20,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tailcast::chunk::{Chunk, Ends, Generation, Place};
+use tailcast::chunk::{Chunk, Ends, Generation, LateRange, Place};
 use tailcast::cursor::{Cursor, CursorPrefix, GenerationKey, Version, check_of};
 use tailcast::disk::{DiskAccess, Disks};
+use tailcast::feed::late::{LateLog, PassedFiles};
 use tailcast::feed::{FeedContext, FeedGuard, FeedSlot, Hint, LiveEnd};
 use tailcast::filter::Filter;
 use tailcast::follower::{Delivery, EndReason, Follower, Wish};
@@ -337,4 +338,26 @@ async fn a_read_that_panics_is_isolated_and_counted_and_loses_no_line() {
     assert_eq!(take(&mut second, 3).await, Err(EndReason::Error));
     other.write(2..3);
     assert_eq!(take(&mut elsewhere, 1).await, Ok(vec![2]));
+}
+
+#[test]
+fn only_who_has_passed_a_file_misses_its_late_lines() {
+    let generation: Arc<dyn Generation> = Arc::new(Only);
+    let place = |offset| Place { generation: Arc::clone(&generation), offset, check: 0 };
+    let range = |from, to| LateRange { generation: Arc::downgrade(&generation), from, to };
+    let mut log = LateLog::default();
+    log.note(&range(100, 110));
+    log.note(&range(110, 130));
+    let mut passed = PassedFiles::default();
+    assert_eq!(log.missed(&passed), 0);
+    passed.leave(&place(100));
+    assert_eq!(log.missed(&passed), 30);
+    passed.take(&range(100, 120));
+    assert_eq!(log.missed(&passed), 10);
+    passed.take_all(&log);
+    assert_eq!(log.missed(&passed), 0);
+    // One who read the file to its end later has had them in order.
+    let mut later = PassedFiles::default();
+    later.leave(&place(130));
+    assert_eq!(log.missed(&later), 0);
 }

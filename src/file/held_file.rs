@@ -41,7 +41,7 @@ struct Released;
 /// Whether an error says that its file was deleted and closed.
 #[must_use]
 pub fn is_released(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Released>())
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Released>)
 }
 
 impl HeldFile {

@@ -443,19 +443,15 @@ impl TailReader {
             return self.reader.go_on_in(copy).map_err(while_trying(what));
         }
         // What can fail comes first: it is tried again, and nothing may be reported twice.
-        let (fresh, untold) = match self.find_rest().map_err(while_trying(&what))? {
-            Some((rest, offset, is_only)) => {
-                rest.marks().take_over(self.reader.segment().marks(), offset);
-                let fresh = SegmentReader::new(rest, offset).map_err(while_trying(&what))?;
-                (fresh, if is_only { 0 } else { offset })
-            }
-            None => {
-                let segment = match self.find_next().map_err(while_trying(&what))? {
-                    Some(next) => next.segment,
-                    None => self.files.absent(),
-                };
-                (begin(segment)?, 0)
-            }
+        let rest = self.find_rest().map_err(while_trying(&what))?;
+        let (fresh, untold) = if let Some((rest, offset, is_only)) = rest {
+            rest.marks().take_over(self.reader.segment().marks(), offset);
+            let fresh = SegmentReader::new(rest, offset).map_err(while_trying(&what))?;
+            (fresh, if is_only { 0 } else { offset })
+        } else {
+            let next = self.find_next().map_err(while_trying(&what))?;
+            let segment = next.map_or_else(|| self.files.absent(), |next| next.segment);
+            (begin(segment)?, 0)
         };
         // A rest with nothing after it is a line; of another one the end is gone.
         let seen = self.reader.segment().seen_bytes();

@@ -222,7 +222,9 @@ impl Track {
             Cause::Read(history, Err(error)) => {
                 tracing::warn!(source = %self.name(), %error, "a read has failed");
                 self.n_read_failures += 1;
-                if self.n_read_failures == MAX_FAILURES {
+                // What is damaged for good is left before that, and reported as a gap.
+                let n_patient = MAX_FAILURES + u32::from(!self.is_ending);
+                if self.n_read_failures == n_patient {
                     out.items.push(Output::Unreadable(error.source.to_string().into()));
                 }
                 let gives_up = !self.is_ending && self.n_read_failures >= MAX_FAILURES;

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
-const PROGRAM = process.env.TAILCAST_PROGRAM ?? join(process.env.CARGO_TARGET_DIR ?? join(HERE, "../../target"), "debug/tailcast");
+export const PROGRAM = process.env.TAILCAST_PROGRAM ?? join(process.env.CARGO_TARGET_DIR ?? join(HERE, "../../target"), "debug/tailcast");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** Waits until a condition holds. */

@@ -8,7 +8,7 @@ use crate::auth::sessions::Print;
 /// success did, whoever has an account of their own could log in after every ninth guess at another.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Failures {
-    n_failures: u32,
+    n_noted: u32,
     last: Instant,
     /// The wrong credentials that were shown last.
     shown: [Option<Print>; N_REMEMBERED],
@@ -17,7 +17,7 @@ pub(super) struct Failures {
 impl Failures {
     /// None yet.
     pub(super) fn new(now: Instant) -> Self {
-        Failures { n_failures: 0, last: now, shown: [None; N_REMEMBERED] }
+        Failures { n_noted: 0, last: now, shown: [None; N_REMEMBERED] }
     }
 
     /// Notes a failure; returns whether these credentials are a new guess. A program that shows the
@@ -26,7 +26,7 @@ impl Failures {
     pub(super) fn note(&mut self, print: &Print, now: Instant) -> bool {
         let n_failures = self.n_failures(now);
         let is_repeated = self.shown.iter().flatten().any(|shown| shown == print);
-        self.n_failures = match is_repeated {
+        self.n_noted = match is_repeated {
             true if n_failures >= FREE => n_failures,
             true | false => n_failures.saturating_add(1),
         };
@@ -43,7 +43,7 @@ impl Failures {
     /// How many count now.
     pub(super) fn n_failures(&self, now: Instant) -> u32 {
         let halvings = now.saturating_duration_since(self.last).as_secs() / HALF_LIFE.as_secs();
-        u32::try_from(halvings).ok().and_then(|n| self.n_failures.checked_shr(n)).unwrap_or(0)
+        u32::try_from(halvings).ok().and_then(|n| self.n_noted.checked_shr(n)).unwrap_or(0)
     }
 
     /// How long to wait before the next attempt: `free` failures cost nothing, and from then on the
