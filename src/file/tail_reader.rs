@@ -10,7 +10,7 @@
 //!      └────────────────────────────────────┴─────────────────────────────────┘
 //!                                    the next file is read
 //! ```
-//! Beside that, what is read is the file [`Of::Itself`], or the [`Of::Copy`] of what was in it.
+//! Beside that, what is read is the file itself, or the copy of what was in it.
 
 mod following;
 mod late;
