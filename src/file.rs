@@ -228,6 +228,7 @@ impl FileSource {
                     Ok(start) => (segment, offset) = (earlier, start),
                     Err(error) if is_damage(&error) => {
                         tracing::warn!(path = %earlier.path().display(), %error, "is damaged");
+                        self.files.metrics().damaged.inc();
                         let before = Place { generation: earlier, offset: 0, check: 0 };
                         let gap = Gap { before, bytes: 0, reason: GapReason::Damaged };
                         return Ok(Found { gap: Some(gap), ..Found::at(segment, offset) });

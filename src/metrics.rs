@@ -28,6 +28,8 @@ pub struct Metrics {
     pub stalled: IntGauge,
     /// Deleted log files that are kept open for readers who are behind.
     pub deleted_files_held: IntGauge,
+    /// Packed files that were found to be damaged and left, once by each reader.
+    pub damaged: IntCounter,
     /// Sources in the catalog.
     pub sources: IntGauge,
     /// Lines handed to viewers.
@@ -74,6 +76,10 @@ impl Metrics {
             )?,
             rotations: make.counter("tailcast_rotations_total", "Rotations seen.")?,
             bytes_read: make.counter("tailcast_bytes_read_total", "Bytes read from logs.")?,
+            damaged: make.counter(
+                "tailcast_damaged_archives_total",
+                "Packed files left for their damage.",
+            )?,
             faults: make.counter("tailcast_faults_total", "What failed and was tried again.")?,
             panics: make.counter("tailcast_panics_total", "Tasks that were ended by a panic.")?,
             registry: Registry::clone(&registry),

@@ -538,6 +538,7 @@ impl History for TailReader {
         let found = self.find_next().map_err(while_trying(format!("leaving {path}")))?;
         let Some(next) = found else { return Ok(false) };
         tracing::warn!(path, "is damaged, and left");
+        self.files.metrics().damaged.inc();
         let (at, n_queued) = (self.reader.place(), self.queue.len());
         // How much it held cannot be told.
         let kind = EventKind::Gap { bytes: 0, reason: GapReason::Damaged };

@@ -189,16 +189,22 @@ impl TailReader {
         }
         let now = self.files.again(segment)?;
         let (own, left) = (segment.head(), now.head());
-        let (size, is_alike) = (now.size_and_change()?.0, own.starts_with(&left));
-        if size == 0 || left.is_empty() || !(is_alike || left.starts_with(&own)) {
+        let (size, data_start) = (now.size_and_change()?.0, now.data_start());
+        if size == 0 || left.is_empty() || data_start != segment.data_start() {
             return Ok(None);
         }
-        let holds = |offset: u64, check: u32| Ok::<_, io::Error>(now.check_at(offset)? == check);
+        let n_alike = own.iter().zip(&left).take_while(|(own, left)| own == left).count();
+        // Of what was read the head is known byte for byte, and line ends behind it.
+        let holds = |offset: u64, check: u32| {
+            let n_known = usize::try_from(offset.saturating_sub(data_start)).unwrap_or(usize::MAX);
+            let is_alike = n_alike >= n_known.min(own.len());
+            Ok::<_, io::Error>(is_alike && now.check_at(offset)? == check)
+        };
         if let Some((offset, is_only)) = segment.marks().last_before(size, holds)? {
             return Ok(Some((now, offset, is_only)));
         }
         // It begins as it did, and how far it is the same is not known.
-        let is_known_head = left.len() == HEAD_BYTES || left.len() as u64 == size;
+        let is_known_head = n_alike == HEAD_BYTES || n_alike as u64 == size;
         let end = seek::last_line_end(&now, size)?;
         Ok((is_known_head && end > 0).then_some((now, end, false)))
     }
