@@ -20,7 +20,7 @@ interface LineRecord {
 }
 
 interface EventRecord {
-	event: "start" | "heartbeat" | "gap" | "rotated" | "end";
+	event: "start" | "heartbeat" | "gap" | "rotated" | "unreadable" | "end";
 	source?: string;
 	/** Of all sources, joined by `~`; none where the stream cannot be resumed. */
 	cursor?: string;
