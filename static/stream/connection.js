@@ -39,8 +39,6 @@ export class Connection {
 	start() {
 		document.addEventListener("visibilitychange", this.#wake);
 		addEventListener("online", this.#wake);
-		addEventListener("pagehide", this.#leave);
-		addEventListener("pageshow", this.#comeBack);
 		this.#watch = setInterval(() => this.#look(), 1000);
 		void this.#connect();
 	}
@@ -48,8 +46,6 @@ export class Connection {
 	stop() {
 		document.removeEventListener("visibilitychange", this.#wake);
 		removeEventListener("online", this.#wake);
-		removeEventListener("pagehide", this.#leave);
-		removeEventListener("pageshow", this.#comeBack);
 		clearInterval(this.#watch);
 		clearTimeout(this.#timer);
 		this.#drop();
@@ -182,20 +178,6 @@ export class Connection {
 		if (document.hidden || !(isDoubtful || this.state.kind === "waiting")) return;
 		this.#nFailures = 0;
 		void this.#connect();
-	};
-
-	/** A page left by a link is kept for the way back, and with it whatever it has open. */
-	#leave = () => {
-		if (this.state.kind === "ended") return;
-		clearTimeout(this.#timer);
-		this.#drop();
-		this.#setState("waiting", "the page was left");
-	};
-
-	/** Goes on where the client was. */
-	#comeBack = () => {
-		this.#lastTick = Date.now();
-		this.retry();
 	};
 
 	#setState(kind, reason = "", retryAt = 0) {
