@@ -1,6 +1,6 @@
 //! An echo behind the code that carries `tailcast.v1`: for test suites that expect one, such as
 //! Autobahn's. `cargo run --example websocket_echo -- 127.0.0.1:9001` measures the connection itself
-//! ([`Line`] and [`part`]); the messages of a log have tests of their own.
+//! ([`Connection`] and [`part`]); the messages of a log have tests of their own.
 #![allow(
     clippy::print_stdout,
     clippy::cast_possible_truncation,
@@ -11,8 +11,8 @@ use std::future::poll_fn;
 use std::io;
 
 use anyhow::Context as _;
+use tailcast::websocket::connection::{Connection, ConnectionEvent};
 use tailcast::websocket::farewell::{Parting, part, parting_of};
-use tailcast::websocket::line::{Line, Turn};
 use tailcast::websocket::outbox::Outbox;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -50,22 +50,24 @@ async fn serve(mut socket: TcpStream) -> io::Result<()> {
          Sec-WebSocket-Accept: {accept}\r\n\r\n"
     );
     socket.write_all(answer.as_bytes()).await?;
-    // A server of logs sends text alone: binary messages go back past the line, on a second descriptor.
+    // A server of logs sends text alone: binary messages go back past the connection, on a second descriptor.
     let socket = socket.into_std()?;
     let mut aside = TcpStream::from_std(socket.try_clone()?)?;
-    let mut line = Line::new(TcpStream::from_std(socket)?, MAX_BYTES).await;
+    let mut connection = Connection::new(TcpStream::from_std(socket)?, MAX_BYTES).await;
     let mut outbox = Outbox::default();
     let parting = loop {
-        match poll_fn(|cx| line.poll_turn(cx, &mut outbox)).await {
-            Turn::Said(Message::Text(text)) => outbox.put_ahead(text.into()),
-            Turn::Said(Message::Binary(bytes)) => aside.write_all(&binary_frame(&bytes)).await?,
-            Turn::Said(Message::Close(_)) => break Parting::Answer,
-            Turn::Said(_) | Turn::Sent(..) | Turn::Idle => {}
-            Turn::Closed => break Parting::Gone,
-            Turn::Broken(error) => break parting_of(&error),
+        match poll_fn(|cx| connection.poll_event(cx, &mut outbox)).await {
+            ConnectionEvent::Said(Message::Text(text)) => outbox.put_ahead(text.into()),
+            ConnectionEvent::Said(Message::Binary(bytes)) => {
+                aside.write_all(&binary_frame(&bytes)).await?;
+            }
+            ConnectionEvent::Said(Message::Close(_)) => break Parting::Answer,
+            ConnectionEvent::Said(_) | ConnectionEvent::Sent(..) | ConnectionEvent::Idle => {}
+            ConnectionEvent::Closed => break Parting::Gone,
+            ConnectionEvent::Broken(error) => break parting_of(&error),
         }
     };
-    part(line, &parting).await;
+    part(connection, &parting).await;
     Ok(())
 }
 

@@ -1,15 +1,16 @@
 //! Auth: who asks, and what they may read. It knows names, secrets and globs; neither HTTP nor
 //! sources. Secrets never leave it: not into logs, errors or metrics.
 
+pub mod credential_cache;
 pub mod password;
 pub mod policy;
+pub mod reach;
 pub mod reload;
 pub mod sessions;
 pub mod store;
 pub mod throttle;
 pub mod tokens;
 pub mod users;
-pub mod verified;
 mod waiting;
 
 use std::net::IpAddr;
@@ -20,20 +21,20 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::auth::credential_cache::CredentialCache;
 use crate::auth::policy::{Policy, PolicyError};
-use crate::auth::sessions::{Print, Sessions};
+use crate::auth::sessions::{CredentialDigest, Sessions};
 use crate::auth::throttle::{Attempt, Throttle};
-use crate::auth::verified::Verified;
 use crate::auth::waiting::{Waiting, WaitingGuard};
 use crate::config::AccessConfig;
 
 /// Somebody who was let in, and by what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum Principal {
     /// Nobody is asked.
     Anyone,
     /// A person.
-    User(Visitor),
+    User(AuthenticatedUser),
     /// A program.
     Token {
         /// The token's id; no secret.
@@ -47,17 +48,17 @@ pub enum Who {
 
 /// A person who was let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Visitor {
+pub struct AuthenticatedUser {
     /// The user's name.
     pub name: Arc<str>,
     /// By what.
-    pub way: Way,
+    pub way: AuthMethod,
 }
 
 /// How a person was let in. What a password was checked against is kept, so that another password
 /// ends what the old one has opened.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Way {
+pub enum AuthMethod {
     /// A password in this request.
     Password {
         /// The password's hash.
@@ -66,7 +67,7 @@ pub enum Way {
     /// A login in this browser.
     Session {
         /// Which one.
-        print: Print,
+        print: CredentialDigest,
         /// The password's hash.
         hash: Arc<str>,
     },
@@ -81,7 +82,7 @@ pub enum Way {
 
 /// Why somebody is not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum AuthError {
     /// What was shown is not right.
     #[error("the credentials are not right")]
     Wrong,
@@ -107,7 +108,7 @@ pub struct Auth {
     /// Of this process; what is kept of secrets is of no use elsewhere.
     key: [u8; 32],
     sessions: Mutex<Sessions>,
-    verified: Mutex<Verified>,
+    verified: Mutex<CredentialCache>,
     throttle: Mutex<Throttle>,
     checks: Arc<Semaphore>,
     waiting: Mutex<Waiting>,
@@ -151,12 +152,13 @@ impl Auth {
 
     /// Whether what let somebody in still would.
     #[must_use]
-    pub fn admits(&self, who: &Who) -> bool {
+    pub fn admits(&self, who: &Principal) -> bool {
         let is_logged_in = match who {
-            Who::User(Visitor { name: _, way: Way::Session { print, hash: _ } }) => {
-                lock(&self.sessions).find(print).is_some()
-            }
-            Who::User(_) | Who::Anyone | Who::Token { .. } => true,
+            Principal::User(AuthenticatedUser {
+                name: _,
+                way: AuthMethod::Session { print, hash: _ },
+            }) => lock(&self.sessions).find(print).is_some(),
+            Principal::User(_) | Principal::Anyone | Principal::Token { .. } => true,
         };
         is_logged_in && self.policy().admits(who)
     }
@@ -167,7 +169,7 @@ impl Auth {
         name: &str,
         password: &str,
         address: Option<IpAddr>,
-    ) -> Result<Visitor, Refusal> {
+    ) -> Result<AuthenticatedUser, AuthError> {
         let print = self.print(&[name.as_bytes(), password.as_bytes(), &bytes_of(address)]);
         let attempt = Attempt { address, name, print };
         let hash = self.policy().hash_of(name);
@@ -189,7 +191,7 @@ impl Auth {
         });
         let is_right = checking.await.map_err(|error| {
             tracing::error!(%error, "a password could not be checked");
-            Refusal::Failed
+            AuthError::Failed
         })?;
         match hash.filter(|_| is_right) {
             Some(hash) => {
@@ -207,9 +209,9 @@ impl Auth {
         &self,
         attempt: &Attempt<'_>,
         hash: Option<&Arc<str>>,
-    ) -> Result<Option<Visitor>, Refusal> {
+    ) -> Result<Option<AuthenticatedUser>, AuthError> {
         if let Some(left) = lock(&self.throttle).wait(attempt, Instant::now()) {
-            return Err(Refusal::TooOften(left));
+            return Err(AuthError::TooOften(left));
         }
         let is_verified = |hash: &&Arc<str>| lock(&self.verified).has(&attempt.print, hash);
         Ok(hash.filter(is_verified).map(|hash| visitor(attempt.name, hash)))
@@ -217,26 +219,26 @@ impl Auth {
 
     /// Checks a token. Wrong ones hold nobody up: 256 random bits cannot be guessed, and a program
     /// that shows an old one would lock out everybody at its address.
-    pub fn check_token(&self, text: &str) -> Result<Who, Refusal> {
+    pub fn check_token(&self, text: &str) -> Result<Principal, AuthError> {
         let policy = self.policy();
         let token = tokens::id_of(text).and_then(|id| policy.token(id));
-        let token = token.filter(|token| token.is_text(text)).ok_or(Refusal::Wrong)?;
+        let token = token.filter(|token| token.is_text(text)).ok_or(AuthError::Wrong)?;
         if token.has_expired() {
-            return Err(Refusal::Expired);
+            return Err(AuthError::Expired);
         }
         let (id, name) = (token.id.clone(), token.name.clone());
-        Ok(Who::Token { id, name, hash: Arc::from(token.hash.as_str()) })
+        Ok(Principal::Token { id, name, hash: Arc::from(token.hash.as_str()) })
     }
 
     /// Begins a login in a browser; returns its secret, which is kept nowhere else.
-    pub fn log_in(&self, visitor: &Visitor) -> Result<String, Refusal> {
+    pub fn log_in(&self, visitor: &AuthenticatedUser) -> Result<String, AuthError> {
         let hash = match &visitor.way {
-            Way::Password { hash } | Way::Session { hash, print: _ } => hash,
-            Way::Header { .. } | Way::Certificate => return Err(Refusal::Failed),
+            AuthMethod::Password { hash } | AuthMethod::Session { hash, print: _ } => hash,
+            AuthMethod::Header { .. } | AuthMethod::Certificate => return Err(AuthError::Failed),
         };
         let secret = sessions::new_secret().map_err(|error| {
             tracing::error!(%error, "a login could not be begun");
-            Refusal::Failed
+            AuthError::Failed
         })?;
         let (print, lifetime) = (self.print(&[secret.as_bytes()]), self.policy().session_lifetime);
         lock(&self.sessions).add(print, &visitor.name, hash, lifetime);
@@ -246,10 +248,11 @@ impl Auth {
 
     /// The user of a login, if it holds.
     #[must_use]
-    pub fn session(&self, secret: &str) -> Option<Who> {
+    pub fn session(&self, secret: &str) -> Option<Principal> {
         let print = self.print(&[secret.as_bytes()]);
         let (name, hash) = lock(&self.sessions).find(&print)?;
-        let who = Who::User(Visitor { name, way: Way::Session { print, hash } });
+        let who =
+            Principal::User(AuthenticatedUser { name, way: AuthMethod::Session { print, hash } });
         self.policy().admits(&who).then_some(who)
     }
 
@@ -261,21 +264,21 @@ impl Auth {
     }
 
     /// At most [`MAX_CHECKS`] passwords are checked at once: each takes 19 MiB and a core.
-    async fn permit(&self, address: Option<IpAddr>) -> Result<OwnedSemaphorePermit, Refusal> {
-        let waiting = WaitingGuard::new(&self.waiting, address).ok_or(Refusal::Busy)?;
+    async fn permit(&self, address: Option<IpAddr>) -> Result<OwnedSemaphorePermit, AuthError> {
+        let waiting = WaitingGuard::new(&self.waiting, address).ok_or(AuthError::Busy)?;
         let permit = Arc::clone(&self.checks).acquire_owned();
         let permit = tokio::time::timeout(CHECK_PATIENCE, permit).await;
         drop(waiting);
-        permit.ok().and_then(Result::ok).ok_or(Refusal::Busy)
+        permit.ok().and_then(Result::ok).ok_or(AuthError::Busy)
     }
 
-    fn note_failure(&self, attempt: &Attempt<'_>) -> Refusal {
+    fn note_failure(&self, attempt: &Attempt<'_>) -> AuthError {
         lock(&self.throttle).note_failure(attempt, Instant::now());
-        Refusal::Wrong
+        AuthError::Wrong
     }
 
     /// A keyed hash of secrets; a length before each keeps them apart.
-    fn print(&self, parts: &[&[u8]]) -> Print {
+    fn print(&self, parts: &[&[u8]]) -> CredentialDigest {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
             // Keys of any length are taken.
             return [0; 32];
@@ -288,8 +291,11 @@ impl Auth {
     }
 }
 
-fn visitor(name: &str, hash: &Arc<str>) -> Visitor {
-    Visitor { name: Arc::from(name), way: Way::Password { hash: Arc::clone(hash) } }
+fn visitor(name: &str, hash: &Arc<str>) -> AuthenticatedUser {
+    AuthenticatedUser {
+        name: Arc::from(name),
+        way: AuthMethod::Password { hash: Arc::clone(hash) },
+    }
 }
 
 fn bytes_of(address: Option<IpAddr>) -> Vec<u8> {
@@ -310,7 +316,7 @@ impl std::fmt::Debug for Auth {
     }
 }
 
-impl std::fmt::Debug for Way {
+impl std::fmt::Debug for AuthMethod {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Password { .. } => "Password",
@@ -321,7 +327,7 @@ impl std::fmt::Debug for Way {
     }
 }
 
-impl std::fmt::Display for Who {
+impl std::fmt::Display for Principal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Anyone => f.write_str("anyone"),

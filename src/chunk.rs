@@ -10,7 +10,7 @@ use bytestring::ByteString;
 
 use crate::cursor::{CHECK_BYTES, Cursor, CursorError, CursorPrefix, check_of};
 use crate::line::split::Encoding;
-use crate::line::{Facts, Zone, facts};
+use crate::line::{LineMetadata, Zone, facts};
 
 /// The most bytes that a line may have before it is passed on in pieces.
 pub const MAX_PIECE_BYTES: usize = 256 * 1024;
@@ -23,7 +23,7 @@ pub trait Generation: Send + Sync + fmt::Debug {
 
 /// A place between two lines (or pieces of one). It keeps its generation readable while it is held.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Position {
     /// The generation the offset counts in.
     pub generation: Arc<dyn Generation>,
     /// Bytes from the start of the generation.
@@ -42,12 +42,12 @@ impl Generation for Gone {
     }
 }
 
-impl Place {
+impl Position {
     /// The place of a cursor whose generation is not there any more.
     #[must_use]
     pub fn gone(cursor: &Cursor) -> Self {
         let generation = Arc::new(Gone(CursorPrefix::new(cursor.generation)));
-        Place { generation, offset: cursor.offset, check: cursor.check }
+        Position { generation, offset: cursor.offset, check: cursor.check }
     }
 
     /// The place's cursor.
@@ -64,12 +64,12 @@ impl Place {
 
     /// Whether both places count in the same generation.
     #[must_use]
-    pub fn same_generation(&self, other: &Place) -> bool {
+    pub fn same_generation(&self, other: &Position) -> bool {
         is_same(&self.generation, &other.generation)
     }
 }
 
-impl PartialEq for Place {
+impl PartialEq for Position {
     fn eq(&self, other: &Self) -> bool {
         self.offset == other.offset && self.same_generation(other)
     }
@@ -95,7 +95,7 @@ pub struct LateRange {
 /// Whole lines, or one piece of a line longer than [`MAX_PIECE_BYTES`].
 #[derive(Debug)]
 pub struct Chunk {
-    start: Place,
+    start: Position,
     prefix: CursorPrefix,
     /// As it may be shown: what was masked is not here any more.
     raw: Bytes,
@@ -106,7 +106,7 @@ pub struct Chunk {
     text: OnceLock<Bytes>,
     is_text: OnceLock<bool>,
     lines: OnceLock<Vec<LineEnd>>,
-    facts: OnceLock<Vec<Facts>>,
+    facts: OnceLock<Vec<LineMetadata>>,
     slots: [OnceLock<Encoded>; Slot::COUNT],
 }
 
@@ -174,7 +174,7 @@ pub struct LineRef<'a> {
 impl Chunk {
     /// A chunk of `raw`, the bytes after `start` as they may be shown.
     #[must_use]
-    pub fn new(start: Place, raw: Bytes, encoding: Encoding, ends: Ends) -> Self {
+    pub fn new(start: Position, raw: Bytes, encoding: Encoding, ends: Ends) -> Self {
         let prefix = start.generation.cursor_prefix();
         let (text, is_text, lines, facts) = Default::default();
         Chunk {
@@ -194,7 +194,7 @@ impl Chunk {
 
     /// This chunk as one of late lines: they go out at `place`, and no cursor leads to where they are.
     #[must_use]
-    pub fn late_at(&self, place: Place) -> Self {
+    pub fn late_at(&self, place: Position) -> Self {
         let late = LateRange {
             generation: Arc::downgrade(&self.start.generation),
             from: self.start.offset,
@@ -205,6 +205,18 @@ impl Chunk {
         chunk
     }
 
+    /// Of late lines those behind `offset` of the file where they are; none if there are none.
+    #[must_use]
+    pub fn late_after(&self, offset: u64) -> Option<Chunk> {
+        let late = self.late.as_ref()?;
+        let skipped = usize::try_from(offset.saturating_sub(late.from)).unwrap_or(usize::MAX);
+        let raw = self.raw.get(skipped..).filter(|raw| !raw.is_empty())?;
+        let raw = self.raw.slice_ref(raw);
+        let mut chunk = Chunk::new(self.start.clone(), raw, self.encoding, self.ends);
+        chunk.late = Some(LateRange { from: late.from.max(offset), ..late.clone() });
+        Some(chunk)
+    }
+
     /// Where its lines are, if they are late.
     #[must_use]
     pub fn late(&self) -> Option<&LateRange> {
@@ -213,20 +225,20 @@ impl Chunk {
 
     /// The place before the first byte.
     #[must_use]
-    pub fn start(&self) -> &Place {
+    pub fn start(&self) -> &Position {
         &self.start
     }
 
     /// The place after the last byte.
     #[must_use]
-    pub fn end(&self) -> Place {
+    pub fn end(&self) -> Position {
         self.place_after(self.raw.len())
     }
 
     /// The place after the first `n_bytes`.
     #[must_use]
-    pub fn place_after(&self, n_bytes: usize) -> Place {
-        Place {
+    pub fn place_after(&self, n_bytes: usize) -> Position {
+        Position {
             generation: Arc::clone(&self.start.generation),
             offset: self.offset_after(n_bytes),
             check: self.check_after(n_bytes),
@@ -258,7 +270,7 @@ impl Chunk {
 
     /// The part from `from` to `to` (bytes from the start), in memory of its own.
     #[must_use]
-    pub fn part(&self, from: usize, to: usize, start: Place, ends: Ends) -> Chunk {
+    pub fn part(&self, from: usize, to: usize, start: Position, ends: Ends) -> Chunk {
         let raw = Bytes::copy_from_slice(self.raw.get(from..to).unwrap_or_default());
         Chunk::new(start, raw, self.encoding, ends)
     }
@@ -356,10 +368,10 @@ impl Chunk {
     }
 
     /// What each line tells of itself, in the order of [`Self::lines`].
-    pub fn facts(&self, zone: &Zone) -> &[Facts] {
+    pub fn facts(&self, zone: &Zone) -> &[LineMetadata] {
         self.facts.get_or_init(|| {
             let of_line = |line: LineRef<'_>| match line.continues {
-                true => Facts::default(),
+                true => LineMetadata::default(),
                 false => facts(crate::line::split::trim_line_end(line.text), zone),
             };
             self.lines().map(of_line).collect()
@@ -399,7 +411,7 @@ impl Chunk {
         let skipped = usize::try_from(offset.saturating_sub(self.start.offset))
             .map_or(self.raw.len(), |n_bytes| n_bytes.min(self.raw.len()));
         let before = self.raw.slice(..skipped);
-        let start = Place {
+        let start = Position {
             generation: Arc::clone(&self.start.generation),
             offset: self.start.offset + skipped as u64,
             check: self.check_after(skipped),

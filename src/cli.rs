@@ -17,7 +17,7 @@ pub use crate::cli::follow::FollowArgs;
 use crate::cli::token::TokenCommand;
 use crate::cli::user::UserCommand;
 use crate::config::Overrides;
-use crate::when::parse_span;
+use tailcast_core::time_expr::parse_span;
 
 /// Takes the arguments of the process, program name first, apart.
 ///

@@ -6,6 +6,7 @@
 //! is fetched, makes no difference. Dropping the [`Call`] takes one that has not begun out of the
 //! queue, and tells one that runs that nobody wants its answer any more ([`stop_if_abandoned`]).
 
+pub mod allowance;
 pub mod job;
 pub mod mounts;
 mod pool;
@@ -25,9 +26,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-pub use crate::disk::job::{is_abandoned, stop_if_abandoned};
+pub use crate::disk::allowance::{Allowance, AllowanceSpent};
+pub use crate::disk::job::{is_abandoned, spend, stop_if_abandoned};
 
-use crate::disk::job::Job;
+use crate::disk::job::{Job, Terms};
 use crate::disk::mounts::Mounts;
 use crate::disk::pool::Pool;
 
@@ -181,11 +183,32 @@ impl DiskAccess {
         lane: Lane,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Call<T> {
+        self.begin(lane, None, work)
+    }
+
+    /// As [`Self::call`], for work that whoever asks can make expensive: it takes what it spends off
+    /// `allowance` ([`spend`]), and ends when there is no more.
+    pub fn call_within<T: Send + 'static>(
+        &self,
+        allowance: &Arc<Allowance>,
+        lane: Lane,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Call<T> {
+        self.begin(lane, Some(Arc::clone(allowance)), work)
+    }
+
+    fn begin<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        allowance: Option<Arc<Allowance>>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Call<T> {
         let (tell, answer) = oneshot::channel();
         let is_abandoned = Arc::new(AtomicBool::new(false));
+        let terms = Terms { is_abandoned: Arc::clone(&is_abandoned), allowance };
         let disk = Arc::clone(&lock(&self.disk));
         let (pool, caller) = (Arc::clone(disk.pool(lane)), self.caller);
-        let number = pool.begin(caller, Job::new(work, tell, Arc::clone(&is_abandoned)));
+        let number = pool.begin(caller, Job::new(work, tell, terms));
         Call { answer, ticket: Some(Ticket { is_abandoned, pool, caller, number }) }
     }
 

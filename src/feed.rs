@@ -1,6 +1,6 @@
 //! Feed: the live end of one source, read once and shared by all its viewers. It exists while
 //! somebody holds a [`FeedGuard`], and for a moment (the linger) longer. It does not know what it
-//! reads: that is behind [`History`], and wake-ups come from whoever made the [`LiveEnd`].
+//! reads: that is behind [`SourceReader`], and wake-ups come from whoever made the [`LiveEnd`].
 
 pub mod late;
 pub mod ring;
@@ -18,13 +18,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::chunk::Place;
+use crate::chunk::Position;
 use crate::disk::DiskAccess;
 use crate::feed::late::PassedFiles;
 use crate::feed::ring::{Found, Ring, Taken};
 use crate::feed::task::FeedTask;
 use crate::feed::troubles::Troubles;
-use crate::history::{History, Progress, ReadError};
+use crate::history::{ReadError, SourceReader, SourceStat};
 use crate::metrics::Metrics;
 
 /// What every feed of a server needs from it.
@@ -55,7 +55,7 @@ pub struct LiveEnd {
 }
 
 /// Opens a reader. Blocking.
-pub type Opener = Arc<dyn Fn() -> Result<Box<dyn History>, ReadError> + Send + Sync>;
+pub type Opener = Arc<dyn Fn() -> Result<Box<dyn SourceReader>, ReadError> + Send + Sync>;
 
 /// What the source of wake-ups has told last.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,7 +84,7 @@ pub struct FeedGuard {
 pub struct Feed {
     /// None until the source has been opened.
     ring: Mutex<Option<Ring>>,
-    progress: Mutex<Progress>,
+    progress: Mutex<SourceStat>,
     /// Grows with everything that becomes visible in the ring; a version cannot be lost.
     version: watch::Sender<u64>,
     n_viewers: AtomicUsize,
@@ -154,13 +154,13 @@ impl FeedGuard {
 
     /// Where `place` lies; none before the feed has opened its source.
     #[must_use]
-    pub fn find(&self, place: &Place) -> Option<Found> {
+    pub fn find(&self, place: &Position) -> Option<Found> {
         lock(&self.feed.ring).as_ref().map(|ring| ring.find(place))
     }
 
     /// The end of what is visible; none before the feed has opened its source.
     #[must_use]
-    pub fn end(&self) -> Option<Place> {
+    pub fn end(&self) -> Option<Position> {
         lock(&self.feed.ring).as_ref().map(|ring| ring.end().clone())
     }
 
@@ -183,7 +183,7 @@ impl FeedGuard {
 
     /// How the source stands.
     #[must_use]
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> SourceStat {
         *lock(&self.feed.progress)
     }
 

@@ -19,6 +19,7 @@ pub mod own_files;
 pub mod reserve;
 pub mod resume;
 pub mod rotation;
+pub mod search;
 pub mod seek;
 pub mod segment;
 pub mod segment_reader;
@@ -28,23 +29,23 @@ pub mod watch_hub;
 use std::io;
 use std::sync::Arc;
 
-use crate::chunk::Place;
+use crate::chunk::Position;
 use crate::cursor::Cursor;
-use crate::disk::{DiskAccess, Disks};
+use crate::disk::{AllowanceSpent, DiskAccess, Disks};
 use crate::feed::{FeedContext, FeedGuard, FeedSlot, LiveEnd};
 use crate::file::archive::is_damage;
 use crate::file::files::{Files, SharedFiles};
 use crate::file::lineage::Sibling;
 use crate::file::location::Location;
 use crate::file::older::OlderSeek;
-use crate::file::resume::Candidates;
+use crate::file::resume::{Candidates, Certainty};
 use crate::file::seek::TailSeek;
 use crate::file::segment::{NANOS_A_MILLI, Segment};
 use crate::file::segment_reader::SegmentReader;
 use crate::file::tail_reader::{Pace, TailReader};
 use crate::file::watch_hub::{WatchGuard, WatchHub};
 use crate::filter::Filter;
-use crate::history::{GapReason, History, while_trying};
+use crate::history::{GapReason, SourceReader, while_trying};
 use crate::line::Zone;
 use crate::redact::Redactor;
 use crate::source::{
@@ -166,16 +167,25 @@ impl FileSource {
             None => 0,
         };
         let mut earlier = self.backwards(&end)?.into_iter().peekable();
+        let mut is_cut = false;
         while reached == 0
             && !seek.is_done()
             && let Some(sibling) = earlier.next()
         {
-            segment = self.files.open(&sibling)?;
-            reached = seek.in_segment(&segment, None)?;
+            let next = self.files.open(&sibling)?;
+            match seek.in_segment(&next, None) {
+                Ok(at) => (segment, reached) = (next, at),
+                // A short page; the next one begins with this segment.
+                Err(error) if AllowanceSpent::is_cause_of(&error) => {
+                    is_cut = true;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
         }
-        let is_oldest = reached == 0 && earlier.peek().is_none();
+        let is_oldest = reached == 0 && earlier.peek().is_none() && !is_cut;
         let place = match segment.is_archive() {
-            true => Place { generation: segment, offset: reached, check: 0 },
+            true => Position { generation: segment, offset: reached, check: 0 },
             false => SegmentReader::new(segment, reached)?.place(),
         };
         Ok(Some(seek.finish(place, is_oldest)))
@@ -229,7 +239,7 @@ impl FileSource {
                     Err(error) if is_damage(&error) => {
                         tracing::warn!(path = %earlier.path().display(), %error, "is damaged");
                         self.files.metrics().damaged.inc();
-                        let before = Place { generation: earlier, offset: 0, check: 0 };
+                        let before = Position { generation: earlier, offset: 0, check: 0 };
                         let gap = Gap { before, bytes: 0, reason: GapReason::Damaged };
                         return Ok(Found { gap: Some(gap), ..Found::at(segment, offset) });
                     }
@@ -250,7 +260,7 @@ impl FileSource {
         let written = cursor.generation.written;
         let is_likely = |sibling: &&Sibling| {
             let changed = lineage::latest_written(sibling) / NANOS_A_MILLI;
-            resume::is_same_file(cursor, sibling.id) || changed >= written
+            sibling.id.is_in(cursor) || changed >= written
         };
         // Most cursors name the file that is written to: then no archive is opened.
         let likely: Vec<_> = siblings.iter().filter(is_likely).collect();
@@ -260,17 +270,35 @@ impl FileSource {
             looked = Candidates::open(&self.files, cursor, &siblings.iter().collect::<Vec<_>>())?;
             found = looked.resolve(cursor, own_cursor)?;
         }
-        if let Some(segment) = found {
-            return Ok(Some(Found::at(segment, cursor.offset)));
+        if let Some((segment, certainty)) = found {
+            let gap = match certainty {
+                Certainty::Sure => gone_in_hole(cursor, &segment),
+                Certainty::Doubtful => Some(Gap {
+                    before: Position::gone(cursor),
+                    bytes: 0,
+                    reason: GapReason::RotatedAway,
+                }),
+            };
+            return Ok(Some(Found { gap, ..Found::at(segment, cursor.offset) }));
         }
         if !own_cursor {
             return Ok(None);
+        }
+        if let Some(segment) = looked.cut_behind(cursor)? {
+            let bytes = cursor.offset.saturating_sub(segment.data_start());
+            let (before, reason) = (Position::gone(cursor), GapReason::Truncated);
+            let gap = Some(Gap { before, bytes, reason });
+            return Ok(Some(Found { gap, ..Found::at(segment, cursor.offset) }));
         }
         if let Some(segment) = looked.cut_short() {
             return cut_short(cursor, &segment).map(Some);
         }
         // Gone: on with the oldest that was written after it. What is older has been seen.
-        let next = lineage::first_written_after(&siblings, cursor.generation.written);
+        // Late lines make an older file younger: what was seen to come before is not read again.
+        let n_before = self.files.n_before(cursor, &siblings);
+        let unread = siblings.get(n_before..).unwrap_or_default();
+        let next = lineage::first_written_after(unread, cursor.generation.written);
+        let next = next.map(|at| at + n_before);
         // Under other redaction rules the cursor's own file is not recognised once it was rotated:
         // it is the oldest that was written to later, and is left out rather than shown again.
         let is_own = |at: usize| {
@@ -281,7 +309,7 @@ impl FileSource {
             Some(next) => self.files.open(next)?,
             None => self.files.absent(),
         };
-        let (before, reason) = (Place::gone(cursor), GapReason::RotatedAway);
+        let (before, reason) = (Position::gone(cursor), GapReason::RotatedAway);
         let gap = Gap { before, bytes: 0, reason };
         Ok(Some(Found { gap: Some(gap), ..Found::at(segment, 0) }))
     }
@@ -289,7 +317,7 @@ impl FileSource {
     /// The place of a cursor of an empty file, or of none: that file, or an earlier one that was
     /// written to since (then it is a copy of what had been in that file).
     fn after_empty(&self, cursor: &Cursor, siblings: &[Sibling]) -> io::Result<Found> {
-        let is_it = |sibling: &Sibling| resume::is_same_file(cursor, sibling.id);
+        let is_it = |sibling: &Sibling| sibling.id.is_in(cursor);
         let own = siblings.iter().position(is_it);
         let later = lineage::first_written_after(siblings, cursor.generation.written);
         let first = own.into_iter().chain(later).min();
@@ -314,12 +342,13 @@ impl FileSource {
         &self,
         start: &Start,
         filter: &Filter,
-        end: Option<&Place>,
+        end: Option<&Position>,
     ) -> io::Result<Option<Opened>> {
         let ring_end = end.and_then(|place| {
             let segment = self.files.segment_of(place)?;
             Some(Found::at(segment, place.offset))
         });
+        let has_live_end = ring_end.is_some();
         let end = match ring_end {
             Some(end) => end,
             None => self.written_end()?,
@@ -336,8 +365,13 @@ impl FileSource {
         if found.head > 0 {
             history.leap(found.head, found.offset);
         }
+        if matches!(start, Start::At(_)) {
+            history = history.resumed();
+        } else if has_live_end {
+            history = history.towards(Arc::clone(&end.segment))?;
+        }
         let generation = end.segment;
-        let end = Place { generation, offset: end.offset, check: 0 };
+        let end = Position { generation, offset: end.offset, check: 0 };
         Ok(Some(Opened { history: Box::new(history), gap: found.gap, before, end }))
     }
 }
@@ -373,12 +407,12 @@ impl Source for FileSource {
         &self,
         start: &Start,
         filter: &Filter,
-        end: Option<&Place>,
+        end: Option<&Position>,
     ) -> Result<Opened, OpenError> {
         match self.files.settled(|| self.open_at(start, filter, end)) {
             Ok(Some(opened)) => Ok(opened),
             Ok(None) => Err(OpenError::OtherSource(self.name.clone())),
-            Err(source) => Err(OpenError::Unreadable { name: self.name.clone(), source }),
+            Err(source) => Err(OpenError::of(self.name.clone(), source)),
         }
     }
 
@@ -386,7 +420,7 @@ impl Source for FileSource {
         match self.files.settled(|| self.older_at(before, filter, n_lines)) {
             Ok(Some(older)) => Ok(older),
             Ok(None) => Err(OpenError::OtherSource(self.name.clone())),
-            Err(source) => Err(OpenError::Unreadable { name: self.name.clone(), source }),
+            Err(source) => Err(OpenError::of(self.name.clone(), source)),
         }
     }
 
@@ -401,12 +435,23 @@ impl Source for FileSource {
     }
 }
 
+/// What was between the position of a cursor and the end of the hole that its file begins with by now:
+/// the file was emptied under a writer that does not append, or a hole was punched.
+fn gone_in_hole(cursor: &Cursor, segment: &Segment) -> Option<Gap> {
+    let bytes = segment.data_start().saturating_sub(cursor.offset);
+    let (before, reason) = (Position::gone(cursor), GapReason::Truncated);
+    // At 0 the cursor may have been made when the file had just been emptied, and be of what it holds now.
+    let has_begun = cursor.offset > 0
+        || cursor.generation.head_bytes > 0 && !resume::begins_as(cursor, segment);
+    (bytes > 0 && has_begun && !segment.is_archive()).then_some(Gap { before, bytes, reason })
+}
+
 /// The file of a cursor is there, begins as it did, and does not hold the cursor's line. Whether
 /// what it holds was left of what the viewer has seen, or begins alike and is new, cannot be known: the
 /// viewer is told of it as a gap, and goes on behind it.
 fn cut_short(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Found> {
     let end = seek::last_line_end(segment, segment.size_and_change()?.0)?;
-    let (before, reason) = (Place::gone(cursor), GapReason::Truncated);
+    let (before, reason) = (Position::gone(cursor), GapReason::Truncated);
     let gap = Gap { before, bytes: end, reason };
     Ok(Found { gap: Some(gap), ..Found::at(Arc::clone(segment), end) })
 }
@@ -416,7 +461,7 @@ fn open_live(
     files: &Arc<Files>,
     watch: &Arc<WatchGuard>,
     disk: &DiskAccess,
-) -> Result<Box<dyn History>, crate::history::ReadError> {
+) -> Result<Box<dyn SourceReader>, crate::history::ReadError> {
     let what = || format!("opening {}", files.location().path.display());
     let open = || {
         let segment = match files.youngest()? {

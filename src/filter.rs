@@ -4,21 +4,28 @@
 //! A line that tells no level or time takes that of the line before it, so that a stack trace stays
 //! with its error; before any, it passes. What was told last is the viewer's [`Inherited`].
 
-use regex::bytes::{Regex, RegexBuilder};
+mod pattern;
 
 use crate::chunk::{Chunk, LineRef};
-use crate::line::Facts;
+use crate::line::LineMetadata;
 use crate::line::Zone;
 use crate::line::level::Level;
 use crate::line::split::trim_line_end;
+
+pub use crate::filter::pattern::{Pattern, PatternError};
+
+/// See [`Pattern::compile`].
+pub fn compile(pattern: &str) -> Result<Pattern, PatternError> {
+    Pattern::compile(pattern)
+}
 
 /// What lets a line pass. The default lets all pass.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// The line has to match.
-    pub grep: Option<Regex>,
+    pub grep: Option<Pattern>,
     /// The line must not match.
-    pub exclude: Option<Regex>,
+    pub exclude: Option<Pattern>,
     /// The line's level has to be this or above.
     pub level: Option<Level>,
     /// The line's time has to be this or after, in nanoseconds since 1970.
@@ -54,6 +61,17 @@ impl Selection {
             Self::Lines(lines) => lines.is_empty(),
         }
     }
+
+    /// Whether the line of this index is among them.
+    #[must_use]
+    pub fn holds(&self, index: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Lines(lines) => {
+                u32::try_from(index).is_ok_and(|index| lines.binary_search(&index).is_ok())
+            }
+        }
+    }
 }
 
 impl Filter {
@@ -75,52 +93,72 @@ impl Filter {
             return Selection::All;
         }
         let mut sifting = Sifting::new(*inherited);
-        self.sift(chunk, zone, &mut sifting, |_, _| true);
+        // Asked to go on, it goes to the end.
+        let _done: Sifted = self.sift(chunk, zone, &mut sifting, |_| true);
         *inherited = sifting.inherited;
         sifting.selection(chunk)
     }
 
-    /// Goes on with a chunk. `goes_on` is asked before each line, with how many bytes were looked
-    /// through in this call and how many the line has; returns whether all lines were looked at.
+    /// Goes on with a chunk. `goes_on` is asked before each line, and within one whose length and pattern
+    /// make it long; a line that was left within is begun anew.
     pub fn sift(
         &self,
         chunk: &Chunk,
         zone: &Zone,
         sifting: &mut Sifting,
-        mut goes_on: impl FnMut(usize, usize) -> bool,
-    ) -> bool {
-        let facts: &[Facts] = if self.looks_at_facts() { chunk.facts(zone) } else { &[] };
+        mut goes_on: impl FnMut(At) -> bool,
+    ) -> Sifted {
+        let facts: &[LineMetadata] = if self.looks_at_facts() { chunk.facts(zone) } else { &[] };
         let told = |index: usize| facts.get(index).copied().unwrap_or_default();
         let mut n_bytes = 0;
         for line in chunk.lines().skip(sifting.n_lines) {
-            if !goes_on(n_bytes, line.text.len()) {
-                return false;
+            if !goes_on(At::Line { n_bytes, n_line_bytes: line.text.len() }) {
+                return Sifted::Before;
             }
+            let mut within = |n_more| goes_on(At::Within { n_bytes: n_bytes + n_more });
+            let mut inherited = sifting.inherited;
+            let passes = self.passes(&line, told(line.index), &mut inherited, &mut within);
+            let Some(passes) = passes else { return Sifted::Within };
             n_bytes += line.text.len();
             sifting.n_lines += 1;
-            if self.passes(&line, told(line.index), &mut sifting.inherited) {
+            sifting.inherited = inherited;
+            if passes {
                 sifting.passed.push(u32::try_from(line.index).unwrap_or(u32::MAX));
             }
         }
-        true
+        Sifted::All
     }
 
-    /// Whether `line` passes, being the next one after those that made `inherited`.
-    pub fn passes(&self, line: &LineRef<'_>, facts: Facts, inherited: &mut Inherited) -> bool {
+    /// Whether `line` passes, being the next one after those that made `inherited`; none if it was left.
+    fn passes(
+        &self,
+        line: &LineRef<'_>,
+        facts: LineMetadata,
+        inherited: &mut Inherited,
+        goes_on: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<bool> {
         let earlier_piece = if line.continues { inherited.piece_passed } else { None };
         inherited.take_over(facts);
-        let passes = earlier_piece
-            .unwrap_or_else(|| self.text_passes(line.text) && self.facts_pass(inherited));
+        let passes = match earlier_piece {
+            Some(passed) => passed,
+            None => self.text_passes(line.text, goes_on)? && self.facts_pass(inherited),
+        };
         inherited.piece_passed = line.partial.then_some(passes);
-        passes
+        Some(passes)
     }
 
-    /// Whether a line with this text can pass.
-    #[must_use]
-    pub fn text_passes(&self, line: &[u8]) -> bool {
+    /// Whether a line with this text can pass; none if it was left, as `goes_on` said.
+    pub fn text_passes(&self, line: &[u8], goes_on: &mut dyn FnMut(usize) -> bool) -> Option<bool> {
         let line = trim_line_end(line);
-        self.grep.as_ref().is_none_or(|wanted| wanted.is_match(line))
-            && !self.exclude.as_ref().is_some_and(|unwanted| unwanted.is_match(line))
+        if let Some(wanted) = &self.grep
+            && !wanted.is_match(line, goes_on)?
+        {
+            return Some(false);
+        }
+        match &self.exclude {
+            Some(unwanted) => Some(!unwanted.is_match(line, goes_on)?),
+            None => Some(true),
+        }
     }
 
     /// Whether a line passes that told, or inherited, this.
@@ -131,6 +169,34 @@ impl Filter {
             && self.since.is_none_or(|since| told.time.is_none_or(|time| time >= since))
             && self.until.is_none_or(|until| told.time.is_none_or(|time| time < until))
     }
+}
+
+/// Where looking through a chunk is, with the bytes that it has looked through in this call.
+#[derive(Clone, Copy, Debug)]
+pub enum At {
+    /// Before a line.
+    Line {
+        /// In this call.
+        n_bytes: usize,
+        /// The line's.
+        n_line_bytes: usize,
+    },
+    /// Within a line.
+    Within {
+        /// In this call.
+        n_bytes: usize,
+    },
+}
+
+/// How much of a chunk was looked through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sifted {
+    /// All of it.
+    All,
+    /// The lines before one.
+    Before,
+    /// The lines before one that was begun.
+    Within,
 }
 
 /// How far a chunk has been looked through.
@@ -164,7 +230,7 @@ impl Sifting {
 
 impl Inherited {
     /// Notes what a line tells.
-    pub fn take_over(&mut self, facts: Facts) {
+    pub fn take_over(&mut self, facts: LineMetadata) {
         self.level = facts.level.or(self.level);
         self.time = facts.time.map(|time| time.unix_nanos()).or(self.time);
     }
@@ -184,93 +250,5 @@ impl Inherited {
             inherited.take_over(crate::line::facts(trim_line_end(line), zone));
         }
         inherited
-    }
-}
-
-/// Why a text is no pattern.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PatternError {
-    /// It does not parse.
-    #[error("is not a regular expression: {0}")]
-    Syntax(String),
-    /// The compiled form is too large.
-    #[error("is too large: its compiled form is over {} KiB; expected a simpler pattern", COMPILED_BYTES / 1024)]
-    TooLarge,
-    /// The text is too long.
-    #[error("is {0} bytes long, expected at most {PATTERN_BYTES}")]
-    TooLong(usize),
-}
-
-/// Compiles a pattern with smart case: one without an upper-case letter (escapes such as `\S` do
-/// not count) matches any case. Matching takes linear time, whatever the pattern.
-pub fn compile(pattern: &str) -> Result<Regex, PatternError> {
-    if pattern.len() > PATTERN_BYTES {
-        return Err(PatternError::TooLong(pattern.len()));
-    }
-    RegexBuilder::new(pattern)
-        .case_insensitive(!has_upper_case(pattern))
-        .size_limit(COMPILED_BYTES)
-        .dfa_size_limit(COMPILED_BYTES)
-        .build()
-        .map_err(|error| {
-            if let regex::Error::CompiledTooBig(_) = error {
-                return PatternError::TooLarge;
-            }
-            // The library draws the pattern over several lines; the last one says what is wrong.
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default();
-            PatternError::Syntax(reason.trim_start_matches("error: ").to_owned())
-        })
-}
-
-/// Whether a letter outside of escapes is upper case.
-fn has_upper_case(pattern: &str) -> bool {
-    let mut chars = pattern.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c == '\\' {
-            let escape = chars.next();
-            let takes_more = matches!(escape, Some('p' | 'P' | 'x' | 'u' | 'U'));
-            if takes_more && chars.peek() == Some(&'{') {
-                chars.by_ref().take_while(|c| *c != '}').for_each(drop);
-            } else if matches!(escape, Some('p' | 'P')) {
-                chars.next();
-            }
-        } else if c.is_uppercase() {
-            return true;
-        }
-    }
-    false
-}
-
-const PATTERN_BYTES: usize = 4096;
-const COMPILED_BYTES: usize = 1 << 20;
-
-#[cfg(test)]
-mod tests {
-    use super::{PatternError, compile, has_upper_case};
-
-    #[test]
-    fn lower_case_matches_any_case() {
-        assert!(compile("error").unwrap().is_match(b"An ERROR"));
-        assert!(!compile("Error").unwrap().is_match(b"An ERROR"));
-        assert!(compile(r"error\S").unwrap().is_match(b"An ERROR!"));
-    }
-
-    #[test]
-    fn escapes_do_not_count_as_upper_case() {
-        for pattern in [r"\S\W\D", r"\pL", r"\p{Lu}x", r"\x{AB}", r"a\\b", ""] {
-            assert!(!has_upper_case(pattern), "{pattern}");
-        }
-        for pattern in ["A", r"\\A", r"\pLA", r"\p{Lu}É", "[A-Z]"] {
-            assert!(has_upper_case(pattern), "{pattern}");
-        }
-    }
-
-    #[test]
-    fn a_bad_pattern_is_named() {
-        let syntax = compile("(a").unwrap_err().to_string();
-        assert_eq!(syntax, "is not a regular expression: unclosed group");
-        assert_eq!(compile(r"\pL{1000}{1000}").unwrap_err(), PatternError::TooLarge);
-        assert_eq!(compile(&"a".repeat(5000)).unwrap_err(), PatternError::TooLong(5000));
     }
 }

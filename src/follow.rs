@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::{ConnectArgsError, FollowArgs};
-use crate::client::{Client, EndReason, Event, Follow, FollowError, Target, UrlError};
 use crate::follow::output::Output;
 use crate::follow::printer::{Printed, Printer, StreamName, Style};
 use crate::follow::reporter::{Reporter, describe};
 use crate::shutdown::Signals;
+use tailcast_client::{Client, EndReason, Event, Follow, FollowError, Target, UrlError};
 
 /// Why nothing can be followed at all.
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,10 @@ pub mod delivery;
 pub mod filtering;
 pub mod opening;
 pub mod output;
-pub mod track;
-pub mod tracks;
+pub mod source_stream;
+pub mod source_streams;
+pub mod stream_spec;
 pub mod wait;
-pub mod wish;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -21,16 +21,18 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::chunk::{Chunk, Place};
+use crate::chunk::{Chunk, Position};
+use crate::cursor::MAX_SET;
+pub use crate::disk::Allowance;
 pub use crate::follower::delivery::{Delivery, EndReason};
 use crate::follower::filtering::{Begun, Filtered, Filtering, Job};
 use crate::follower::output::Output;
-use crate::follower::track::Track;
-use crate::follower::tracks::Tracks;
-use crate::follower::wait::{Moved, Woken};
-use crate::follower::wish::changed;
-pub use crate::follower::wish::{Rights, Roster, Wish, changed_rights};
-use crate::history::Progress;
+use crate::follower::source_stream::SourceStream;
+use crate::follower::source_streams::SourceStreams;
+use crate::follower::stream_spec::changed;
+pub use crate::follower::stream_spec::{Permissions, SourceWatch, StreamSpec, changed_rights};
+use crate::follower::wait::{PendingRead, Ready};
+use crate::history::SourceStat;
 use crate::line::Zone;
 use crate::source::{OpenError, Source, SourceName};
 
@@ -40,12 +42,12 @@ enum Queued {
     /// Lines that the filter has yet to look at, of a track.
     Unfiltered(usize, Arc<Chunk>),
     /// Ready, with what is then the place of which track.
-    Ready(Delivery, Option<(usize, Place)>),
+    Ready(Delivery, Option<(usize, Position)>),
 }
 
 /// One viewer's way through its sources.
 pub struct Follower {
-    tracks: Tracks,
+    tracks: SourceStreams,
     cancel: CancellationToken,
     heartbeat: Duration,
     /// When something was last delivered.
@@ -57,9 +59,9 @@ pub struct Follower {
     filtering: Filtering,
     /// The chunk that the filter looks through; what is queued waits for it.
     job: Option<Job>,
-    woken: FuturesUnordered<Woken>,
-    roster: Option<Roster>,
-    rights: Option<Rights>,
+    woken: FuturesUnordered<PendingRead>,
+    source_watch: Option<SourceWatch>,
+    permissions: Option<Permissions>,
     /// When the rights are looked at next.
     rights_due: Instant,
     has_ended: bool,
@@ -69,9 +71,9 @@ impl Follower {
     /// Opens the sources, of many only the first: the others join as they are opened. Nothing is read
     /// before [`Self::next`] is asked. An error only where no source can be read: what cannot is told
     /// in the stream.
-    pub async fn open(wish: Wish, zone: Arc<Zone>) -> Result<Self, OpenError> {
-        let mut tracks = Tracks::new(wish.filter, zone, wish.follow);
-        for (source, start) in wish.sources {
+    pub async fn open(spec: StreamSpec, zone: Arc<Zone>) -> Result<Self, OpenError> {
+        let mut tracks = SourceStreams::new(spec.filter, zone, spec.follow, spec.allowance);
+        for (source, start) in spec.sources {
             tracks.add(source, start);
         }
         let now = Instant::now();
@@ -79,16 +81,16 @@ impl Follower {
             filtering: Filtering::new(Arc::clone(tracks.shared())),
             job: None,
             tracks,
-            cancel: wish.cancel,
-            heartbeat: wish.heartbeat,
+            cancel: spec.cancel,
+            heartbeat: spec.heartbeat,
             last_word: now,
-            until: wish.until,
-            done: wish.done,
+            until: spec.until,
+            done: spec.done,
             queue: VecDeque::new(),
             woken: FuturesUnordered::new(),
-            roster: wish.roster.filter(|_| wish.follow),
-            rights: wish.rights,
-            rights_due: now + wish.heartbeat,
+            source_watch: spec.source_watch.filter(|_| spec.follow),
+            permissions: spec.permissions,
+            rights_due: now + spec.heartbeat,
             has_ended: false,
         };
         follower.wait_for_sources().await?;
@@ -98,10 +100,13 @@ impl Follower {
     /// Waits until the stream can begin.
     async fn wait_for_sources(&mut self) -> Result<(), OpenError> {
         self.woken.extend(self.tracks.open_due());
-        while !self.tracks.can_begin(MAX_RESUMABLE)
+        while !self.tracks.can_begin(MAX_SET)
             && let Some(moved) = self.woken.next().await
         {
             self.advance(moved);
+            if self.tracks.are_too_expensive() {
+                return Ok(());
+            }
             if let Some(error) = self.tracks.refusal() {
                 return Err(error);
             }
@@ -133,11 +138,11 @@ impl Follower {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => self.cut(EndReason::Shutdown),
-                () = changed_rights(self.rights.as_mut()) => self.rights_due = Instant::now(),
+                () = changed_rights(self.permissions.as_mut()) => self.rights_due = Instant::now(),
                 filtered = looked_through(self.job.as_mut()) => self.take_filtered(filtered),
                 Some(woken) = self.woken.next(), if is_free => self.advance(woken),
                 () = at(self.until) => self.come_to_until(),
-                true = changed(self.roster.as_mut()) => self.look_for_newcomers(),
+                true = changed(self.source_watch.as_mut()) => self.look_for_newcomers(),
                 () = sleep_until(due) => {}
             }
         }
@@ -199,28 +204,28 @@ impl Follower {
 
     /// The sources, in the order of their numbers.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &SourceName> {
-        self.tracks.iter().map(Track::name)
+        self.tracks.iter().map(SourceStream::name)
     }
 
     /// The sources themselves, in the order of their numbers.
     pub fn sources(&self) -> impl ExactSizeIterator<Item = &Arc<dyn Source>> {
-        self.tracks.iter().map(Track::source)
+        self.tracks.iter().map(SourceStream::source)
     }
 
     /// How far each source was delivered, in the order of their numbers.
-    pub fn places(&self) -> impl ExactSizeIterator<Item = &Place> {
-        self.tracks.iter().map(Track::place)
+    pub fn places(&self) -> impl ExactSizeIterator<Item = &Position> {
+        self.tracks.iter().map(SourceStream::place)
     }
 
     /// How the sources stand together: sizes and bytes behind added up, the latest change.
     #[must_use]
-    pub fn progress(&self) -> (Progress, u64) {
-        self.tracks.iter().map(Track::progress).fold(
-            (Progress::default(), 0),
+    pub fn progress(&self) -> (SourceStat, u64) {
+        self.tracks.iter().map(SourceStream::progress).fold(
+            (SourceStat::default(), 0),
             |(sum, behind), (progress, track_behind)| {
                 let size = sum.size + progress.size;
                 let modified = sum.modified.max(progress.modified);
-                (Progress { size, modified }, behind + track_behind)
+                (SourceStat { size, modified }, behind + track_behind)
             },
         )
     }
@@ -228,7 +233,7 @@ impl Follower {
     /// Whether every backlog has been read.
     #[must_use]
     pub fn has_caught_up(&self) -> bool {
-        self.tracks.iter().all(Track::has_caught_up)
+        self.tracks.iter().all(SourceStream::has_caught_up)
     }
 
     /// Whether all that was there at the opening has been read without anything to deliver. Reads
@@ -272,12 +277,16 @@ impl Follower {
     }
 
     /// Takes over what a track has brought.
-    fn advance(&mut self, moved: Moved) {
+    fn advance(&mut self, moved: Ready) {
         let number = moved.track;
         let output = self.tracks.advance(moved);
         self.woken.extend(output.next);
         for item in output.items {
             self.take_over(number, item);
+        }
+        if self.tracks.are_too_expensive() && !self.has_ended {
+            tracing::info!("a stream is ended: to find where it begins takes too long");
+            self.cut(EndReason::Limit);
         }
         self.end_if_done();
     }
@@ -305,20 +314,20 @@ impl Follower {
     /// Whether one of the sources may not be read any more. Asked when rights have changed, and once
     /// a heartbeat.
     fn has_lost_rights(&mut self) -> bool {
-        let Some(rights) = &mut self.rights else { return false };
+        let Some(permissions) = &mut self.permissions else { return false };
         let now = Instant::now();
-        let has_changed = rights.changes.has_changed().unwrap_or(false);
+        let has_changed = permissions.changes.has_changed().unwrap_or(false);
         if !has_changed && now < self.rights_due {
             return false;
         }
-        rights.changes.mark_unchanged();
+        permissions.changes.mark_unchanged();
         self.rights_due = now + self.heartbeat;
-        !self.tracks.iter().all(|track| (rights.may_read)(track.name()))
+        !self.tracks.iter().all(|track| (permissions.may_read)(track.name()))
     }
 
     /// The clock has come to `until`: what was written before is still delivered.
     fn come_to_until(&mut self) {
-        (self.until, self.roster) = (None, None);
+        (self.until, self.source_watch) = (None, None);
         self.done = EndReason::Until;
         self.tracks.stop_following();
         self.end_if_done();
@@ -327,9 +336,9 @@ impl Follower {
     /// Adds the sources that have appeared. Their openings are waited for with all the rest, so that
     /// nothing is forgotten where the future that looks for them is dropped.
     fn look_for_newcomers(&mut self) {
-        let Some(roster) = &self.roster else { return };
+        let Some(source_watch) = &self.source_watch else { return };
         let known: HashSet<SourceName> = self.names().cloned().collect();
-        let mut sources = (roster.list)();
+        let mut sources = (source_watch.list)();
         sources.retain(|source| !known.contains(source.name()));
         for source in sources {
             self.tracks.add_newcomer(source);
@@ -337,9 +346,6 @@ impl Follower {
         self.woken.extend(self.tracks.open_due());
     }
 }
-
-/// Of up to this many sources the place of each is told, so that a stream of them can be resumed.
-pub const MAX_RESUMABLE: usize = 16;
 
 /// Waits for the filter; for ever where it has nothing to look through. Cancel-safe.
 async fn looked_through(job: Option<&mut Job>) -> Filtered {

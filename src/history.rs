@@ -6,16 +6,21 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::chunk::{Chunk, Place};
+use crate::chunk::{Chunk, Position};
 
 /// Reads a source forward, block by block. All methods block on the source's storage.
-pub trait History: Send + fmt::Debug {
+pub trait SourceReader: Send + fmt::Debug {
     /// The next step, never beyond the limit: neither in its generation, nor to the file that is
     /// written to before the limit lies there.
-    fn step(&mut self, limit: Option<&Place>) -> Result<Step, ReadError>;
+    fn step(&mut self, limit: Option<&Position>) -> Result<StreamItem, ReadError>;
 
     /// How far was read.
-    fn place(&self) -> Place;
+    fn place(&self) -> Position;
+
+    /// A position as this reader will come to it: the content may be read from another segment by now.
+    fn as_read(&self, place: Position) -> Position {
+        place
+    }
 
     /// Leaves what could not be read and never will be: it is told as a gap, and what comes next
     /// follows. False where it may still be read one day, or nothing comes next.
@@ -26,12 +31,12 @@ pub trait History: Send + fmt::Debug {
     fn take_rest(&mut self, quiet: Duration) -> Rest;
 
     /// How the source stands behind this reader.
-    fn progress(&self) -> Progress;
+    fn progress(&self) -> SourceStat;
 }
 
 /// What reading on has brought.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum StreamItem {
     /// Lines.
     Chunk(Arc<Chunk>),
     /// Something that happened between two lines.
@@ -49,9 +54,9 @@ pub struct Event {
     /// What it was.
     pub kind: EventKind,
     /// The place before it.
-    pub start: Place,
+    pub start: Position,
     /// The place after it.
-    pub end: Place,
+    pub end: Position,
 }
 
 /// What can happen between two lines of a source.
@@ -133,7 +138,7 @@ pub enum Rest {
 
 /// How a source stands, as heartbeats tell it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct SourceStat {
     /// Bytes in the active segment.
     pub size: u64,
     /// When it was last written to.

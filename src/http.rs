@@ -4,13 +4,14 @@
 pub mod access;
 pub mod admission;
 pub mod answer;
-pub mod asked;
+pub mod app_state;
 pub mod connections;
 pub mod departures;
 pub mod gate;
 pub mod health;
 pub mod host;
 pub mod identity;
+pub mod log_request;
 pub mod login;
 pub mod logs;
 pub mod negotiate;
@@ -19,8 +20,8 @@ pub mod origin;
 pub mod page;
 pub mod problem;
 pub mod query;
-pub mod site;
 pub mod socket;
+pub mod source_events;
 pub mod sources;
 pub mod statuses;
 pub mod viewer;
@@ -31,15 +32,15 @@ use rocket::request::Request;
 use rocket::shield::{Frame, Shield};
 use rocket::{Build, Rocket, catch, catchers, routes};
 
-use crate::http::asked::OriginalMethod;
+use crate::http::app_state::AppState;
 use crate::http::gate::Gate;
-use crate::http::login::Step;
+use crate::http::log_request::OriginalMethod;
+use crate::http::login::LoginAnswer;
 use crate::http::problem::Problem;
-use crate::http::site::Site;
 
 /// The whole server: every route there is.
 #[must_use]
-pub fn server(figment: Figment, site: Site) -> Rocket<Build> {
+pub fn server(figment: Figment, site: AppState) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(site)
         .mount(
@@ -80,8 +81,8 @@ fn not_found(request: &Request<'_>) -> Problem {
 
 /// A browser is shown the page on which to log in.
 #[catch(401)]
-fn not_known(request: &Request<'_>) -> Result<Step, Problem> {
-    let site = request.rocket().state::<Site>();
+fn not_known(request: &Request<'_>) -> Result<LoginAnswer, Problem> {
+    let site = request.rocket().state::<AppState>();
     let way = site.and_then(|site| login::way_to_page(request, site));
     way.ok_or_else(|| failed(Status::Unauthorized, request))
 }

@@ -3,11 +3,16 @@
 //! and can be shut down in the same way.
 
 pub mod accepted;
+pub mod accepting;
+pub mod descriptors;
+pub mod lag;
+pub mod silence;
+pub mod socket_diag;
+pub mod sockets;
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use rustix::process::{
     PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, getpid, getrlimit, pidfd_getfd, pidfd_open,
@@ -15,14 +20,23 @@ use rustix::process::{
 };
 use socket2::Socket;
 
-/// After this time without an acknowledgement the kernel gives a connection up. Without it a write
-/// to a client that has fallen silent succeeds for about 15 minutes.
-pub const SILENCE_LIMIT: Duration = Duration::from_secs(30);
-
-/// Sets [`SILENCE_LIMIT`] on the listener at `address`.
+/// Has the kernel give a connection up when nothing was acknowledged for
+/// [`silence::SILENCE_LIMIT`], also one whose client merely has stopped reading: the kernel takes a closed
+/// window for silence, however well it is answered for. For where nobody can look closer
+/// ([`silence::Silence`]). Without either a write to a client that is gone succeeds for about 15 minutes.
 pub fn limit_silence(address: SocketAddr) -> io::Result<()> {
     let listener = find_listener(address)?;
-    listener.set_tcp_user_timeout(Some(SILENCE_LIMIT))
+    listener.set_tcp_user_timeout(Some(silence::SILENCE_LIMIT))
+}
+
+/// Lets more connections wait in the kernel than Rocket does (1,024), so that a flood does not crowd
+/// others out in the moment that it takes to notice it: a connection that finds the queue full is tried
+/// again by its client only a second later. And lets less of each wait, as requests are short: the kernel
+/// would keep megabytes, and what waits is read even when a connection has been shut down.
+pub fn prepare_for_floods(address: SocketAddr) -> io::Result<()> {
+    let listener = find_listener(address)?;
+    listener.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    listener.listen(BACKLOG)
 }
 
 fn find_listener(address: SocketAddr) -> io::Result<Socket> {
@@ -53,3 +67,8 @@ pub fn raise_descriptor_limit() -> io::Result<Option<u64>> {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     Ok(limit.maximum)
 }
+
+/// The kernel takes no more than `net.core.somaxconn`, 4,096 by default.
+const BACKLOG: i32 = 4096;
+/// The kernel takes twice as much, for its own bookkeeping.
+const RECEIVE_BUFFER_BYTES: usize = 8 * 1024;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 
 use crate::cli::{ConnectArgsError, LsArgs};
-use crate::client::{Client, ListError, SourceStatus};
+use tailcast_client::{Client, ListError, SourceStatus};
 
 /// Why there is nothing to show.
 #[derive(Debug, thiserror::Error)]

@@ -8,15 +8,15 @@ use anyhow::Context as _;
 use tailcast::cli::{self, CheckArgs, Command, FollowArgs, LsArgs, ServeArgs};
 use tailcast::config::{Config, ConfigError, Overrides};
 use tailcast::demo::Demo;
+use tailcast::doctor::{self, OutsideError};
 use tailcast::follow::{self, StartError};
 use tailcast::ls::{self, LsError};
-use tailcast::outside::{self, OutsideError};
-use tailcast::{check, server};
+use tailcast::{check, logging, server};
 #[cfg(not(system_allocator))]
 use tikv_jemallocator::Jemalloc;
 use tokio_util::sync::CancellationToken;
 
-// A crowd that has left leaves no memory behind (ARCHITECTURE, decisions).
+// A crowd that has left leaves no memory behind (docs/decisions.md).
 #[cfg(not(system_allocator))]
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
@@ -55,7 +55,7 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     }
     let config = Config::load(&overrides)?;
     let to_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(to_terminal).init();
+    let held_back = logging::start(to_terminal).context("cannot count what is logged")?;
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.workers)
@@ -68,7 +68,7 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let stop = CancellationToken::new();
     let demo = demo.map(|demo| runtime.spawn(demo.run(stop.clone())));
     let scheme = if config.is_tls { "https" } else { "http" };
-    let served = runtime.block_on(server::serve(config, move |started| {
+    let served = runtime.block_on(server::serve(config, held_back, move |started| {
         if let Some(left_out) = &started.left_out {
             eprintln!("tailcast: {left_out}");
         }
@@ -86,7 +86,7 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
 
 fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     if let Some(url) = &args.url {
-        let report = client_runtime()?.block_on(outside::run(url, &args))?;
+        let report = client_runtime()?.block_on(doctor::run(url, &args))?;
         print(&report.to_string())?;
         return Ok(if report.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }

@@ -46,6 +46,8 @@ pub struct Metrics {
     pub bytes_read: IntCounter,
     /// Failed reads, watches and other things that were tried again.
     pub faults: IntCounter,
+    /// Changes of lists of sources that were written, once for all who watch.
+    pub source_events: IntCounter,
     /// Panics, wherever they were.
     pub panics: IntCounter,
 }
@@ -81,6 +83,10 @@ impl Metrics {
                 "Packed files left for their damage.",
             )?,
             faults: make.counter("tailcast_faults_total", "What failed and was tried again.")?,
+            source_events: make.counter(
+                "tailcast_source_events_total",
+                "Changes of the list of sources, written once for all who watch it.",
+            )?,
             panics: make.counter("tailcast_panics_total", "Tasks that were ended by a panic.")?,
             registry: Registry::clone(&registry),
         };
@@ -92,6 +98,11 @@ impl Metrics {
         }
         registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         Ok(metrics)
+    }
+
+    /// Shows a counter that was there before.
+    pub fn add(&self, counter: IntCounter) -> Result<(), prometheus::Error> {
+        self.registry.register(Box::new(counter))
     }
 
     /// Counts each panic of this process from now on, and logs it as a line like all others. A

@@ -1,11 +1,13 @@
 //! Server: puts the parts together, runs them, and takes them down in order: streams say goodbye,
 //! then Rocket stops, then the catalog, the hub and the feeds.
 
-use std::collections::HashSet;
+mod watching;
+
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use prometheus::IntCounter;
 use rocket::fairing::AdHoc;
 use rocket::{Orbit, Rocket, Shutdown};
 use tokio::runtime::Handle;
@@ -25,14 +27,14 @@ use crate::file::own_files::OwnFiles;
 use crate::file::watch_hub::WatchHub;
 use crate::file::{FileContext, FileSource, Redactors};
 use crate::http;
-use crate::http::access::Shelf;
-use crate::http::admission::{Admission, ConnectionRate};
+use crate::http::access::GuardedCatalog;
+use crate::http::admission::Admission;
+use crate::http::app_state::{AppState, DegradedCheck};
 use crate::http::connections::Connections;
-use crate::http::departures::Departures;
-use crate::http::site::{DegradedCheck, Site};
 use crate::line::Zone;
 use crate::listener;
-use crate::listener::accepted::Accepted;
+use crate::listener::accepting::Accepting;
+use crate::listener::sockets::Sockets;
 use crate::metrics::Metrics;
 use crate::redact::Redactor;
 use crate::shutdown::{Signals, hangups};
@@ -71,29 +73,26 @@ pub struct Started {
     pub left_out: Option<String>,
 }
 
-/// Serves until a signal comes. `ready` is called once the port is open.
+/// Serves until a signal comes. `ready` is called once the port is open. `held_back` is shown among the
+/// metrics.
 pub async fn serve(
     config: Config,
+    held_back: IntCounter,
     ready: impl Fn(Started) + Send + Sync + 'static,
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(|error| ServeError::Start(error.to_string()))?;
-    let parts = Parts::start(&config).await?;
+    let parts = Parts::start(&config, held_back).await?;
     let site = parts.site.clone();
     let (tasks, stop) = (parts.tasks.clone(), parts.stop.clone());
+    let known = Arc::<OnceLock<Sockets>>::default();
+    let sockets = Arc::clone(&known);
     let on_liftoff = AdHoc::on_liftoff("ready", move |rocket| {
         let (site, tasks, stop) = (site.clone(), tasks.clone(), stop.clone());
+        let sockets = Arc::clone(&sockets);
         let (n_sources, left_out) = (site.shelf.n_sources(), site.shelf.left_out());
         Box::pin(async move {
             let address = address_of(rocket);
-            if let Err(error) = listener::limit_silence(address) {
-                tracing::warn!(%error, "a client that falls silent is noticed late");
-            }
-            tasks.spawn(close_silent(address.port(), Arc::clone(&site.connections), stop.clone()));
-            tasks.spawn(notice_departures(
-                address.port(),
-                Arc::clone(&site.departures),
-                stop.clone(),
-            ));
+            watching::start(address, &sockets, &site, &tasks, &stop);
             ready(Started { address, n_sources, left_out });
         })
     });
@@ -101,7 +100,9 @@ pub async fn serve(
     let rocket = http::server(config.figment, parts.site.clone()).attach(on_liftoff);
     let rocket = rocket.ignite().await.map_err(|error| rocket_error(&error, address))?;
     let shutdown = rocket.shutdown();
-    let mut launch = std::pin::pin!(rocket.launch());
+    let launch = std::pin::pin!(rocket.launch());
+    let reception = Arc::clone(&parts.site.connections);
+    let mut launch = Accepting::new(launch, reception, known).await;
     tokio::select! {
         ended = &mut launch => {
             parts.stop(false).await;
@@ -124,86 +125,8 @@ pub async fn serve(
     }
 }
 
-/// Tells whose client has left while its answer is looked for, until it is cancelled.
-async fn notice_departures(port: u16, departures: Arc<Departures>, cancel: CancellationToken) {
-    let mut accepted = match Accepted::new(port) {
-        Ok(accepted) => accepted,
-        Err(error) => {
-            tracing::warn!(%error, "it is noticed late that a client has left");
-            return;
-        }
-    };
-    while let Some(peers) = cancel.run_until_cancelled(departures.watched()).await {
-        let look = tokio::task::spawn_blocking(move || {
-            let gone = accepted.gone(&peers);
-            (accepted, gone)
-        });
-        match look.await {
-            Ok((back, gone)) => {
-                accepted = back;
-                match gone {
-                    Ok(gone) => departures.note(&gone),
-                    Err(error) => tracing::warn!(%error, "the connections could not be looked at"),
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "it is noticed late that a client has left");
-                return;
-            }
-        }
-        if cancel.run_until_cancelled(tokio::time::sleep(DEPARTURES_PAUSE)).await.is_none() {
-            return;
-        }
-    }
-}
-
-/// Closes connections that send no whole request, or none any more, until it is cancelled.
-async fn close_silent(port: u16, connections: Arc<Connections>, cancel: CancellationToken) {
-    let mut accepted = match Accepted::new(port) {
-        Ok(accepted) => accepted,
-        Err(error) => {
-            tracing::warn!(%error, "slow senders of headers are not cut off");
-            return;
-        }
-    };
-    while cancel.run_until_cancelled(tokio::time::sleep(LOOK_PAUSE)).await.is_some() {
-        let own = Arc::clone(&connections);
-        let look = tokio::task::spawn_blocking(move || {
-            let done = close_overdue(&mut accepted, &own);
-            (accepted, done)
-        });
-        match look.await {
-            Ok((back, done)) => {
-                accepted = back;
-                if let Err(error) = done {
-                    tracing::warn!(%error, "the connections could not be looked at");
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, "slow senders of headers are not cut off any more");
-                return;
-            }
-        }
-    }
-}
-
-fn close_overdue(accepted: &mut Accepted, connections: &Connections) -> std::io::Result<()> {
-    accepted.look()?;
-    for connection in accepted.iter() {
-        if connections.is_overdue(connection.peer, connection.since) {
-            tracing::debug!(client = %connection.peer, "closed, as it says nothing");
-            if let Err(error) = accepted.shut_down(connection) {
-                tracing::debug!(%error, "it was gone already");
-            }
-        }
-    }
-    let peers: HashSet<SocketAddr> = accepted.iter().map(|connection| connection.peer).collect();
-    connections.retain(|peer| peers.contains(peer));
-    Ok(())
-}
-
 /// Ends all streams, and then Rocket.
-async fn say_goodbye(site: &Site, shutdown: Shutdown) {
+async fn say_goodbye(site: &AppState, shutdown: Shutdown) {
     site.closing.cancel();
     let all_gone = async {
         while site.admission.n_viewers() > 0 {
@@ -218,20 +141,22 @@ async fn say_goodbye(site: &Site, shutdown: Shutdown) {
 
 /// What runs beside Rocket.
 struct Parts {
-    site: Site,
+    site: AppState,
     hub: Arc<WatchHub>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Parts {
-    async fn start(config: &Config) -> Result<Self, ServeError> {
+    async fn start(config: &Config, held_back: IntCounter) -> Result<Self, ServeError> {
         let start_error = |error: &dyn std::fmt::Display| ServeError::Start(error.to_string());
         match listener::raise_descriptor_limit() {
             Ok(limit) => tracing::debug!(limit, "descriptors"),
             Err(error) => tracing::warn!(%error, "the limit of descriptors stays as it is"),
         }
-        let metrics = Arc::new(Metrics::new().map_err(|error| start_error(&error))?);
+        let metrics = Metrics::new().map_err(|error| start_error(&error))?;
+        metrics.add(held_back).map_err(|error| start_error(&error))?;
+        let metrics = Arc::new(metrics);
         metrics.count_panics();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let disks = Arc::<Disks>::default();
@@ -263,22 +188,20 @@ impl Parts {
         let auth = Auth::open(config.access.clone()).map_err(|error| start_error(&error))?;
         let hangups = hangups().map_err(|error| start_error(&error))?;
         tasks.spawn(Arc::clone(&auth).run(hangups, read_config(config), stop.clone()));
-        let connections = Arc::<Connections>::default();
-        let site = Site {
+        let network = Arc::new(config.network.clone());
+        let connections = Connections::new(Arc::clone(&network), config.is_tls);
+        let site = AppState {
             degraded: degraded_check(&catalog, &hub, &metrics, &troubles),
-            shelf: Shelf::new(catalog),
+            shelf: GuardedCatalog::new(catalog),
             auth,
             hosts: Arc::new(config.hosts.clone()),
-            connection_rate: Arc::new(ConnectionRate::new(
-                config.network.max_connections_per_second,
-            )),
             admission: Admission::new(
                 config.max_viewers,
                 &config.network,
                 Arc::clone(&connections),
             ),
             connections,
-            network: Arc::new(config.network.clone()),
+            network,
             metrics,
             zone,
             heartbeat: config.heartbeat,
@@ -286,6 +209,7 @@ impl Parts {
             closing: CancellationToken::new(),
             departures: Arc::default(),
             statuses: Arc::default(),
+            boards: Arc::default(),
         };
         Ok(Parts { site, hub, tasks, stop })
     }
@@ -399,8 +323,4 @@ fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
 /// How long viewers have to take their last record. With Rocket's own grace after it (3 s) the
 /// process is gone within 5 s.
 const GOODBYE: Duration = Duration::from_millis(1500);
-/// Between looks at the connections.
-const LOOK_PAUSE: Duration = Duration::from_secs(5);
-/// Between looks whether clients are still there whose answer is looked for.
-const DEPARTURES_PAUSE: Duration = Duration::from_millis(150);
 const STOP: Duration = Duration::from_millis(400);

@@ -7,12 +7,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::chunk::{Chunk, Place};
+use crate::chunk::{Chunk, Position};
 use crate::cursor::Cursor;
-use crate::disk::DiskAccess;
+use crate::disk::{AllowanceSpent, DiskAccess};
 use crate::feed::FeedGuard;
 use crate::filter::{Filter, Selection};
-use crate::history::{GapReason, History};
+use crate::history::{GapReason, SourceReader};
 
 /// The name of a source: it follows from the configuration alone and never changes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,7 +58,7 @@ pub trait Source: Send + Sync + fmt::Debug {
         &self,
         start: &Start,
         filter: &Filter,
-        end: Option<&Place>,
+        end: Option<&Position>,
     ) -> Result<Opened, OpenError>;
 
     /// The last `n_lines` lines before a place that pass `filter`, from old to young; fewer where
@@ -81,7 +81,7 @@ pub enum Start {
     /// After the line that a cursor names.
     After(Cursor),
     /// At a place this process has come to.
-    At(Place),
+    At(Position),
 }
 
 impl Start {
@@ -100,20 +100,20 @@ impl Start {
 #[derive(Debug)]
 pub struct Opened {
     /// Reads on from the start.
-    pub history: Box<dyn History>,
+    pub history: Box<dyn SourceReader>,
     /// What is gone between the start asked for and the one found.
     pub gap: Option<Gap>,
     /// Lines just before the start, for a filter that has to know what they told.
     pub before: Vec<u8>,
     /// Where what was written so far ends, an unterminated line included.
-    pub end: Place,
+    pub end: Position,
 }
 
 /// A hole between a place that was asked for and the first one that is left.
 #[derive(Clone, Debug)]
 pub struct Gap {
     /// The place asked for.
-    pub before: Place,
+    pub before: Position,
     /// How many bytes are known to be gone.
     pub bytes: u64,
     /// What took them.
@@ -126,7 +126,7 @@ pub struct Older {
     /// Chunks in order, and those of their lines that are on the page.
     pub lines: Vec<(Arc<Chunk>, Selection)>,
     /// The place before the first line; before it is to be looked for the next page.
-    pub start: Place,
+    pub start: Position,
     /// Nothing lies before `start`.
     pub begin: bool,
 }
@@ -156,6 +156,9 @@ pub enum OpenError {
     /// The cursor was made for another source.
     #[error("is a cursor of another source than {0}")]
     OtherSource(SourceName),
+    /// To find the place took more time than its asker has.
+    #[error("{0} is not looked through to the end: {spent}", spent = AllowanceSpent)]
+    TooExpensive(SourceName),
     /// The source exists and may not be read, or could not be.
     #[error("{name} cannot be read: {source}")]
     Unreadable {
@@ -171,8 +174,17 @@ impl OpenError {
     #[must_use]
     pub fn reason(&self) -> String {
         match self {
-            Self::OtherSource(_) => self.to_string(),
+            Self::OtherSource(_) | Self::TooExpensive(_) => self.to_string(),
             Self::Unreadable { name: _, source } => source.to_string(),
+        }
+    }
+
+    /// What kept a blocking call from opening `name`.
+    #[must_use]
+    pub fn of(name: SourceName, source: io::Error) -> Self {
+        match AllowanceSpent::is_cause_of(&source) {
+            true => Self::TooExpensive(name),
+            false => Self::Unreadable { name, source },
         }
     }
 
@@ -180,7 +192,7 @@ impl OpenError {
     #[must_use]
     pub fn is_denied(&self) -> bool {
         match self {
-            Self::OtherSource(_) => false,
+            Self::OtherSource(_) | Self::TooExpensive(_) => false,
             Self::Unreadable { name: _, source } => {
                 source.kind() == io::ErrorKind::PermissionDenied
             }

@@ -5,14 +5,11 @@
 
 pub mod closing;
 pub mod command;
+pub mod connection;
 pub mod farewell;
-pub mod line;
 pub mod outbox;
 pub mod session;
-pub mod terms;
+pub mod session_config;
 
 pub use crate::websocket::session::Session;
-pub use crate::websocket::terms::Terms;
-
-/// The subprotocol's name.
-pub const PROTOCOL: &str = "tailcast.v1";
+pub use crate::websocket::session_config::SessionConfig;

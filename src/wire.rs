@@ -14,8 +14,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use crate::chunk::Chunk;
+use crate::cursor::MAX_SET;
 use crate::filter::Selection;
-use crate::follower::{Delivery, Follower, MAX_RESUMABLE};
+use crate::follower::{Delivery, Follower};
 use crate::line::Zone;
 use crate::wire::record::write_set;
 use crate::wire::text::TextOptions;
@@ -187,7 +188,7 @@ fn id_of(follower: &Follower) -> String {
 
 /// Whether a stream of that many sources has a place as a whole.
 fn is_resumable(n_sources: usize) -> bool {
-    n_sources <= MAX_RESUMABLE
+    n_sources <= MAX_SET
 }
 
 fn name_of(follower: &Follower, track: usize) -> &str {

@@ -20,14 +20,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tailcast::chunk::{Chunk, Ends, Generation, LateRange, Place};
+use tailcast::chunk::{Chunk, Ends, Generation, LateRange, Position};
 use tailcast::cursor::{Cursor, CursorPrefix, GenerationKey, Version, check_of};
 use tailcast::disk::{DiskAccess, Disks};
 use tailcast::feed::late::{LateLog, PassedFiles};
 use tailcast::feed::{FeedContext, FeedGuard, FeedSlot, Hint, LiveEnd};
 use tailcast::filter::Filter;
-use tailcast::follower::{Delivery, EndReason, Follower, Wish};
-use tailcast::history::{History, Progress, ReadError, Rest, Step};
+use tailcast::follower::{Delivery, EndReason, Follower, StreamSpec};
+use tailcast::history::{ReadError, Rest, SourceReader, SourceStat, StreamItem};
 use tailcast::line::Zone;
 use tailcast::line::split::Encoding;
 use tailcast::metrics::Metrics;
@@ -131,19 +131,19 @@ impl MemoryLog {
     }
 }
 
-impl History for MemoryReader {
+impl SourceReader for MemoryReader {
     fn give_up(&mut self) -> Result<bool, ReadError> {
         Ok(false)
     }
 
-    fn step(&mut self, limit: Option<&Place>) -> Result<Step, ReadError> {
+    fn step(&mut self, limit: Option<&Position>) -> Result<StreamItem, ReadError> {
         let bytes = self.bytes.lock().unwrap().clone();
         let end = limit.map_or(u64::MAX, |limit| limit.offset).min(bytes.len() as u64);
         let end = end.min(self.offset + 4096);
         let start = self.place();
         let fresh = &bytes[self.offset as usize..end.max(self.offset) as usize];
         let Some(whole) = Encoding::Utf8.last_line_end(fresh) else {
-            return Ok(Step::AtEnd { look_again: None });
+            return Ok(StreamItem::AtEnd { look_again: None });
         };
         if end > self.trap.load(Ordering::SeqCst) {
             let left = |n_traps: usize| n_traps.checked_sub(1);
@@ -152,21 +152,21 @@ impl History for MemoryReader {
         }
         let raw = Bytes::copy_from_slice(&fresh[..whole]);
         self.offset += whole as u64;
-        Ok(Step::Chunk(Arc::new(Chunk::new(start, raw, Encoding::Utf8, Ends::default()))))
+        Ok(StreamItem::Chunk(Arc::new(Chunk::new(start, raw, Encoding::Utf8, Ends::default()))))
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> Position {
         let generation = Arc::clone(&self.generation);
         let check = check_of(&self.bytes.lock().unwrap()[..self.offset as usize]);
-        Place { generation, offset: self.offset, check }
+        Position { generation, offset: self.offset, check }
     }
 
     fn take_rest(&mut self, _quiet: Duration) -> Rest {
         Rest::None
     }
 
-    fn progress(&self) -> Progress {
-        Progress { size: self.bytes.lock().unwrap().len() as u64, modified: None }
+    fn progress(&self) -> SourceStat {
+        SourceStat { size: self.bytes.lock().unwrap().len() as u64, modified: None }
     }
 }
 
@@ -181,7 +181,7 @@ impl Source for MemoryLog {
             let log = Arc::clone(&self);
             LiveEnd {
                 open: Arc::new(move || {
-                    let reader: Box<dyn History> = Box::new(log.reader_at(log.end()));
+                    let reader: Box<dyn SourceReader> = Box::new(log.reader_at(log.end()));
                     Ok(reader)
                 }),
                 hints: self.hints.subscribe(),
@@ -199,7 +199,7 @@ impl Source for MemoryLog {
         self.slot.n_viewers()
     }
 
-    fn open(&self, start: &Start, _: &Filter, end: Option<&Place>) -> Result<Opened, OpenError> {
+    fn open(&self, start: &Start, _: &Filter, end: Option<&Position>) -> Result<Opened, OpenError> {
         let offset = match start {
             Start::Oldest | Start::Since | Start::After(_) => 0,
             Start::At(place) => place.offset,
@@ -231,18 +231,19 @@ fn context() -> FeedContext {
 
 async fn viewer(log: &Arc<MemoryLog>, start: Start) -> Follower {
     let source: Arc<dyn Source> = Arc::<MemoryLog>::clone(log);
-    let wish = Wish {
+    let spec = StreamSpec {
         sources: vec![(source, start)],
         filter: Filter::default(),
         follow: true,
         until: None,
         done: EndReason::Eof,
         heartbeat: Duration::from_secs(60),
-        roster: None,
-        rights: None,
+        source_watch: None,
+        permissions: None,
+        allowance: Arc::default(),
         cancel: CancellationToken::new(),
     };
-    Follower::open(wish, Arc::new(Zone::system())).await.unwrap()
+    Follower::open(spec, Arc::new(Zone::system())).await.unwrap()
 }
 
 /// The numbers of the next lines, at least `n_lines`; or why there are no more.
@@ -343,7 +344,7 @@ async fn a_read_that_panics_is_isolated_and_counted_and_loses_no_line() {
 #[test]
 fn only_who_has_passed_a_file_misses_its_late_lines() {
     let generation: Arc<dyn Generation> = Arc::new(Only);
-    let place = |offset| Place { generation: Arc::clone(&generation), offset, check: 0 };
+    let place = |offset| Position { generation: Arc::clone(&generation), offset, check: 0 };
     let range = |from, to| LateRange { generation: Arc::downgrade(&generation), from, to };
     let mut log = LateLog::default();
     log.note(&range(100, 110));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::auth::store::StoreError;
 use crate::auth::tokens::Token;
 use crate::auth::users::User;
-use crate::auth::{Visitor, Way, Who, tokens, users};
+use crate::auth::{AuthMethod, AuthenticatedUser, Principal, tokens, users};
 use crate::catalog::pattern::SourcePattern;
 use crate::config::{AccessConfig, HeaderLogin, RuleSpec};
 
@@ -34,7 +34,7 @@ struct Rule {
 
 /// A glob of source names, or one of them.
 #[derive(Debug)]
-enum Glob {
+pub(super) enum Glob {
     Name(String),
     Pattern(SourcePattern),
 }
@@ -102,60 +102,72 @@ impl Policy {
 
     /// Whether what let somebody in still would.
     #[must_use]
-    pub fn admits(&self, who: &Who) -> bool {
+    pub fn admits(&self, who: &Principal) -> bool {
         match who {
-            Who::Anyone => !self.asks,
-            Who::Token { id, hash, name: _ } => {
+            Principal::Anyone => !self.asks,
+            Principal::Token { id, hash, name: _ } => {
                 self.token(id).is_some_and(|token| token.hash == **hash && !token.has_expired())
             }
-            Who::User(Visitor { name, way }) => match way {
-                Way::Password { hash } | Way::Session { print: _, hash } => {
+            Principal::User(AuthenticatedUser { name, way }) => match way {
+                AuthMethod::Password { hash } | AuthMethod::Session { print: _, hash } => {
                     self.users.get(&**name).is_some_and(|user| user.hash == *hash)
                 }
-                Way::Header { .. } => self.header_login.is_some(),
-                Way::Certificate => self.has_certificates,
+                AuthMethod::Header { .. } => self.header_login.is_some(),
+                AuthMethod::Certificate => self.has_certificates,
             },
         }
     }
 
     /// Whether somebody may read a source.
     #[must_use]
-    pub fn may_read(&self, who: &Who, source: &str) -> bool {
+    pub fn may_read(&self, who: &Principal, source: &str) -> bool {
         if !self.admits(who) {
             return false;
         }
         let reaches = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(source));
         let by_rule = || self.rules_of(who).any(|rule| reaches(&rule.sources));
         match who {
-            Who::Anyone => true,
-            Who::User(_) => self.rules.is_empty() || by_rule(),
-            Who::Token { id, .. } => {
+            Principal::Anyone => true,
+            Principal::User(_) => self.rules.is_empty() || by_rule(),
+            Principal::Token { id, .. } => {
                 self.tokens.get(id).is_some_and(|(_, globs)| reaches(globs)) || by_rule()
             }
         }
     }
 
+    /// Whether all who are let in may read all.
+    pub(super) fn has_no_rules(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// The names and globs that rules give somebody.
+    pub(super) fn globs_of<'a>(&'a self, who: &'a Principal) -> impl Iterator<Item = &'a String> {
+        self.rules_of(who).flat_map(|rule| &rule.spec.sources)
+    }
+
     /// Whether somebody may read how the server is.
     #[must_use]
-    pub fn may_read_metrics(&self, who: &Who) -> bool {
+    pub fn may_read_metrics(&self, who: &Principal) -> bool {
         if !self.admits(who) {
             return false;
         }
         let by_rule = || self.rules_of(who).any(|rule| rule.spec.metrics);
         match who {
-            Who::Anyone => true,
-            Who::User(_) => self.rules.is_empty() || by_rule(),
-            Who::Token { id, .. } => self.token(id).is_some_and(|token| token.metrics) || by_rule(),
+            Principal::Anyone => true,
+            Principal::User(_) => self.rules.is_empty() || by_rule(),
+            Principal::Token { id, .. } => {
+                self.token(id).is_some_and(|token| token.metrics) || by_rule()
+            }
         }
     }
 
-    fn rules_of<'a>(&'a self, who: &'a Who) -> impl Iterator<Item = &'a Rule> {
+    fn rules_of<'a>(&'a self, who: &'a Principal) -> impl Iterator<Item = &'a Rule> {
         self.rules.iter().filter(move |rule| match who {
-            Who::Anyone => false,
-            Who::Token { id: _, name, hash: _ } => {
+            Principal::Anyone => false,
+            Principal::Token { id: _, name, hash: _ } => {
                 !name.is_empty() && rule.spec.tokens.iter().any(|token| token == name)
             }
-            Who::User(visitor) => {
+            Principal::User(visitor) => {
                 let is_named = |name: &String| name == "*" || name.as_str() == &*visitor.name;
                 let groups = self.groups_of(visitor);
                 rule.spec.users.iter().any(is_named)
@@ -165,10 +177,10 @@ impl Policy {
     }
 
     /// A user's groups: as they stand in the file now, or as the proxy told them.
-    fn groups_of<'a>(&'a self, visitor: &'a Visitor) -> &'a [String] {
+    fn groups_of<'a>(&'a self, visitor: &'a AuthenticatedUser) -> &'a [String] {
         match &visitor.way {
-            Way::Header { groups } => groups,
-            Way::Password { .. } | Way::Session { .. } | Way::Certificate => {
+            AuthMethod::Header { groups } => groups,
+            AuthMethod::Password { .. } | AuthMethod::Session { .. } | AuthMethod::Certificate => {
                 self.users.get(&*visitor.name).map_or(&[], |user| user.groups.as_slice())
             }
         }
@@ -176,19 +188,26 @@ impl Policy {
 }
 
 fn globs(texts: &[String], of: impl Fn() -> String) -> Result<Vec<Glob>, PolicyError> {
-    let parse = |text: &String| match SourcePattern::parse(text) {
-        Ok(Some(pattern)) => Ok(Glob::Pattern(pattern)),
-        Ok(None) => Ok(Glob::Name(text.clone())),
-        Err(error) => {
-            let (glob, problem) = (text.clone(), error.to_string());
-            Err(PolicyError::Glob { of: of(), glob, problem })
-        }
+    let parse = |text: &String| {
+        Glob::parse(text).map_err(|problem| {
+            let glob = text.clone();
+            PolicyError::Glob { of: of(), glob, problem }
+        })
     };
     texts.iter().map(parse).collect()
 }
 
 impl Glob {
-    fn matches(&self, source: &str) -> bool {
+    /// The error says what is wrong with the text.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match SourcePattern::parse(text) {
+            Ok(Some(pattern)) => Ok(Self::Pattern(pattern)),
+            Ok(None) => Ok(Self::Name(text.to_owned())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    pub(super) fn matches(&self, source: &str) -> bool {
         match self {
             Self::Name(name) => name == source,
             Self::Pattern(pattern) => pattern.matches(source),

@@ -9,12 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// A keyed hash of a secret.
-pub type Print = [u8; 32];
+pub type CredentialDigest = [u8; 32];
 
 /// All logins.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    all: HashMap<Print, Session>,
+    all: HashMap<CredentialDigest, Session>,
 }
 
 /// One login.
@@ -29,7 +29,13 @@ struct Session {
 
 impl Sessions {
     /// Notes a login; the oldest one gives way where there are too many.
-    pub fn add(&mut self, print: Print, user: &Arc<str>, hash: &Arc<str>, lifetime: Duration) {
+    pub fn add(
+        &mut self,
+        print: CredentialDigest,
+        user: &Arc<str>,
+        hash: &Arc<str>,
+        lifetime: Duration,
+    ) {
         let began = Instant::now();
         self.all.retain(|_, session| session.ends > began);
         let own = self.all.values().filter(|session| session.user == *user).count();
@@ -45,13 +51,13 @@ impl Sessions {
 
     /// The user of a login that holds, and the hash of the password that was given.
     #[must_use]
-    pub fn find(&self, print: &Print) -> Option<(Arc<str>, Arc<str>)> {
+    pub fn find(&self, print: &CredentialDigest) -> Option<(Arc<str>, Arc<str>)> {
         let session = self.all.get(print).filter(|session| session.ends > Instant::now())?;
         Some((Arc::clone(&session.user), Arc::clone(&session.hash)))
     }
 
     /// Ends a login; false if there is none.
-    pub fn end(&mut self, print: &Print) -> bool {
+    pub fn end(&mut self, print: &CredentialDigest) -> bool {
         self.all.remove(print).is_some()
     }
 

@@ -16,7 +16,7 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::auth::sessions::Print;
+use crate::auth::sessions::CredentialDigest;
 use crate::auth::throttle::failures::{FREE, Failures, HALF_LIFE};
 
 /// Failed logins. Its memory is bounded, and nothing in it can be pushed out by making names up.
@@ -40,7 +40,7 @@ pub struct Attempt<'a> {
     /// The name that is claimed.
     pub name: &'a str,
     /// A keyed hash of what is shown.
-    pub print: Print,
+    pub print: CredentialDigest,
 }
 
 #[derive(Clone, Copy, Debug)]

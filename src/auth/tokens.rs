@@ -49,7 +49,7 @@ pub enum TokenError {
 
 /// What a new token is to be.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct NewToken {
     /// What rules call it; may be empty.
     pub name: String,
     /// Globs of the sources that it may read.
@@ -61,12 +61,12 @@ pub struct Wanted {
 }
 
 /// Makes a token. The text is returned once and kept nowhere.
-pub fn create(path: &Path, wanted: Wanted) -> Result<(Token, String), TokenError> {
+pub fn create(path: &Path, wanted: NewToken) -> Result<(Token, String), TokenError> {
     let mut random = [0; ID_BYTES + SECRET_BYTES];
     getrandom::fill(&mut random).map_err(|error| TokenError::Random(error.to_string()))?;
     let (id, secret) = random.split_at(ID_BYTES);
     let (id, secret) = (hex(id), URL_SAFE_NO_PAD.encode(secret));
-    let Wanted { name, sources, metrics, expires } = wanted;
+    let NewToken { name, sources, metrics, expires } = wanted;
     let (hash, created) = (hash_of(&secret), Timestamp::now());
     let token = Token { id, name, hash, sources, metrics, created, expires };
     store::change(path, |tokens: &mut Vec<Token>| tokens.push(token.clone()))?;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::client::options::parse_header;
-use crate::client::{HeaderError, Options, Trust, TrustError};
+use tailcast_client::parse_header;
+use tailcast_client::{HeaderError, Options, Trust, TrustError};
 
 /// How to connect to a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::connect::ConnectArgs;
-use crate::client::Query;
+use tailcast_client::Query;
 
 /// What `follow` takes.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]

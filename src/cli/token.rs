@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::user::Place;
-use crate::auth::tokens::{self, Wanted};
-use crate::when::parse_span;
+use crate::auth::tokens::{self, NewToken};
+use tailcast_core::time_expr::parse_span;
 
 /// What to do with the tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -102,7 +102,7 @@ fn create(new: &TokenNew) -> anyhow::Result<String> {
             Some(Timestamp::now().checked_add(span)?)
         }
     };
-    let wanted = Wanted {
+    let wanted = NewToken {
         name: new.name.clone(),
         sources: new.sources.clone(),
         metrics: new.metrics,

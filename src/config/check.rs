@@ -6,7 +6,7 @@ use std::time::Duration;
 use rocket::Config as RocketConfig;
 use rocket::figment::value::Value;
 
-use crate::when::parse_span;
+use tailcast_core::time_expr::parse_span;
 
 use super::error::{ConfigError, TAILCAST_TABLE};
 use super::expectation::describe;

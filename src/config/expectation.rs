@@ -37,7 +37,9 @@ pub(super) fn expectation(path: &[&str]) -> Option<&'static str> {
             "a list of origins, or `\"'self'\"`, or `\"'none'\"`, as in frame-ancestors"
         }
         ["tailcast", "frame_ancestors", _] => "an origin, `\"'self'\"` or `\"'none'\"`",
-        ["tailcast", "max_connections_per_second"] => "a number of connections, at least 1",
+        ["tailcast", "max_connections_per_second" | "max_connections_per_address"] => {
+            "a number of connections, at least 1"
+        }
         ["tailcast", "header_login"] => {
             "a table with `from`, the addresses of the proxy, and perhaps `user` and `groups`"
         }

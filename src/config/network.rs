@@ -25,6 +25,8 @@ pub struct NetworkConfig {
     pub max_viewers_per_user: usize,
     /// New connections of one address in a second.
     pub max_connections_per_second: u32,
+    /// Connections of one address at a time; of a client behind a listed proxy, its requests.
+    pub max_connections_per_address: usize,
 }
 
 /// The headers by which proxies tell where a request came from. Only one kind is read: the other
@@ -44,6 +46,7 @@ pub(super) fn checked(layers: &Layers, raw: &RawConfig) -> Result<NetworkConfig,
         ("max_viewers_per_address", raw.max_viewers_per_address),
         ("max_viewers_per_user", raw.max_viewers_per_user),
         ("max_connections_per_second", raw.max_connections_per_second as usize),
+        ("max_connections_per_address", raw.max_connections_per_address),
     ] {
         if limit == 0 {
             return Err(layers.wrong(&key(name)));
@@ -70,6 +73,7 @@ pub(super) fn checked(layers: &Layers, raw: &RawConfig) -> Result<NetworkConfig,
         max_viewers_per_address: raw.max_viewers_per_address,
         max_viewers_per_user: raw.max_viewers_per_user,
         max_connections_per_second: raw.max_connections_per_second,
+        max_connections_per_address: raw.max_connections_per_address,
     })
 }
 

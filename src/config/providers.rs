@@ -42,6 +42,7 @@ impl Provider for BuiltIn {
             ("max_viewers_per_address", Value::from(200_u32)),
             ("max_viewers_per_user", Value::from(200_u32)),
             ("max_connections_per_second", Value::from(100_u32)),
+            ("max_connections_per_address", Value::from(512_u32)),
         ]);
         let profile = dict([
             ("address", Value::from("127.0.0.1")),

@@ -25,6 +25,7 @@ pub(super) const TAILCAST_KEYS: &[&str] = &[
     "max_viewers_per_address",
     "max_viewers_per_user",
     "max_connections_per_second",
+    "max_connections_per_address",
     "header_login",
     "rule",
     "redact",
@@ -85,6 +86,8 @@ pub(super) struct RawConfig {
     pub(super) max_viewers_per_user: usize,
     /// A count.
     pub(super) max_connections_per_second: u32,
+    /// A count.
+    pub(super) max_connections_per_address: usize,
     /// The proxy that says who comes.
     pub(super) header_login: Option<RawHeaderLogin>,
     /// Who may read what.

@@ -8,18 +8,30 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use crate::disk::allowance::{Allowance, AllowanceSpent};
+
 thread_local! {
     /// Of the job that this thread is at.
-    static IS_ABANDONED: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+    static TERMS: RefCell<Option<Terms>> = const { RefCell::new(None) };
 }
 
 /// A piece of blocking work.
 pub(super) struct Job {
     work: Box<dyn FnOnce() -> Option<Deliver> + Send>,
-    is_abandoned: Arc<AtomicBool>,
+    terms: Terms,
+}
+
+/// For how long a job may go on.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    /// Nobody wants the answer any more.
+    pub(super) is_abandoned: Arc<AtomicBool>,
+    /// What it may spend, where it can be made expensive by whoever asks.
+    pub(super) allowance: Option<Arc<Allowance>>,
 }
 
 /// Hands the answer to whoever waits for it; does not block.
@@ -30,7 +42,7 @@ impl Job {
     pub(super) fn new<T: Send + 'static>(
         work: impl FnOnce() -> T + Send + 'static,
         tell: oneshot::Sender<T>,
-        is_abandoned: Arc<AtomicBool>,
+        terms: Terms,
     ) -> Self {
         let work = move || -> Option<Deliver> {
             let answer = work();
@@ -40,33 +52,35 @@ impl Job {
             }
             Some(Box::new(move || drop(tell.send(answer))))
         };
-        Job { work: Box::new(work), is_abandoned }
+        Job { work: Box::new(work), terms }
     }
 
     /// Does the work; the answer is delivered by who calls. A panic ends the work, and nothing else;
     /// the hook for panics has told of it.
     pub(super) fn run(self) -> Option<Deliver> {
-        let Job { work, is_abandoned } = self;
-        if is_abandoned.load(Ordering::Acquire) {
+        let Job { work, terms } = self;
+        if terms.is_abandoned.load(Ordering::Acquire) {
             return None;
         }
-        IS_ABANDONED.set(Some(is_abandoned));
+        TERMS.set(Some(terms));
         let deliver = catch_unwind(AssertUnwindSafe(work)).unwrap_or_default();
-        IS_ABANDONED.set(None);
+        TERMS.set(None);
         deliver
     }
 }
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job").field("is_abandoned", &self.is_abandoned).finish_non_exhaustive()
+        f.debug_struct("Job").field("terms", &self.terms).finish_non_exhaustive()
     }
 }
 
 /// Whether nobody wants the answer of the blocking call any more that runs on this thread.
 #[must_use]
 pub fn is_abandoned() -> bool {
-    IS_ABANDONED.with_borrow(|flag| flag.as_ref().is_some_and(|it| it.load(Ordering::Acquire)))
+    TERMS.with_borrow(|terms| {
+        terms.as_ref().is_some_and(|terms| terms.is_abandoned.load(Ordering::Acquire))
+    })
 }
 
 /// An error once [`is_abandoned`]: to be asked between two blocks of whatever may take long.
@@ -74,5 +88,15 @@ pub fn stop_if_abandoned() -> io::Result<()> {
     match is_abandoned() {
         true => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "nobody waits for it")),
         false => Ok(()),
+    }
+}
+
+/// Takes time off what the blocking call may spend that runs on this thread; an error once that was
+/// more than it may.
+pub fn spend(spent: Duration) -> Result<(), AllowanceSpent> {
+    let allowance = TERMS.with_borrow(|terms| terms.as_ref()?.allowance.clone());
+    match allowance {
+        Some(allowance) if !allowance.spend(spent, Instant::now()) => Err(AllowanceSpent),
+        Some(_) | None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use crate::chunk::{Generation, LateRange, Place};
+use crate::chunk::{Generation, LateRange, Position};
 
 /// The late lines that went through a ring.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ pub struct PassedFiles {
 
 impl PassedFiles {
     /// Notes that a file was left at `place`.
-    pub fn leave(&mut self, place: &Place) {
+    pub fn leave(&mut self, place: &Position) {
         if self.ends.len() >= MAX_PASSED {
             self.ends.pop_front();
         }
@@ -59,6 +59,13 @@ impl PassedFiles {
         }
     }
 
+    /// Up to where the file of a range was read, if it was left.
+    #[must_use]
+    pub fn end(&self, range: &LateRange) -> Option<u64> {
+        let end = self.ends.iter().find(|(it, _)| Weak::ptr_eq(it, &range.generation));
+        end.map(|(_, end)| *end)
+    }
+
     /// Notes that all that `log` holds was taken, or its loss reported.
     pub fn take_all(&mut self, log: &LateLog) {
         log.ranges.iter().for_each(|range| self.take(range));
@@ -69,9 +76,8 @@ impl PassedFiles {
     }
 
     fn missed(&self, range: &LateRange) -> u64 {
-        let end = self.ends.iter().find(|(it, _)| Weak::ptr_eq(it, &range.generation));
         // A viewer who began later has not passed it.
-        end.map_or(0, |(_, end)| range.to.saturating_sub(range.from.max(*end)))
+        self.end(range).map_or(0, |end| range.to.saturating_sub(range.from.max(end)))
     }
 }
 

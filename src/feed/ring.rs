@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chunk::{Chunk, LateRange, Place, is_same};
+use crate::chunk::{Chunk, LateRange, Position, is_same};
 use crate::feed::late::LateLog;
 use crate::history::Event;
 
@@ -25,7 +25,7 @@ pub struct Ring {
     /// The number of the first item kept.
     first: u64,
     /// The place after the last item.
-    end: Place,
+    end: Position,
     late: LateLog,
     /// Bytes of all kept chunks, at most [`RING_BYTES`] and one round.
     kept_bytes: usize,
@@ -66,7 +66,7 @@ struct Kept {
 }
 
 impl Item {
-    fn start(&self) -> &Place {
+    fn start(&self) -> &Position {
         match self {
             Self::Chunk(chunk) => chunk.start(),
             Self::Event(event) => &event.start,
@@ -75,7 +75,7 @@ impl Item {
 
     /// The place after the item.
     #[must_use]
-    pub fn end(&self) -> Place {
+    pub fn end(&self) -> Position {
         match self {
             Self::Chunk(chunk) => chunk.end(),
             Self::Event(event) => event.end.clone(),
@@ -102,7 +102,7 @@ impl Item {
 impl Ring {
     /// An empty ring at `end`.
     #[must_use]
-    pub fn new(end: Place) -> Self {
+    pub fn new(end: Position) -> Self {
         let (items, late) = Default::default();
         Ring { items, first: 0, end, late, kept_bytes: 0 }
     }
@@ -133,7 +133,7 @@ impl Ring {
 
     /// Where `place` lies.
     #[must_use]
-    pub fn find(&self, place: &Place) -> Found {
+    pub fn find(&self, place: &Position) -> Found {
         let after_last = self.first + self.items.len() as u64;
         if *place == self.end {
             return Found::At(after_last);
@@ -177,7 +177,7 @@ impl Ring {
 
     /// The place after the last item.
     #[must_use]
-    pub fn end(&self) -> &Place {
+    pub fn end(&self) -> &Position {
         &self.end
     }
 
@@ -195,7 +195,7 @@ impl Ring {
     }
 }
 
-fn is_inside(item: &Item, place: &Place) -> bool {
+fn is_inside(item: &Item, place: &Position) -> bool {
     match item {
         Item::Event(_) => false,
         Item::Chunk(chunk) => {

@@ -10,7 +10,7 @@ use crate::disk::{Call, CallLost, Lane};
 use crate::feed::ring::{Item, Ring};
 use crate::feed::troubles::TroubleGuard;
 use crate::feed::{Feed, FeedContext, FeedSlot, LiveEnd, lock};
-use crate::history::{EventKind, History, Progress, ReadError, Step};
+use crate::history::{EventKind, ReadError, SourceReader, SourceStat, StreamItem};
 use crate::metrics::Metrics;
 
 /// What one round of reading has brought.
@@ -18,7 +18,7 @@ struct Round {
     items: Vec<Item>,
     is_at_end: bool,
     look_again: Option<Duration>,
-    progress: Progress,
+    progress: SourceStat,
     error: Option<ReadError>,
 }
 
@@ -108,7 +108,7 @@ impl FeedTask {
     }
 
     /// Opens the source, again and again until it can be opened or nobody waits for it.
-    async fn open(&mut self) -> Option<Box<dyn History>> {
+    async fn open(&mut self) -> Option<Box<dyn SourceReader>> {
         loop {
             let open = Arc::clone(&self.end.open);
             let opening = self.end.disk.call(Lane::Live, move || open());
@@ -227,12 +227,12 @@ impl FeedTask {
 
 /// Reads all there is, or as much as one round may carry; behind what can never be read if it
 /// `gives_up`.
-fn read_round(mut reader: Box<dyn History>, gives_up: bool) -> (Box<dyn History>, Round) {
+fn read_round(mut reader: Box<dyn SourceReader>, gives_up: bool) -> (Box<dyn SourceReader>, Round) {
     let mut round = Round {
         items: Vec::new(),
         is_at_end: false,
         look_again: None,
-        progress: Progress::default(),
+        progress: SourceStat::default(),
         error: None,
     };
     if gives_up && let Err(error) = reader.give_up() {
@@ -242,12 +242,12 @@ fn read_round(mut reader: Box<dyn History>, gives_up: bool) -> (Box<dyn History>
     let mut n_bytes = 0;
     while n_bytes < ROUND_BYTES && !round.is_at_end {
         match reader.step(None) {
-            Ok(Step::Chunk(chunk)) => {
+            Ok(StreamItem::Chunk(chunk)) => {
                 n_bytes += chunk.raw().len();
                 round.items.push(Item::Chunk(chunk));
             }
-            Ok(Step::Event(event)) => round.items.push(Item::Event(event)),
-            Ok(Step::AtEnd { look_again }) => {
+            Ok(StreamItem::Event(event)) => round.items.push(Item::Event(event)),
+            Ok(StreamItem::AtEnd { look_again }) => {
                 round.is_at_end = true;
                 round.look_again = look_again;
             }

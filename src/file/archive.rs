@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use xxhash_rust::xxh64::Xxh64;
 
+use crate::disk::stop_if_abandoned;
 use crate::file::gzip::{GzipIndex, GzipReader};
 use crate::file::rotation::Compression;
 
@@ -112,6 +113,7 @@ impl ArchiveReader {
     pub fn skip_to(&mut self, offset: u64) -> io::Result<bool> {
         let mut scratch = vec![0; SKIP_BYTES];
         loop {
+            stop_if_abandoned()?;
             let left = usize::try_from(offset.saturating_sub(self.offset())).unwrap_or(usize::MAX);
             let wanted = left.min(SKIP_BYTES);
             if wanted == 0 {

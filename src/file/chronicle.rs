@@ -92,6 +92,14 @@ impl Chronicle {
         }
     }
 
+    /// Whether a file was seen to come before the one that `is_it` names.
+    #[must_use]
+    pub fn is_before(&self, id: FileId, is_it: impl Fn(FileId) -> bool) -> bool {
+        let own = self.entries.iter().position(|entry| entry.id == id);
+        let other = self.entries.iter().rposition(|entry| is_it(entry.id));
+        matches!((own, other), (Some(own), Some(other)) if own < other)
+    }
+
     /// The bytes of the files between `from` and `to` that are not among `siblings` any more.
     #[must_use]
     pub fn gone_between(&self, from: FileId, to: FileId, siblings: &[Sibling]) -> u64 {

@@ -28,11 +28,13 @@ impl Content {
     /// All that `segment` holds.
     pub fn of(segment: &Segment) -> io::Result<Self> {
         let (size, modified) = segment.size_and_change()?;
-        let head = segment.head();
         if segment.is_archive() || segment.is_released() {
+            let head = segment.head();
             // How long it is unpacked is not known before it has been read.
             return Ok(Content { head, end: None, is_whole: true, modified });
         }
+        // It may have been opened when it was empty, and not been read yet.
+        let head = segment.head_now()?.1;
         let lead = segment.read_range(size.saturating_sub(CHECK_BYTES as u64), size)?;
         Ok(Content { head, end: Some((size, lead)), is_whole: true, modified })
     }

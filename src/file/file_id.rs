@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::SystemTime;
 
-use crate::cursor::hash32;
+use crate::cursor::{Cursor, Version, hash32};
 
 /// Device, inode and birth time. A file system gives the inode of a deleted file to the next one
 /// (ext4 does so at once), so that device and inode alone may name two files; the birth time tells
@@ -50,6 +50,21 @@ impl FileId {
     #[must_use]
     pub fn hash_v1(self) -> u32 {
         hash_of([self.device, self.inode])
+    }
+
+    /// Whether `cursor` names this file.
+    #[must_use]
+    pub fn is_in(self, cursor: &Cursor) -> bool {
+        match cursor.generation.version {
+            Version::V1 => self.hash_v1() == cursor.generation.file,
+            Version::V2 => self.hash() == cursor.generation.file,
+        }
+    }
+
+    /// When it was made, in nanoseconds since 1970; 0 where that is not known.
+    #[must_use]
+    pub fn born(self) -> u64 {
+        self.birth_nanos
     }
 
     /// Whether the file system keeps birth times, so that no two files have one id.

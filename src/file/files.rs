@@ -4,22 +4,25 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use crate::chunk::{Generation, Place};
-use crate::cursor::hash32;
+use crate::chunk::{Generation, Position};
+use crate::cursor::{Cursor, hash32};
 use crate::file::archive::is_damage;
 use crate::file::chronicle::Chronicle;
 use crate::file::file_id::FileId;
 use crate::file::folders::Folders;
 use crate::file::gzip_indexes::GzipIndexes;
+use crate::file::held_file::HeldFile;
 use crate::file::lineage::{self, Sibling};
 use crate::file::location::Location;
 use crate::file::own_files::OwnFiles;
 use crate::file::reserve::Reserve;
 use crate::file::rotation::Compression;
-use crate::file::segment::Segment;
+use crate::file::segment::handover::Handover;
+use crate::file::segment::{NANOS_A_MILLI, Segment};
 use crate::metrics::Metrics;
 use crate::redact::Redactor;
 use crate::source::SourceName;
@@ -33,6 +36,7 @@ pub struct Files {
     open: Mutex<Vec<Weak<Segment>>>,
     heads: Mutex<HashMap<HeadKey, Vec<u8>>>,
     chronicle: Mutex<Chronicle>,
+    n_handovers: AtomicU64,
     shared: Arc<SharedFiles>,
     redactor: Redactor,
 }
@@ -81,8 +85,8 @@ impl Files {
         redactor: Redactor,
     ) -> Self {
         let source = hash32(name.as_str().as_bytes());
-        let (open, heads, chronicle) = Default::default();
-        Files { location, source, metrics, open, heads, chronicle, shared, redactor }
+        let (open, heads, chronicle, n_handovers) = Default::default();
+        Files { location, source, metrics, open, heads, chronicle, n_handovers, shared, redactor }
     }
 
     /// Where the files are.
@@ -130,6 +134,14 @@ impl Files {
         for held in deleted.into_iter().take(n_spare) {
             held.release();
         }
+        // One that nobody has begun to read is not kept at all.
+        let is_begun = |segment: &&Arc<Segment>| Arc::strong_count(segment) > 2;
+        let is_noted =
+            |segment: &&Arc<Segment>| segments.iter().any(|it| it.onward().is_to(segment));
+        for segment in segments.iter().filter(|it| !is_begun(it) && is_noted(it)) {
+            let held = segment.held().filter(|held| held.is_deleted(&self.metrics));
+            held.into_iter().for_each(HeldFile::release);
+        }
     }
 
     /// Notes what a file is now that nobody writes to it any more.
@@ -138,6 +150,60 @@ impl Files {
         let id = segment.id().filter(|_| !segment.is_truncated());
         if let (Some(id), Ok((size, modified))) = (id, segment.size_and_change()) {
             lock(&self.chronicle).note_end(id, size, modified);
+        }
+    }
+
+    /// How many of `siblings`, from the oldest on, were seen to come before the file of a cursor.
+    #[must_use]
+    pub fn n_before(&self, cursor: &Cursor, siblings: &[Sibling]) -> usize {
+        let chronicle = lock(&self.chronicle);
+        // A copy of that file comes before it, too, but was made later.
+        let is_older = |sibling: &Sibling| {
+            let born = sibling.id.born();
+            !sibling.is_packed() && born > 0 && born / NANOS_A_MILLI < cursor.generation.written
+        };
+        let is_before = |sibling: &Sibling| {
+            is_older(sibling) && chronicle.is_before(sibling.id, |id| id.is_in(cursor))
+        };
+        siblings.iter().rposition(is_before).map_or(0, |at| at + 1)
+    }
+
+    /// How often the live end went over to another segment.
+    #[must_use]
+    pub fn n_handovers(&self) -> u64 {
+        self.n_handovers.load(Ordering::Acquire)
+    }
+
+    /// The number of the next handover.
+    pub fn number_handover(&self) -> u64 {
+        self.n_handovers.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Notes how the live end has left a segment, for those who are behind.
+    pub fn note_handover(&self, from: &Arc<Segment>, handover: Handover) {
+        if Arc::ptr_eq(from, &handover.to) {
+            return;
+        }
+        from.onward().note(handover);
+        self.shorten_handovers();
+    }
+
+    /// Lets go of segments that only lead on to others. Some are held by the newest lines for a while.
+    pub fn shorten_handovers(&self) {
+        let open: Vec<Weak<Segment>> = {
+            let mut open = lock(&self.open);
+            open.retain(|segment| segment.strong_count() > 0);
+            open.clone()
+        };
+        // One at a time: who is looked at counts as read.
+        open.iter().filter_map(Weak::upgrade).for_each(|segment| segment.onward().shorten());
+        if open.len() > MAX_KNOWN {
+            let is_deleted = |segment: &Segment| {
+                segment.held().is_some_and(|held| held.is_deleted(&self.metrics))
+            };
+            for segment in open.iter().filter_map(Weak::upgrade) {
+                segment.onward().forget_named(is_deleted);
+            }
         }
     }
 
@@ -158,6 +224,8 @@ impl Files {
 
     /// Whether `packed` is (or is becoming) what `plain` is packed to.
     fn is_packed_from(&self, packed: &Sibling, plain: &Sibling) -> io::Result<bool> {
+        // What packs a file begins after that was written, and keeps its time in the end.
+        let is_older = packed.modified < plain.modified;
         let (packed, plain_size) = (self.open(packed)?, plain.size);
         let plain = self.open(plain)?.read_range(0, TWIN_BYTES)?;
         let Some(mut archive) = packed.unpack(0)? else { return Ok(false) };
@@ -169,8 +237,10 @@ impl Files {
         };
         let is_whole = is_whole && archive.read_full(&mut [0]).is_ok();
         let is_alike = plain.iter().zip(unpacked.iter().take(n_read)).all(|(a, b)| a == b);
-        let is_longer = n_read as u64 > plain_size;
-        Ok(is_alike && !is_longer && (!is_whole || n_read as u64 == plain_size))
+        let n_read = n_read as u64;
+        // Nothing, or the first frames of more, look whole as well.
+        let is_begun = n_read < plain_size && (!is_whole || !is_older);
+        Ok(is_alike && (is_begun || n_read == plain_size))
     }
 
     /// The file that is written to: the active one, or without one the youngest that is not packed.
@@ -255,7 +325,7 @@ impl Files {
 
     /// The segment behind a place of this source.
     #[must_use]
-    pub fn segment_of(&self, place: &Place) -> Option<Arc<Segment>> {
+    pub fn segment_of(&self, place: &Position) -> Option<Arc<Segment>> {
         lock(&self.open).iter().filter_map(Weak::upgrade).find(|segment| {
             let generation: Arc<dyn Generation> = Arc::<Segment>::clone(segment);
             crate::chunk::is_same(&generation, &place.generation)
@@ -293,6 +363,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Deleted files of one source that are kept open for readers; more than the live end looks ahead.
 const MAX_DELETED: usize = 24;
 
+/// Open files of one source up to which it is kept how the live end went from one to the next.
+const MAX_KNOWN: usize = 48;
+
 /// How much of a file is compared with what may be made of it.
 const TWIN_BYTES: u64 = 64 * 1024;
 
@@ -304,3 +377,6 @@ const SHOWN_AGE: Duration = Duration::from_secs(1);
 
 /// Of each source; a head is at most 1 KiB.
 const MAX_HEADS: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Lineage: the files of a source in the order in which they were written, told by their names, and
 //! which of them follows which, told by their identity.
 
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,12 @@ impl Sibling {
         self.age.is_none()
     }
 
+    /// Whether it is packed.
+    #[must_use]
+    pub fn is_packed(&self) -> bool {
+        self.compression != Compression::None
+    }
+
     fn trace(&self) -> Trace {
         Trace { age: self.age, changed: self.modified, born: self.born }
     }
@@ -72,20 +79,25 @@ pub fn active(location: &Location) -> io::Result<Option<Sibling>> {
 /// from what was known of it `max_age` ago.
 ///
 /// A rotator renames while the folder is read, and a file that moves may be seen twice or not at
-/// all: a fresh list counts once two in a row agree.
+/// all: a fresh list counts once two in a row agree. Where names never stop moving it is an error
+/// of the kind [`is_absence`], and may be tried again.
 pub fn list(location: &Location, folders: &Folders, max_age: Duration) -> io::Result<Vec<Sibling>> {
     let mut siblings = list_once(location, folders, max_age)?;
-    let n_looks = if max_age.is_zero() { MAX_LOOKS } else { 0 };
-    for _ in 0..n_looks {
+    if !max_age.is_zero() {
+        return Ok(siblings);
+    }
+    for _ in 0..MAX_LOOKS {
         let again = list_once(location, folders, max_age)?;
         let is_same = siblings.len() == again.len()
             && siblings.iter().zip(&again).all(|(a, b)| a.id == b.id && a.path == b.path);
-        siblings = again;
         if is_same {
-            break;
+            return Ok(again);
         }
+        siblings = again;
+        std::thread::yield_now();
     }
-    Ok(siblings)
+    let text = format!("the files of {} are being renamed all the time", location.path.display());
+    Err(io::Error::new(io::ErrorKind::NotFound, text))
 }
 
 fn list_once(
@@ -105,9 +117,14 @@ fn list_once(
             }
         }
     }
-    siblings.sort_by(|a, b| a.age.cmp(&b.age).then(is_packed(b).cmp(&is_packed(a))));
+    siblings.sort_by(|a, b| a.age.cmp(&b.age).then(b.is_packed().cmp(&a.is_packed())));
     let mut siblings = rotation::order(siblings, Sibling::trace);
-    siblings.extend(active(location)?);
+    let active = active(location)?;
+    // A file that is renamed while the folder is read has been seen under both names; the older one is
+    // the new one.
+    let mut seen: HashSet<FileId> = active.iter().map(|active| active.id).collect();
+    siblings.retain(|sibling| seen.insert(sibling.id));
+    siblings.extend(active);
     Ok(siblings)
 }
 
@@ -120,10 +137,10 @@ pub fn drop_twins(
 ) -> io::Result<Vec<Sibling>> {
     let mut kept: Vec<Sibling> = Vec::with_capacity(siblings.len());
     for sibling in siblings {
-        if !sibling.is_active() && !is_packed(&sibling) {
+        if !sibling.is_active() && !sibling.is_packed() {
             while let Some(packed) = kept.last()
                 && packed.age == sibling.age
-                && is_packed(packed)
+                && packed.is_packed()
                 && alike(packed, &sibling)?
             {
                 kept.pop();
@@ -156,6 +173,8 @@ pub fn listed(siblings: &[Sibling]) -> Vec<Listed> {
         is_active: sibling.is_active(),
         size: sibling.size,
         written: latest_written(sibling),
+        came: sibling.born.map_or(0, nanos_of).max(sibling.modified.map_or(0, nanos_of)),
+        is_packed: sibling.is_packed(),
     };
     siblings.iter().map(listed).collect()
 }
@@ -165,7 +184,7 @@ pub fn listed(siblings: &[Sibling]) -> Vec<Listed> {
 #[must_use]
 pub fn first_written_after(siblings: &[Sibling], millis: u64) -> Option<usize> {
     let end_of_milli = millis.saturating_mul(NANOS_A_MILLI).saturating_add(NANOS_A_MILLI - 1);
-    let seen = Seen { n_read: 0, known: &[] };
+    let seen = Seen { n_read: 0, known: &[], known_until: 0 };
     next::first_written_after(&listed(siblings), end_of_milli, &seen)
 }
 
@@ -177,7 +196,7 @@ pub fn latest_written(sibling: &Sibling) -> u64 {
     let is_whole = sibling.modified.is_some_and(|time| {
         time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.subsec_nanos() == 0)
     });
-    if is_packed(sibling) && is_whole { written + 999_999_999 } else { written }
+    if sibling.is_packed() && is_whole { written + 999_999_999 } else { written }
 }
 
 /// Whether the error says that there is no such file.
@@ -186,9 +205,6 @@ pub fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn is_packed(sibling: &Sibling) -> bool {
-    sibling.compression != Compression::None
-}
-
-/// Looks at a folder in which names never stop moving.
-const MAX_LOOKS: usize = 8;
+/// Looks at a folder in which names never stop moving. A rotator that shifts a hundred names on a busy
+/// machine takes some dozens.
+const MAX_LOOKS: usize = 64;

@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use crate::chunk::{Chunk, Ends, Place};
-use crate::disk::stop_if_abandoned;
+use crate::chunk::{Chunk, Ends, Position};
+use crate::disk::{AllowanceSpent, stop_if_abandoned};
+use crate::file::search;
 use crate::file::seek;
 use crate::file::segment::Segment;
 use crate::file::segment_reader::{Block, SegmentReader};
@@ -71,7 +72,7 @@ impl<'a> OlderSeek<'a> {
             }
             None => (segment.size_and_change()?.0, true),
         };
-        let unit = segment.encoding().unit_bytes() as u64;
+        let (unit, upper) = (segment.encoding().unit_bytes() as u64, to);
         let mut window_bytes = FIRST_WINDOW_BYTES;
         while to > 0 && !self.is_done() {
             let from = to.saturating_sub(window_bytes) / unit * unit;
@@ -79,11 +80,19 @@ impl<'a> OlderSeek<'a> {
             let is_widest = window_bytes >= MAX_WINDOW_BYTES;
             window_bytes = (window_bytes * 4).min(MAX_WINDOW_BYTES);
             self.budget = self.budget.saturating_sub(to - from);
-            let lines = match self.read(segment, window, from > 0)? {
+            let lines = match self.read(segment, window, from > 0) {
                 // A line longer than the window: look at more of it, in the end at a piece.
-                None if !is_widest => continue,
-                None => self.read(segment, window, false)?,
+                Ok(None) if !is_widest => continue,
+                Ok(None) => self.read(segment, window, false),
                 lines => lines,
+            };
+            let lines = match lines {
+                // What was found so far is a short page.
+                Err(error) if to < upper && AllowanceSpent::is_cause_of(&error) => {
+                    self.budget = 0;
+                    break;
+                }
+                lines => lines?,
             };
             let Some((first, lines)) = lines else { break };
             self.found.put_before(lines);
@@ -100,7 +109,7 @@ impl<'a> OlderSeek<'a> {
 
     /// The page. `reached`: up to where was looked; `is_oldest`: nothing lies before it.
     #[must_use]
-    pub fn finish(self, reached: Place, is_oldest: bool) -> Older {
+    pub fn finish(self, reached: Position, is_oldest: bool) -> Older {
         let mut found = self.found;
         let cut = found.keep_last(self.wanted);
         let begin = is_oldest && cut.is_none();
@@ -144,7 +153,7 @@ impl<'a> OlderSeek<'a> {
                 None => seek::context(segment, first, self.filter, self.zone)?,
             };
             if !chunk.raw().is_empty() {
-                let selection = self.filter.select(&chunk, &mut told, self.zone);
+                let selection = search::select(self.filter, &chunk, &mut told, self.zone)?;
                 found.push(chunk, selection);
             }
             inherited = Some(told);
@@ -188,7 +197,7 @@ impl Found {
 
     /// Lets go of all but the last lines, as many as are wanted and fit a page. Returns the place
     /// before those that are kept, where any were let go.
-    fn keep_last(&mut self, wanted: usize) -> Option<Place> {
+    fn keep_last(&mut self, wanted: usize) -> Option<Position> {
         let mut cut = None;
         loop {
             let is_last = self.parts.len() == 1;
@@ -220,7 +229,7 @@ impl Part {
     }
 
     /// Lets go of the first lines selected; returns the place after them.
-    fn drop_first(&mut self, n_lines: usize) -> Place {
+    fn drop_first(&mut self, n_lines: usize) -> Position {
         let selected = match std::mem::replace(&mut self.selection, Selection::All) {
             Selection::All => {
                 (0..self.chunk.n_lines()).filter_map(|n| u32::try_from(n).ok()).collect()
@@ -234,10 +243,10 @@ impl Part {
 }
 
 /// The place after a line of a chunk.
-fn place_after(chunk: &Chunk, index: usize) -> Place {
+fn place_after(chunk: &Chunk, index: usize) -> Position {
     chunk.lines().nth(index).map_or_else(
         || chunk.end(),
-        |line| Place {
+        |line| Position {
             generation: Arc::clone(&chunk.start().generation),
             offset: line.end_offset,
             check: line.check,

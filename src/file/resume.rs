@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use crate::cursor::{Cursor, Version, check_of, check_v1, hash32};
 use crate::file::archive::is_damage;
-use crate::file::file_id::FileId;
 use crate::file::files::Files;
 use crate::file::hole::count_zeros;
 use crate::file::lineage::{Sibling, latest_written};
@@ -33,22 +32,48 @@ impl Candidates {
 
     /// The file that `cursor` names, if it is here. One of another source (not `is_own`) names only
     /// the very same file: two logs often begin alike.
-    pub fn resolve(&self, cursor: &Cursor, is_own: bool) -> io::Result<Option<Arc<Segment>>> {
+    pub fn resolve(
+        &self,
+        cursor: &Cursor,
+        is_own: bool,
+    ) -> io::Result<Option<(Arc<Segment>, Certainty)>> {
         let evidence: Vec<Evidence> = self.files.iter().map(|(_, evidence)| *evidence).collect();
         let check = |at: usize| match self.files.get(at) {
             Some((segment, evidence)) if is_own || evidence.is_same_file => {
-                check_agreement(cursor, segment)
+                check_agreement(cursor, segment, evidence.is_same_file)
             }
             Some(_) | None => Ok(Agreement::Differs),
         };
         let found = resolve(&evidence, cursor.generation.written, check)?;
-        Ok(found.and_then(|at| self.files.get(at)).map(|(segment, _)| Arc::clone(segment)))
+        let named = |(at, certainty): (usize, Certainty)| {
+            self.files.get(at).map(|(segment, _)| (Arc::clone(segment), certainty))
+        };
+        Ok(found.and_then(named))
     }
 
     /// Whether head and check of `cursor` can be compared with those of these files.
     #[must_use]
     pub fn are_comparable(&self, cursor: &Cursor) -> bool {
         self.files.iter().all(|(segment, _)| is_comparable(cursor, segment))
+    }
+
+    /// The very file that the cursor names, cut or emptied since: it does not begin as it did, but that may
+    /// be behind the position, and it has the line before that. For a cursor that was not resolved.
+    pub fn cut_behind(&self, cursor: &Cursor) -> io::Result<Option<Arc<Segment>>> {
+        let is_in_head = cursor.offset < u64::from(cursor.generation.head_bytes);
+        if !is_in_head || cursor.generation.version == Version::V1 {
+            return Ok(None);
+        }
+        for (segment, it) in &self.files {
+            if it.is_same_file
+                && !it.is_packed
+                && it.head == Agreement::Differs
+                && check_agreement(cursor, segment, true)? == Agreement::Agrees
+            {
+                return Ok(Some(Arc::clone(segment)));
+            }
+        }
+        Ok(None)
     }
 
     /// The very file that the cursor names, beginning as it did, and holding something else at its
@@ -62,13 +87,10 @@ impl Candidates {
     }
 }
 
-/// Whether a file has the identity that `cursor` names.
+/// Whether `segment` begins as the file of `cursor` did; not known is no.
 #[must_use]
-pub fn is_same_file(cursor: &Cursor, id: FileId) -> bool {
-    match cursor.generation.version {
-        Version::V1 => id.hash_v1() == cursor.generation.file,
-        Version::V2 => id.hash() == cursor.generation.file,
-    }
+pub fn begins_as(cursor: &Cursor, segment: &Segment) -> bool {
+    head_agreement(cursor, segment, true) == Agreement::Agrees
 }
 
 /// How a piece of evidence stands to what a cursor says.
@@ -80,6 +102,15 @@ pub enum Agreement {
     Differs,
     /// One of the two does not tell.
     Unknown,
+}
+
+/// How sure it is which file a cursor names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// The evidence names it.
+    Sure,
+    /// An older file may be it as well, of which then something is missed.
+    Doubtful,
 }
 
 /// What a file shows at a glance, beside a cursor.
@@ -100,7 +131,7 @@ pub struct Evidence {
 impl Evidence {
     /// What `segment`, listed as `sibling`, shows beside `cursor`.
     fn of(cursor: &Cursor, sibling: &Sibling, segment: &Segment) -> io::Result<Self> {
-        let is_same_file = is_same_file(cursor, sibling.id);
+        let is_same_file = sibling.id.is_in(cursor);
         let size = segment.size_and_change()?.0;
         let is_packed = segment.is_archive();
         Ok(Evidence {
@@ -127,8 +158,9 @@ pub fn resolve(
     files: &[Evidence],
     written: u64,
     mut check: impl FnMut(usize) -> io::Result<Agreement>,
-) -> io::Result<Option<usize>> {
+) -> io::Result<Option<(usize, Certainty)>> {
     let (mut same_file, mut copy, mut tied, mut earlier) = (None, None, None, Vec::new());
+    let mut is_checked = false;
     for (at, file) in files.iter().enumerate().filter(|(_, file)| file.may_be()) {
         let agreement = check(at)?;
         let is_it = match agreement {
@@ -141,6 +173,7 @@ pub fn resolve(
         }
         let is_seen = agreement == Agreement::Agrees || file.head == Agreement::Agrees;
         if file.is_same_file {
+            is_checked |= same_file.is_none() && agreement == Agreement::Agrees;
             same_file = same_file.or(Some((at, is_seen)));
         } else if file.written > written {
             copy = copy.or(Some(at));
@@ -165,7 +198,14 @@ pub fn resolve(
     };
     // A time may have been lost in a copy: then one file that agrees is enough, and two are not.
     let only = if earlier.len() == 1 { earlier.pop() } else { None };
-    Ok(first.or(oldest).or(only))
+    // At the start of a file that begins like others nothing was seen that only it has: if it was copied
+    // away, packed and emptied since, nothing tells.
+    let is_doubtful = match (copy, same_file) {
+        (Some(copy), Some((own, _))) => !is_copy_first && !is_checked && copy < own,
+        (Some(_) | None, Some(_) | None) => false,
+    };
+    let certainty = if is_doubtful { Certainty::Doubtful } else { Certainty::Sure };
+    Ok(first.or(oldest).or(only).map(|at| (at, certainty)))
 }
 
 /// Whether head and check of `cursor` were made as they would be for `segment` now. SECURITY: version 1
@@ -196,7 +236,11 @@ fn head_agreement(cursor: &Cursor, segment: &Segment, is_same_file: bool) -> Agr
 }
 
 /// How the line before the position in `segment` stands to that in `cursor`.
-fn check_agreement(cursor: &Cursor, segment: &Segment) -> io::Result<Agreement> {
+fn check_agreement(
+    cursor: &Cursor,
+    segment: &Segment,
+    is_same_file: bool,
+) -> io::Result<Agreement> {
     if cursor.offset == 0 || !is_comparable(cursor, segment) {
         return Ok(Agreement::Unknown);
     }
@@ -214,8 +258,13 @@ fn check_agreement(cursor: &Cursor, segment: &Segment) -> io::Result<Agreement> 
     let Some(before) = before.filter(|_| cursor.check != 0) else {
         return Ok(Agreement::Unknown);
     };
+    // A hole came to it after the cursor was made. No other file has it at the same place.
     if count_zeros(&before) == before.len() {
-        return Ok(Agreement::Unknown);
+        return Ok(if is_same_file || before.is_empty() {
+            Agreement::Unknown
+        } else {
+            Agreement::Differs
+        });
     }
     let check = match cursor.generation.version {
         Version::V1 => check_v1(&before),
@@ -246,7 +295,8 @@ mod tests {
     }
 
     fn check(files: &[Evidence], checks: &[Agreement], expected: Option<usize>) {
-        assert_eq!(resolve(files, SEEN, |at| Ok(checks[at])).unwrap(), expected);
+        let found = resolve(files, SEEN, |at| Ok(checks[at])).unwrap();
+        assert_eq!(found.map(|(at, _)| at), expected);
     }
 
     #[test]
@@ -284,6 +334,15 @@ mod tests {
         let hole = Evidence { head: Unknown, ..own(150) };
         check(&[file(120), hole], &[Agrees, Unknown], Some(0));
         check(&[file(120), own(150)], &[Agrees, Agrees], Some(1));
+    }
+
+    #[test]
+    fn where_only_the_beginning_was_seen_an_older_packed_file_is_a_doubt() {
+        let found = |checks: [Agreement; 2]| {
+            resolve(&[file(120), own(150)], SEEN, |at| Ok(checks[at])).unwrap()
+        };
+        assert_eq!(found([Unknown, Unknown]), Some((1, Certainty::Doubtful)));
+        assert_eq!(found([Unknown, Agrees]), Some((1, Certainty::Sure)));
     }
 
     #[test]

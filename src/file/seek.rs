@@ -4,8 +4,9 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::chunk::{Chunk, Ends, Generation, LineRef, MAX_PIECE_BYTES, Place};
+use crate::chunk::{Chunk, Ends, Generation, LineRef, MAX_PIECE_BYTES, Position};
 use crate::disk::stop_if_abandoned;
+use crate::file::search;
 use crate::file::segment::Segment;
 use crate::file::segment_reader::{Block, SegmentReader};
 use crate::filter::{Filter, Inherited};
@@ -105,7 +106,7 @@ impl TailSeek<'_> {
                     None => break,
                 },
             };
-            self.passing_starts(&chunk, &mut inherited, |start| starts.push(start));
+            self.passing_starts(&chunk, &mut inherited, |start| starts.push(start))?;
         }
         let n_lines = starts.len() as u64;
         if n_lines < self.wanted {
@@ -158,24 +159,29 @@ impl TailSeek<'_> {
                     None => break,
                 },
             };
-            self.passing_starts(&chunk, &mut inherited, |start| goes_on = goes_on && found(start));
+            let mut found = |start| goes_on = goes_on && found(start);
+            self.passing_starts(&chunk, &mut inherited, &mut found)?;
         }
         Ok(())
     }
 
     /// Calls for the start of each line of `chunk` that passes; a piece in the middle of a line
     /// does not count again.
-    fn passing_starts(&self, chunk: &Chunk, inherited: &mut Inherited, mut found: impl FnMut(u64)) {
-        let told = if self.filter.looks_at_facts() { chunk.facts(self.zone) } else { &[] };
+    fn passing_starts(
+        &self,
+        chunk: &Chunk,
+        inherited: &mut Inherited,
+        mut found: impl FnMut(u64),
+    ) -> io::Result<()> {
+        let selection = search::select(self.filter, chunk, inherited, self.zone)?;
         let mut start = chunk.start().offset;
         for line in chunk.lines() {
-            let facts = told.get(line.index).copied().unwrap_or_default();
-            let passes = self.filter.passes(&line, facts, inherited);
-            if passes && !line.continues {
+            if selection.holds(line.index) && !line.continues {
                 found(start);
             }
             start = line.end_offset;
         }
+        Ok(())
     }
 }
 
@@ -201,7 +207,7 @@ pub fn lines_before(segment: &Arc<Segment>, offset: u64) -> io::Result<Vec<u8>> 
     let from = line_start(segment, encoding, offset.saturating_sub(CONTEXT_BYTES), offset, 0)?;
     let raw = segment.read_range(from, offset)?;
     let generation: Arc<dyn Generation> = Arc::<Segment>::clone(segment);
-    let start = Place { generation, offset: from, check: 0 };
+    let start = Position { generation, offset: from, check: 0 };
     Ok(Chunk::new(start, raw.into(), encoding, Ends::default()).text().to_vec())
 }
 

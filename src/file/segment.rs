@@ -2,6 +2,8 @@
 //! head holds), not by name. It stays readable while somebody holds it, whatever becomes of its
 //! name. A file that is emptied and written anew is another segment on the same inode.
 
+pub mod handover;
+
 use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io;
@@ -27,6 +29,7 @@ use crate::file::hole;
 use crate::file::location::Location;
 use crate::file::marks::Marks;
 use crate::file::rotation::Compression;
+use crate::file::segment::handover::Onward;
 use crate::line::split::Encoding;
 use crate::redact::{CONTEXT_BYTES, Redactor};
 
@@ -47,6 +50,7 @@ pub struct Segment {
     /// What must not be shown of it.
     redactor: Redactor,
     marks: Marks,
+    onward: Onward,
 }
 
 #[derive(Debug)]
@@ -160,6 +164,7 @@ impl Segment {
             begun_empty,
             redactor,
             marks: Marks::default(),
+            onward: Onward::default(),
         }
     }
 
@@ -239,6 +244,12 @@ impl Segment {
     #[must_use]
     pub fn marks(&self) -> &Marks {
         &self.marks
+    }
+
+    /// How the live end has left it.
+    #[must_use]
+    pub fn onward(&self) -> &Onward {
+        &self.onward
     }
 
     /// [`check_of`] the position `offset`, of the line as it is shown; 0 where that is not known.
@@ -376,8 +387,8 @@ impl Segment {
         Ok(if is_punched { Standing::Punched } else { Standing::Same })
     }
 
-    /// What the head holds now, and where it stands.
-    fn head_now(&self) -> io::Result<(u64, Vec<u8>)> {
+    /// What the head of a file that is not packed holds now, and where it stands.
+    pub fn head_now(&self) -> io::Result<(u64, Vec<u8>)> {
         let (start, is_known) = {
             let head = self.lock_head();
             (head.start, !head.bytes.is_empty())
@@ -394,6 +405,10 @@ impl Segment {
     #[must_use]
     pub fn is_continued_by(&self, fresh: &Segment) -> bool {
         let (own, fresh) = (self.lock_head(), fresh.lock_head());
+        // One that was opened while it was being packed knows little of what it holds by now.
+        if self.is_archive() {
+            return own.written == fresh.written && own.bytes == fresh.bytes;
+        }
         // An empty file that was written to since has been filled and emptied.
         let was_emptied = fresh.bytes.is_empty() && own.written != fresh.written;
         let is_punched = fresh.start > own.start;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::chunk::{Chunk, Ends, Generation, MAX_PIECE_BYTES, Place};
+use crate::chunk::{Chunk, Ends, Generation, MAX_PIECE_BYTES, Position};
 use crate::cursor::{CHECK_BYTES, check_of};
 use crate::file::archive::ArchiveReader;
 use crate::file::segment::{Segment, Standing};
@@ -58,11 +58,14 @@ impl SegmentReader {
             Some(_) => Vec::new(),
             None => lead_of(&segment, offset)?,
         };
+        // What stands before may be a hole.
+        let is_start = offset == segment.data_start();
         let is_mid_line = match segment.encoding().unit_bytes() {
+            _ if is_start => false,
             1 => lead.last().is_some_and(|byte| *byte != b'\n'),
             _ => segment.encoding().last_line_end(&lead).is_some_and(|end| end < lead.len()),
         };
-        let check = match lead.is_empty() {
+        let check = match lead.is_empty() || is_start {
             true => 0,
             false if segment.redactor().is_empty() => check_of(&lead),
             false => segment.check_at(offset)?,
@@ -90,9 +93,9 @@ impl SegmentReader {
 
     /// The place up to which lines were handed out.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> Position {
         let generation: Arc<dyn Generation> = Arc::<Segment>::clone(&self.segment);
-        Place { generation, offset: self.offset, check: self.check }
+        Position { generation, offset: self.offset, check: self.check }
     }
 
     /// The place up to which bytes were read.

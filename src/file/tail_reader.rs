@@ -12,27 +12,35 @@
 //! ```
 //! Beside that, what is read is the file itself, or the copy of what was in it.
 
+mod behind;
+mod copying;
 mod following;
 mod late;
+mod leaving;
+mod truncation;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::chunk::{Chunk, Generation, Place};
+use crate::chunk::{Chunk, Generation, Position};
 use crate::cursor::check_of;
 use crate::file::content::Content;
 use crate::file::file_id::FileId;
 use crate::file::files::Files;
 use crate::file::held_file::is_released;
-use crate::file::lineage;
+use crate::file::lineage::{self, Sibling};
+use crate::file::marks::Mark;
 use crate::file::segment::Segment;
 use crate::file::segment_reader::{Block, SegmentReader};
+use crate::file::tail_reader::behind::{Behind, Goal};
 use crate::file::tail_reader::late::LateFiles;
 use crate::file::watch_hub::WatchGuard;
 use crate::history::{
-    Event, EventKind, GapReason, History, Progress, ReadError, Rest, RotatedHow, Step, while_trying,
+    EventKind, GapReason, ReadError, Rest, RotatedHow, SourceReader, SourceStat, StreamItem,
+    while_trying,
 };
 
 /// Reads a source forward.
@@ -41,7 +49,7 @@ pub struct TailReader {
     files: Arc<Files>,
     reader: SegmentReader,
     /// Ready to be handed out.
-    queue: VecDeque<Step>,
+    queue: VecDeque<StreamItem>,
     pace: Pace,
     /// Of a live end: what wakes it.
     watch: Option<Arc<WatchGuard>>,
@@ -51,6 +59,17 @@ pub struct TailReader {
     seen: SeenFiles,
     /// Of a live end: files that were left, and may still be written to.
     late: LateFiles,
+    /// The file was cut while this reader was behind: up to here it holds what it held.
+    cut: Option<Cut>,
+    /// Of a reader who is behind.
+    behind: Behind,
+}
+
+/// Where what a file held ends, and what of it is gone.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    offset: u64,
+    lost_bytes: u64,
 }
 
 /// How a reader reads.
@@ -81,7 +100,7 @@ enum State {
 }
 
 /// What is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Of {
     /// What the file holds.
     Itself,
@@ -89,9 +108,18 @@ enum Of {
     Copy {
         /// The greatest size of the file that was seen.
         seen_bytes: u64,
-        /// The file itself.
-        origin: Option<FileId>,
+        /// The file itself, held open: what it was filled with since is read even if it is deleted.
+        origin: Arc<Segment>,
     },
+}
+
+impl Of {
+    fn is_copy(&self) -> bool {
+        match self {
+            Self::Copy { .. } => true,
+            Self::Itself => false,
+        }
+    }
 }
 
 /// What comes after the segment, as far as it was seen. Open, so that it cannot be lost to a rotator
@@ -103,18 +131,36 @@ struct Ahead {
     how: RotatedHow,
     /// Bytes of the files that were seen between the segment and its successor and are gone.
     gone_bytes: u64,
+    /// The source's files when the first of them was opened.
+    known: Known,
 }
 
 /// What was seen before.
 #[derive(Debug)]
 struct SeenFiles {
-    /// The source's files when the segment was begun; only noted at the live end.
-    known: Vec<FileId>,
+    /// The source's files when the segment was opened; not noted of the first segment of a backlog.
+    known: Known,
     /// The file that was read before this one: nothing up to it is read again.
     left: Option<Left>,
     /// When the segment was begun, if nothing was in it then and this reader may have missed what
     /// came first.
     begun_empty: Option<SystemTime>,
+}
+
+/// The files of a source at a moment.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    ids: Vec<FileId>,
+    /// When the last of them was made or written to, in nanoseconds since 1970.
+    until: u64,
+}
+
+impl Known {
+    fn of(siblings: &[Sibling]) -> Self {
+        let listed = lineage::listed(siblings);
+        let until = listed.iter().map(|file| file.came).max().unwrap_or(0);
+        Known { ids: listed.iter().map(|file| file.id).collect(), until }
+    }
 }
 
 /// A file that was read to its end.
@@ -145,8 +191,11 @@ impl TailReader {
         let reader = SegmentReader::new(segment, offset)?;
         let is_empty = reader.segment().size_and_change()?.0 == 0;
         let begun_empty = reader.segment().begun_empty().filter(|_| is_empty);
-        let left = begun_empty.map(|_| before(&files, reader.segment())).transpose()?.flatten();
+        let is_start = reader.read_to() == reader.segment().data_start();
+        let may_miss = begun_empty.is_some() || pace == Pace::Live && is_start;
+        let left = if may_miss { before(&files, reader.segment())? } else { None };
         let segments = VecDeque::new();
+        let behind = Behind::begun_after(files.n_handovers());
         let mut reader = TailReader {
             files,
             reader,
@@ -155,12 +204,44 @@ impl TailReader {
             watch: None,
             state: State::Current,
             of: Of::Itself,
-            ahead: Ahead { segments, how: RotatedHow::Renamed, gone_bytes: 0 },
-            seen: SeenFiles { known: Vec::new(), left, begun_empty },
+            ahead: Ahead {
+                segments,
+                how: RotatedHow::Renamed,
+                gone_bytes: 0,
+                known: Known::default(),
+            },
+            seen: SeenFiles { known: Known::default(), left, begun_empty },
             late: LateFiles::default(),
+            cut: None,
+            behind,
         };
-        reader.note_known()?;
+        if pace == Pace::Live {
+            reader.ahead.known = reader.list_known()?;
+            reader.seen.known.clone_from(&reader.ahead.known);
+        }
         Ok(reader)
+    }
+
+    /// It goes on for somebody who has read up to here: all that was noted since then counts.
+    #[must_use]
+    pub fn resumed(mut self) -> Self {
+        self.behind.begun = 0;
+        self
+    }
+
+    /// Comes to `segment`, where the live end is: what becomes of that meanwhile is told.
+    pub fn towards(mut self, segment: Arc<Segment>) -> io::Result<Self> {
+        let is_own = Arc::ptr_eq(&segment, self.reader.segment());
+        if is_own || segment.id().is_none() || segment.is_truncated() || segment.is_released() {
+            return Ok(self);
+        }
+        // It may have been emptied, and the live end has yet to find out: then it is not where that is.
+        let now = segment.again()?;
+        if now.size_and_change()?.0 >= segment.seen_bytes() && segment.is_continued_by(&now) {
+            let known = self.list_known()?.ids;
+            self.behind.goal = Some(Goal { segment, known });
+        }
+        Ok(self)
     }
 
     /// Goes on at the place `to` of this segment once it has come to the place `from`.
@@ -168,11 +249,8 @@ impl TailReader {
         self.reader.leap(from, to);
     }
 
-    fn note_known(&mut self) -> io::Result<()> {
-        if self.pace == Pace::Live {
-            self.seen.known = self.files.list()?.iter().map(|sibling| sibling.id).collect();
-        }
-        Ok(())
+    fn list_known(&self) -> io::Result<Known> {
+        Ok(Known::of(&self.files.list()?))
     }
 
     /// A reader of the live end, which is woken through `watch`.
@@ -189,10 +267,11 @@ impl TailReader {
     }
 
     /// Reads on in the same segment; queues what was found.
-    fn read(&mut self, limit: Option<&Place>) -> Result<(), ReadError> {
+    fn read(&mut self, limit: Option<&Position>) -> Result<(), ReadError> {
         let own: Arc<dyn Generation> = Arc::<Segment>::clone(self.reader.segment());
-        let is_own = |limit: &&Place| crate::chunk::is_same(&limit.generation, &own);
+        let is_own = |limit: &&Position| crate::chunk::is_same(&limit.generation, &own);
         let last = limit.filter(is_own).map_or(u64::MAX, |limit| limit.offset);
+        let last = self.cut.map_or(last, |cut| last.min(cut.offset)).min(self.behind.until());
         let block_bytes = match self.pace {
             Pace::Live => LIVE_BLOCK_BYTES,
             Pace::Backlog => BACKLOG_BLOCK_BYTES,
@@ -200,24 +279,46 @@ impl TailReader {
         let path = self.reader.segment().path().to_owned();
         let block = match self.reader.next_block(block_bytes, last) {
             Err(error) if is_released(&error) => {
-                let left = self.leave_released();
+                let left = match self.handover(limit) {
+                    Some(handover) => self.take_handover(handover, GapReason::Deleted),
+                    None => self.leave_released(),
+                };
                 return self.unless_moving(left);
             }
             block => block.map_err(while_trying(format!("reading {}", path.display())))?,
         };
+        if self.behind.is_owed() {
+            let taken = self.take_from_stand_in(block);
+            return self.unless_moving(taken);
+        }
         match block {
-            Block::Chunk(chunk) => self.take_chunk(chunk),
-            Block::Truncated => {
-                let taken = self.take_truncation();
+            Block::Chunk(chunk) => {
+                let taken = self.take_chunk(chunk);
                 self.unless_moving(taken)
             }
+            Block::Truncated => {
+                let taken = match self.handover(limit) {
+                    Some(handover) => self.take_handover(handover, GapReason::Truncated),
+                    None if self.is_with_live_end(limit) => {
+                        // It will find out as well, and say what comes next.
+                        self.queue.push_back(StreamItem::AtEnd { look_again: Some(LOOK_AGAIN) });
+                        Ok(())
+                    }
+                    None => self.take_truncation(),
+                };
+                self.unless_moving(taken)
+            }
+            Block::End if self.come_to_cut() => Ok(()),
             Block::End if self.reader.read_to() >= last => {
-                self.queue.push_back(Step::AtEnd { look_again: None });
+                self.queue.push_back(StreamItem::AtEnd { look_again: None });
                 Ok(())
             }
             Block::End if self.take_late() => Ok(()),
             Block::End => {
-                let looked = self.look_for_next(limit);
+                let looked = match self.handover(limit) {
+                    Some(handover) => self.take_handover(handover, GapReason::Truncated),
+                    None => self.look_for_next(limit),
+                };
                 self.unless_moving(looked)
             }
         }
@@ -229,7 +330,7 @@ impl TailReader {
             Ok(false) => {
                 self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
                 self.note_marks(&chunk);
-                self.queue.push_back(Step::Chunk(chunk));
+                self.queue.push_back(StreamItem::Chunk(chunk));
             }
             Err(error) => {
                 // Only asked of a first chunk: it is read again when this is known.
@@ -255,7 +356,8 @@ impl TailReader {
             // The first line may have begun earlier.
             let line = bytes.get(line_start..line_end).unwrap_or_default();
             if line_start > 0 || from == 0 {
-                marks.push((from + line_end as u64, check_of(line)));
+                let start = Some(from + line_start as u64);
+                marks.push((from + line_end as u64, Mark { check: check_of(line), start }));
             }
             line_start = line_end;
         });
@@ -266,11 +368,20 @@ impl TailReader {
     /// Notes where lines end, for the case that the file is cut.
     fn note_marks(&self, chunk: &Chunk) {
         let marks = self.reader.segment().marks();
+        let mut start = chunk.start().offset;
+        let lines = chunk.lines().map(|line| {
+            let mark = Mark { check: line.check, start: Some(start) };
+            start = line.end_offset;
+            (line.end_offset, mark)
+        });
         match self.pace {
-            Pace::Live => marks.note(chunk.lines().map(|line| (line.end_offset, line.check))),
+            Pace::Live => marks.note(lines),
             Pace::Backlog => {
+                // The first ones, as files may begin alike and go on otherwise.
+                let is_first = chunk.start().offset == self.reader.segment().data_start();
+                marks.note(lines.take(if is_first { NOTED_LINES } else { 0 }));
                 let end = chunk.end();
-                marks.note([(end.offset, end.check)]);
+                marks.note([(end.offset, Mark { check: end.check, start: None })]);
             }
         }
     }
@@ -280,248 +391,16 @@ impl TailReader {
     fn unless_moving(&mut self, done: Result<(), ReadError>) -> Result<(), ReadError> {
         match done {
             Err(error) if lineage::is_absence(&error.source) => {
-                self.queue.push_back(Step::AtEnd { look_again: Some(LOOK_AGAIN) });
+                self.queue.push_back(StreamItem::AtEnd { look_again: Some(LOOK_AGAIN) });
                 Ok(())
             }
             done => done,
         }
     }
-
-    /// The segment is read to its end: is there another one?
-    fn look_for_next(&mut self, limit: Option<&Place>) -> Result<(), ReadError> {
-        let found = self.find_next().map_err(while_trying(format!(
-            "looking for what follows {}",
-            self.reader.segment().path().display()
-        )))?;
-        let Some(next) = found else {
-            self.stay();
-            self.wait();
-            return Ok(());
-        };
-        if self.must_wait(&next, limit)? {
-            self.wait();
-            return Ok(());
-        }
-        if self.must_drain(&next) { Ok(()) } else { self.step_over(next) }
-    }
-
-    /// Since when the path has led elsewhere.
-    fn astray_since(&self) -> Option<Instant> {
-        match self.state {
-            State::Current => None,
-            State::Astray { since: astray_since } | State::Leaving { astray_since, .. } => {
-                Some(astray_since)
-            }
-        }
-    }
-
-    /// The path leads to the file that is read.
-    fn come_back(&mut self) {
-        self.state = State::Current;
-        self.ahead.segments.clear();
-    }
-
-    /// The path leads elsewhere.
-    fn go_astray(&mut self) {
-        if let State::Current = self.state {
-            self.state = State::Astray { since: Instant::now() };
-        }
-    }
-
-    /// The file is not left yet: nothing comes after it, or its writer has not gone over.
-    fn stay(&mut self) {
-        if let State::Leaving { astray_since, .. } = self.state {
-            self.state = State::Astray { since: astray_since };
-        }
-    }
-
-    /// Nothing more for now. What a rotator does next may go unnoticed by the watch, so that it is
-    /// looked for at short intervals for a while.
-    fn wait(&mut self) {
-        let astray_since = self.astray_since();
-        let is_unsettled = astray_since.is_some_and(|since| since.elapsed() < ROTATE_PATIENCE);
-        let look_again = is_unsettled.then_some(LOOK_AGAIN);
-        if let Some(watch) = self.watch.as_ref().filter(|_| !is_unsettled) {
-            let segment = self.reader.segment();
-            let is_astray = astray_since.is_some() && segment.id().is_some();
-            watch.watch_beside(is_astray.then(|| segment.path()));
-        }
-        self.queue.push_back(Step::AtEnd { look_again });
-    }
-
-    /// Whether to stay with the old file although there is a new one.
-    fn must_wait(&mut self, next: &Following, limit: Option<&Place>) -> Result<bool, ReadError> {
-        let has_own_end = self.reader.segment().is_archive()
-            || self.reader.segment().id().is_none()
-            || self.of != Of::Itself;
-        if has_own_end || !next.is_last {
-            return Ok(false);
-        }
-        if self.pace == Pace::Backlog {
-            // The live end knows whether somebody still writes to the old file.
-            let live_end = limit.and_then(|limit| self.files.segment_of(limit));
-            return Ok(next.is_active && live_end.is_some_and(|end| end.id() != next.segment.id()));
-        }
-        let what = || format!("looking at {}", next.segment.path().display());
-        if next.segment.size_and_change().map_err(while_trying(what()))?.0 == 0 {
-            // The writer has not gone over yet: until it has, it writes to the old file.
-            self.stay();
-            return Ok(true);
-        }
-        let (since, quiet_since) = self.leave();
-        let now = Instant::now();
-        Ok(now - quiet_since < ROTATE_QUIET && now - since < ROTATE_PATIENCE)
-    }
-
-    /// Begins to leave the file, or notes whether it has grown since. Since when it is left, and since
-    /// when nothing was added.
-    fn leave(&mut self) -> (Instant, Instant) {
-        let (now, read_to) = (Instant::now(), self.reader.read_to());
-        let (astray_since, since, quiet_since) = match self.state {
-            State::Current => (now, now, now),
-            State::Astray { since } => (since, now, now),
-            State::Leaving { astray_since, since, read_to: before, quiet_since } => {
-                (astray_since, since, if before == read_to { quiet_since } else { now })
-            }
-        };
-        self.state = State::Leaving { astray_since, since, read_to, quiet_since };
-        (since, quiet_since)
-    }
-
-    /// Whether the old file has to be read once more, now that the new one has been seen: what was
-    /// written to it before the new one was begun is then surely read.
-    fn must_drain(&mut self, next: &Following) -> bool {
-        let is_growing =
-            self.reader.segment().id().is_some() && !self.reader.segment().is_archive();
-        let is_leaving = matches!(self.state, State::Leaving { .. });
-        if !is_growing || is_leaving || next.how == RotatedHow::Truncated {
-            return false;
-        }
-        self.leave();
-        true
-    }
-
-    /// Leaves the segment for the next one.
-    fn step_over(&mut self, next: Following) -> Result<(), ReadError> {
-        let was_absent = self.reader.segment().id().is_none();
-        let fresh = begin(next.segment)?;
-        self.files.note_end(self.reader.segment());
-        let start = self.take_last_line();
-        if let Of::Copy { seen_bytes, origin: _ } = self.of {
-            self.push_gap(&start, seen_bytes.saturating_sub(start.offset), GapReason::Truncated);
-        }
-        let gone = std::mem::take(&mut self.ahead.gone_bytes);
-        self.push_gap(&start, gone, GapReason::RotatedAway);
-        self.of = match self.of {
-            // As long as the file itself has not come, what comes is another copy of it.
-            Of::Copy { seen_bytes: _, origin }
-                if origin != fresh.segment().id() && !next.is_active =>
-            {
-                Of::Copy { seen_bytes: 0, origin }
-            }
-            Of::Copy { .. } | Of::Itself => Of::Itself,
-        };
-        self.go_over_to(fresh)?;
-        if !was_absent {
-            self.push_event(EventKind::Rotated(next.how), start, self.reader.place());
-        }
-        Ok(())
-    }
-
-    /// The file has been emptied, or cut. What was in it may have been copied away before.
-    fn take_truncation(&mut self) -> Result<(), ReadError> {
-        // What was seen to follow the old content follows the new one.
-        self.ahead.segments.clear();
-        let what = format!("looking for a copy of {}", self.reader.segment().path().display());
-        if let Some(same) = self.find_same().map_err(while_trying(&what))? {
-            return self.reader.go_on_in(same).map_err(while_trying(what));
-        }
-        if let Some(copy) = self.find_copy().map_err(while_trying(&what))? {
-            let emptied = self.reader.segment();
-            self.of = Of::Copy { seen_bytes: emptied.seen_bytes(), origin: emptied.id() };
-            let what = format!("opening the copy {}", copy.path().display());
-            return self.reader.go_on_in(copy).map_err(while_trying(what));
-        }
-        // What can fail comes first: it is tried again, and nothing may be reported twice.
-        let rest = self.find_rest().map_err(while_trying(&what))?;
-        let (fresh, untold) = if let Some((rest, offset, is_only)) = rest {
-            rest.marks().take_over(self.reader.segment().marks(), offset);
-            let fresh = SegmentReader::new(rest, offset).map_err(while_trying(&what))?;
-            (fresh, if is_only { 0 } else { offset })
-        } else {
-            let next = self.find_next().map_err(while_trying(&what))?;
-            let segment = next.map_or_else(|| self.files.absent(), |next| next.segment);
-            (begin(segment)?, 0)
-        };
-        // A rest with nothing after it is a line; of another one the end is gone.
-        let seen = self.reader.segment().seen_bytes();
-        let is_all = self.reader.read_to() >= seen;
-        let start = if is_all { self.take_last_line() } else { self.reader.place() };
-        let lost = seen.saturating_sub(start.offset);
-        self.push_gap(&start, lost + untold, GapReason::Truncated);
-        self.go_over_to(fresh)?;
-        self.push_event(EventKind::Rotated(RotatedHow::Truncated), start, self.reader.place());
-        Ok(())
-    }
-
-    /// The file was deleted, and closed as too many such were held for readers who are behind.
-    fn leave_released(&mut self) -> Result<(), ReadError> {
-        let what = format!("leaving {}", self.reader.segment().path().display());
-        let Some(next) = self.find_next().map_err(while_trying(&what))? else {
-            self.wait();
-            return Ok(());
-        };
-        let fresh = begin(next.segment)?;
-        let start = self.reader.place();
-        let size = self.reader.segment().size_and_change().map_err(while_trying(&what))?.0;
-        self.push_gap(&start, size.saturating_sub(start.offset), GapReason::Deleted);
-        let gone = std::mem::take(&mut self.ahead.gone_bytes);
-        self.push_gap(&start, gone, GapReason::RotatedAway);
-        self.of = Of::Itself;
-        self.go_over_to(fresh)?;
-        self.push_event(EventKind::Rotated(RotatedHow::Replaced), start, self.reader.place());
-        Ok(())
-    }
-
-    /// What is left of the segment is a line: nobody writes to it any more. Returns its end.
-    fn take_last_line(&mut self) -> Place {
-        if let Some(rest) = self.reader.take_rest(true) {
-            self.queue.push_back(Step::Chunk(Arc::new(rest)));
-        }
-        self.reader.place()
-    }
-
-    fn go_over_to(&mut self, reader: SegmentReader) -> Result<(), ReadError> {
-        self.state = State::Current;
-        self.ahead.segments.pop_front();
-        let left = self.reader.segment();
-        // The inode of one that was emptied stands for what it holds now, and that is not read yet.
-        if !left.is_truncated() {
-            let content =
-                Content::of(left).map_err(while_trying("looking at the file that was read"))?;
-            self.seen.left = Some(Left { id: left.id(), content });
-        }
-        self.seen.begun_empty = reader.segment().begun_empty();
-        let left = std::mem::replace(&mut self.reader, reader);
-        if self.pace == Pace::Live {
-            self.late.keep(left);
-        }
-        self.note_known().map_err(while_trying("listing the files of a source"))
-    }
-
-    fn push_gap(&mut self, at: &Place, bytes: u64, reason: GapReason) {
-        if bytes > 0 {
-            self.push_event(EventKind::Gap { bytes, reason }, at.clone(), at.clone());
-        }
-    }
-
-    fn push_event(&mut self, kind: EventKind, start: Place, end: Place) {
-        self.queue.push_back(Step::Event(Event { kind, start, end }));
-    }
 }
 
-impl History for TailReader {
-    fn step(&mut self, limit: Option<&Place>) -> Result<Step, ReadError> {
+impl SourceReader for TailReader {
+    fn step(&mut self, limit: Option<&Position>) -> Result<StreamItem, ReadError> {
         loop {
             if let Some(step) = self.queue.pop_front() {
                 return Ok(step);
@@ -551,8 +430,12 @@ impl History for TailReader {
         Ok(true)
     }
 
-    fn place(&self) -> Place {
+    fn place(&self) -> Position {
         self.reader.place()
+    }
+
+    fn as_read(&self, place: Position) -> Position {
+        self.behind.as_read(place, self.reader.segment())
     }
 
     fn take_rest(&mut self, quiet: Duration) -> Rest {
@@ -573,9 +456,9 @@ impl History for TailReader {
         }
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> SourceStat {
         let (size, modified) = self.reader.segment().size_and_change().unwrap_or_default();
-        Progress { size, modified }
+        SourceStat { size, modified }
     }
 }
 
@@ -585,18 +468,17 @@ fn begin(segment: Arc<Segment>) -> Result<SegmentReader, ReadError> {
     SegmentReader::new(segment, 0).map_err(while_trying(what))
 }
 
-/// The file that comes before a segment. Who begins with the segment has no wish for it.
+/// The file that comes before a segment. A reader that begins with the segment does not need it.
 fn before(files: &Files, segment: &Segment) -> io::Result<Option<Left>> {
     let siblings = files.list()?;
     let own = siblings.iter().position(|sibling| Some(sibling.id) == segment.id());
     let before = own.and_then(|own| own.checked_sub(1)).and_then(|before| siblings.get(before));
     let Some(sibling) = before else { return Ok(None) };
-    let head = match files.head_of(sibling) {
+    let content = match files.open(sibling).and_then(|segment| Content::of(&segment)) {
         // It is just being renamed or packed: its identity tells it, or nothing does.
-        Err(error) if lineage::is_absence(&error) => Vec::new(),
-        head => head?,
+        Err(error) if lineage::is_absence(&error) => Content::default(),
+        content => content?,
     };
-    let content = Content { head, end: None, is_whole: true, modified: sibling.modified };
     Ok(Some(Left { id: Some(sibling.id), content }))
 }
 
@@ -614,6 +496,9 @@ const MAX_AHEAD: usize = 16;
 
 /// How much before the live end is noted, for the case that the file is cut.
 const NOTED_BYTES: u64 = 64 * 1024;
+
+/// How many lines at the start of a file are noted by who reads a backlog, for the same case.
+const NOTED_LINES: usize = 256;
 
 /// Chunks of the live end are shared and kept: small.
 const LIVE_BLOCK_BYTES: usize = 64 * 1024;

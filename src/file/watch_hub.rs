@@ -164,7 +164,7 @@ struct Mux {
 }
 
 /// What the multiplexer has told.
-enum Told {
+enum WatchEvent {
     /// These paths may have changed.
     Paths {
         paths: Vec<PathBuf>,
@@ -242,9 +242,9 @@ impl Watcher {
         self.hub.metrics.polled.set(self.hub.n_polled().try_into().unwrap_or(i64::MAX));
     }
 
-    fn take_event(&mut self, told: Told) {
+    fn take_event(&mut self, told: WatchEvent) {
         match told {
-            Told::Paths { paths, n_moved } => {
+            WatchEvent::Paths { paths, n_moved } => {
                 self.wake(&paths);
                 if let Some(mux) = &mut self.mux {
                     mux.n_stale += n_moved;
@@ -253,12 +253,12 @@ impl Watcher {
                     }
                 }
             }
-            Told::Anything => self.wake_all(),
-            Told::Dry => {
+            WatchEvent::Anything => self.wake_all(),
+            WatchEvent::Dry => {
                 self.mux = None;
                 self.plan_rebuild(FAULT_PAUSE);
             }
-            Told::Failed(error) => {
+            WatchEvent::Failed(error) => {
                 self.hub.metrics.faults.inc();
                 tracing::warn!(%error, "the event source has failed; building it anew");
                 self.mux = None;
@@ -302,14 +302,14 @@ impl Watcher {
 }
 
 /// The next event and all that wait behind it; never resolves while nothing is watched.
-async fn next_event(mux: Option<&mut Mux>) -> Told {
+async fn next_event(mux: Option<&mut Mux>) -> WatchEvent {
     let Some(mux) = mux else { return std::future::pending().await };
     let mut next = mux.events.next_event().await;
     let (mut paths, mut n_moved) = (Vec::new(), 0);
     for _ in 0..MAX_EVENTS {
         match next {
             // An overflow names no path.
-            Ok(Some(event)) if event.need_rescan() => return Told::Anything,
+            Ok(Some(event)) if event.need_rescan() => return WatchEvent::Anything,
             // Also our own opening and reading is told as an access.
             Ok(Some(event)) if event.kind.is_access() => {}
             Ok(Some(event)) => {
@@ -321,15 +321,15 @@ async fn next_event(mux: Option<&mut Mux>) -> Told {
                     }
                 }
             }
-            Ok(None) => return Told::Dry,
-            Err(error) => return Told::Failed(error),
+            Ok(None) => return WatchEvent::Dry,
+            Err(error) => return WatchEvent::Failed(error),
         }
         match mux.events.next_event().now_or_never() {
             Some(event) => next = event,
             None => break,
         }
     }
-    Told::Paths { paths, n_moved }
+    WatchEvent::Paths { paths, n_moved }
 }
 
 async fn until(time: Option<Instant>) {

@@ -7,10 +7,10 @@ use clap::builder::styling;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Batch, Event, Gap, Places, Record};
 use crate::follow::output::Output;
 use crate::follow::reporter::Reporter;
 use crate::follow::terminal::{style_of_level, style_of_source, write_visible};
+use tailcast_client::{Batch, Event, Gap, Places, Record};
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::client::connect::Seconds;
-use crate::client::{Event, Missed};
 use crate::follow::terminal::write_visible;
+use tailcast_client::Seconds;
+use tailcast_client::{Event, Missed};
 
 /// Says things on standard error. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::chunk::Chunk;
-use crate::filter::{Filter, Inherited, Selection, Sifting};
+use crate::filter::{At, Filter, Inherited, Selection, Sifted, Sifting};
 use crate::follower::output::Shared;
 use crate::line::Zone;
 
@@ -21,7 +21,6 @@ use crate::line::Zone;
 pub struct Filtering {
     shared: Arc<Shared>,
     speed: Speed,
-    budget: Budget,
 }
 
 /// How the last chunk went.
@@ -67,7 +66,7 @@ impl Filtering {
     /// A viewer's filter.
     #[must_use]
     pub fn new(shared: Arc<Shared>) -> Self {
-        Filtering { shared, speed: Speed::Unknown, budget: Budget::new(Instant::now()) }
+        Filtering { shared, speed: Speed::Unknown }
     }
 
     /// Begins with a chunk.
@@ -91,7 +90,7 @@ impl Filtering {
     /// Notes what a chunk took; whether the viewer may go on.
     pub fn note(&mut self, filtered: &Filtered) -> bool {
         self.speed = if filtered.spent > QUICK { Speed::Slow } else { Speed::Quick };
-        self.budget.spend(filtered.spent, Instant::now())
+        self.shared.allowance.spend(filtered.spent, Instant::now())
     }
 }
 
@@ -105,22 +104,35 @@ impl Piece {
     fn sift_here(&mut self, filter: &Filter, chunk: &Chunk, zone: &Zone, longest: usize) -> bool {
         let begun = Instant::now();
         let mut looked = 0;
-        filter.sift(chunk, zone, &mut self.sifting, |n_bytes, n_line_bytes| {
-            // A look at the clock costs as much as some hundred bytes of an ordinary pattern.
-            let is_due = n_bytes >= looked + CLOCK_BYTES;
-            looked = if is_due { n_bytes } else { looked };
-            n_line_bytes <= longest && !(is_due && begun.elapsed() > QUICK)
-        })
+        let sifted = filter.sift(chunk, zone, &mut self.sifting, |at| match at {
+            At::Line { n_bytes, n_line_bytes } => {
+                // A look at the clock costs as much as some hundred bytes of an ordinary pattern.
+                let is_due = n_bytes >= looked + CLOCK_BYTES;
+                looked = if is_due { n_bytes } else { looked };
+                n_line_bytes <= longest && !(is_due && begun.elapsed() > QUICK)
+            }
+            At::Within { n_bytes: _ } => begun.elapsed() <= QUICK,
+        });
+        sifted == Sifted::All
     }
 
     /// Looks through more of the chunk for a while; whether it is done.
     fn sift_beside(&mut self, filter: &Filter, chunk: &Chunk, zone: &Zone) -> bool {
         let begun = Instant::now();
-        let is_done = filter.sift(chunk, zone, &mut self.sifting, |n_bytes, _| {
-            n_bytes == 0 || begun.elapsed() < TURN
+        let sifted = filter.sift(chunk, zone, &mut self.sifting, |at| match at {
+            At::Line { n_bytes, n_line_bytes: _ } => n_bytes == 0 || begun.elapsed() < TURN,
+            At::Within { n_bytes: _ } => begun.elapsed() < LONGEST_LINE,
         });
         self.spent += begun.elapsed();
-        is_done
+        match sifted {
+            Sifted::All => true,
+            Sifted::Before => false,
+            // More than anybody may spend.
+            Sifted::Within => {
+                self.spent = Duration::MAX;
+                true
+            }
+        }
     }
 
     fn done(self, filter: &Filter, track: usize, chunk: Arc<Chunk>) -> Filtered {
@@ -162,29 +174,6 @@ async fn beside(
     }
 }
 
-/// What a viewer may spend beside the workers: it earns a share of the time that passes.
-#[derive(Debug)]
-struct Budget {
-    left: Duration,
-    counted: Instant,
-}
-
-impl Budget {
-    fn new(now: Instant) -> Self {
-        Budget { left: SAVINGS, counted: now }
-    }
-
-    /// Whether there was as much.
-    fn spend(&mut self, spent: Duration, now: Instant) -> bool {
-        let earned = now.saturating_duration_since(self.counted) / SHARE;
-        self.counted = now;
-        self.left = (self.left + earned).min(SAVINGS);
-        let is_enough = self.left >= spent;
-        self.left = self.left.saturating_sub(spent);
-        is_enough
-    }
-}
-
 /// So many filters run beside the workers at once, of all viewers: half the cores.
 static TURNS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -197,20 +186,17 @@ const QUICK: Duration = Duration::from_millis(1);
 /// For so long a viewer's filter runs at a time.
 const TURN: Duration = Duration::from_millis(20);
 
+/// What one line may take; more ends the stream.
+const LONGEST_LINE: Duration = Duration::from_secs(2);
+
 /// After so many bytes the clock is looked at.
 const CLOCK_BYTES: usize = 2 * 1024;
 
-/// A longer line is never looked at on a worker: there is no stopping inside a line.
+/// A longer line is never looked at on a worker: it may be left only where it is long for its pattern.
 const LONG_LINE_BYTES: usize = 2 * 1024;
 
 /// Nor is one longer than this before the filter is known to be quick.
 const SHORT_LINE_BYTES: usize = 256;
-
-/// A viewer may spend one part in so many of the time that passes,
-const SHARE: u32 = 4;
-
-/// and save as much.
-const SAVINGS: Duration = Duration::from_secs(10);
 
 impl std::fmt::Debug for Begun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -218,30 +204,5 @@ impl std::fmt::Debug for Begun {
             Self::Done(_) => "Done",
             Self::Goes(_) => "Goes",
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use super::{Budget, SAVINGS};
-
-    #[test]
-    fn who_spends_no_more_than_a_share_goes_on_for_ever() {
-        let mut now = Instant::now();
-        let mut budget = Budget::new(now);
-        for _ in 0..1000 {
-            now += Duration::from_secs(4);
-            assert!(budget.spend(Duration::from_secs(1), now));
-        }
-    }
-
-    #[test]
-    fn who_spends_more_comes_to_an_end() {
-        let now = Instant::now();
-        let mut budget = Budget::new(now);
-        assert!(budget.spend(SAVINGS, now));
-        assert!(!budget.spend(Duration::from_secs(1), now + Duration::from_secs(1)));
     }
 }

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use crate::chunk::Place;
+use crate::chunk::Position;
 use crate::cursor::{Cursor, GenerationKey, hash32};
 use crate::feed::FeedGuard;
-use crate::filter::Filter;
-use crate::follower::wait::{self, Cause, Moved, Woken};
+use crate::follower::output::Shared;
+use crate::follower::wait::{self, PendingRead, ReadResult, Ready};
 use crate::source::{OpenError, Opened, Source, SourceName, Start};
 
 /// What an opening has come to.
@@ -26,9 +25,9 @@ pub enum Opening {
     /// It cannot be opened.
     Failed(OpenError),
     /// Its storage takes long; go on without it, this tells more.
-    Late(Woken),
+    Late(PendingRead),
     /// Its storage has been silent for so long that it counts as unreadable until this tells more.
-    Stalled(OpenError, Woken),
+    Stalled(OpenError, PendingRead),
 }
 
 /// What is to be opened, and how.
@@ -40,32 +39,30 @@ pub struct Plan {
     pub source: Arc<dyn Source>,
     /// Where to begin.
     pub start: Start,
-    /// The lines that [`Start::Tail`] counts.
-    pub filter: Arc<Filter>,
+    /// The filter, whose lines [`Start::Tail`] counts, and what the viewer may spend.
+    pub shared: Arc<Shared>,
     /// Take part in the live end.
     pub follow: bool,
-    /// Permits to open; one is held until the source is open or late.
-    pub permits: Arc<Semaphore>,
 }
 
 /// Opens a source after a pause.
 #[must_use]
-pub fn open(plan: Plan, pause: Duration) -> Woken {
+pub fn open(plan: Plan, pause: Duration) -> PendingRead {
     async move {
         sleep(pause).await;
         let track = plan.track;
-        let permit = Arc::clone(&plan.permits).acquire_owned().await;
+        let permit = Arc::clone(&plan.shared.openings).acquire_owned().await;
         let opening = if plan.follow { follow(plan).await } else { read(plan).await };
         drop(permit);
-        Moved { track, cause: Cause::Opening(opening) }
+        Ready { track, cause: ReadResult::Opening(opening) }
     }
     .boxed()
 }
 
 /// Opens a source that is not followed.
 async fn read(plan: Plan) -> Opening {
-    let Plan { track: _, source, start, filter, follow: _, permits: _ } = plan;
-    let opening = wait::open(Arc::clone(&source), start, filter, None);
+    let Plan { track: _, source, start, shared, follow: _ } = plan;
+    let opening = wait::open(Arc::clone(&source), start, &shared, None);
     match wait::unless_stalled(source, opening).await {
         Ok(opened) => Opening::Opened(None, Box::new(opened)),
         Err(error) => Opening::Failed(error),
@@ -75,13 +72,14 @@ async fn read(plan: Plan) -> Opening {
 /// Takes part in the live end first, then looks at the history: what is written in between is in
 /// both, not in neither.
 async fn follow(plan: Plan) -> Opening {
-    let Plan { track, source, start, filter, follow: _, permits: _ } = plan;
+    let Plan { track, source, start, shared, follow: _ } = plan;
     let guard = Arc::clone(&source).subscribe();
     // Where the live end is late the history is opened without it: it tells what is wrong, or the two
     // ends meet later.
     let end = timeout(LIVE_PATIENCE, wait::live_end(&guard)).await.ok().flatten();
     let is_silent = end.is_none();
-    let mut opening = wait::open(Arc::clone(&source), start, filter, end).boxed();
+    let own = Arc::clone(&source);
+    let mut opening = async move { wait::open(own, start, &shared, end).await }.boxed();
     if !is_silent {
         // One that has long to read, to find the last lines that pass, is waited for.
         return unless_stalled(track, source.name().clone(), guard, opening).await;
@@ -119,14 +117,14 @@ fn done(guard: FeedGuard, opened: Result<Opened, OpenError>) -> Opening {
     }
 }
 
-fn later(track: usize, rest: impl Future<Output = Opening> + Send + 'static) -> Woken {
-    async move { Moved { track, cause: Cause::Opening(rest.await) } }.boxed()
+fn later(track: usize, rest: impl Future<Output = Opening> + Send + 'static) -> PendingRead {
+    async move { Ready { track, cause: ReadResult::Opening(rest.await) } }.boxed()
 }
 
 /// The place in a source that was not opened yet: before all that it has. A stream that is resumed
 /// from here begins at the source's first line.
 #[must_use]
-pub fn before_all(name: &SourceName) -> Place {
+pub fn before_all(name: &SourceName) -> Position {
     let source = hash32(name.as_str().as_bytes());
     let version = crate::cursor::Version::V2;
     let generation = GenerationKey {
@@ -138,7 +136,7 @@ pub fn before_all(name: &SourceName) -> Place {
         written: 0,
         redaction: 0,
     };
-    Place::gone(&Cursor { generation, offset: 0, check: 0 })
+    Position::gone(&Cursor { generation, offset: 0, check: 0 })
 }
 
 impl fmt::Debug for Opening {

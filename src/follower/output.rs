@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::chunk::{Chunk, Place};
+use crate::chunk::{Chunk, Position};
+use crate::disk::Allowance;
 use crate::filter::Filter;
-use crate::follower::wait::Woken;
+use crate::follower::wait::PendingRead;
 use crate::history::EventKind;
 use crate::line::Zone;
 use crate::source::Gap;
@@ -22,7 +23,7 @@ pub enum Output {
         /// What.
         kind: EventKind,
         /// The place after it.
-        end: Place,
+        end: Position,
     },
     /// The source was opened; its place is known now.
     Joined,
@@ -32,11 +33,11 @@ pub enum Output {
 
 /// What going on has brought.
 #[derive(Default)]
-pub struct Progressed {
+pub struct Advance {
     /// For the viewer.
     pub items: Vec<Output>,
     /// What to wait for.
-    pub next: Vec<Woken>,
+    pub next: Vec<PendingRead>,
 }
 
 /// What all tracks of a viewer share.
@@ -48,18 +49,20 @@ pub struct Shared {
     pub zone: Arc<Zone>,
     /// Permits to open a source: so many are opened at once.
     pub openings: Arc<Semaphore>,
+    /// The time that looking through lines may take.
+    pub allowance: Arc<Allowance>,
 }
 
 impl Output {
     /// A gap, with the place after it.
     #[must_use]
-    pub fn of_gap(gap: &Gap, end: Place) -> Self {
+    pub fn of_gap(gap: &Gap, end: Position) -> Self {
         let kind = EventKind::Gap { bytes: gap.bytes, reason: gap.reason };
         Output::Event { kind, end }
     }
 }
 
-impl fmt::Debug for Progressed {
+impl fmt::Debug for Advance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Progressed").field("items", &self.items).finish_non_exhaustive()
     }

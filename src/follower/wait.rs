@@ -11,37 +11,38 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
-use crate::chunk::Place;
+use crate::chunk::Position;
 use crate::cursor::Cursor;
-use crate::disk::{Call, CallLost, DiskAccess, Lane};
+use crate::disk::{Allowance, Call, CallLost, DiskAccess, Lane};
 use crate::feed::FeedGuard;
 use crate::filter::Filter;
 use crate::follower::opening::Opening;
-use crate::history::{History, ReadError, Rest, Step};
+use crate::follower::output::Shared;
+use crate::history::{ReadError, Rest, SourceReader, StreamItem};
 use crate::source::{Older, OpenError, Opened, Source, Start};
 
 /// Resolves when a track can go on.
-pub type Woken = BoxFuture<'static, Moved>;
+pub type PendingRead = BoxFuture<'static, Ready>;
 
 /// A track that can go on.
 #[derive(Debug)]
-pub struct Moved {
+pub struct Ready {
     /// Its number.
     pub track: usize,
     /// With what.
-    pub cause: Cause,
+    pub cause: ReadResult,
 }
 
 /// What a track goes on with.
-pub enum Cause {
+pub enum ReadResult {
     /// Its source was opened, or not.
     Opening(Opening),
     /// Something has become visible at the live end.
     Changed(watch::Receiver<u64>),
     /// A step was read.
-    Read(Box<dyn History>, Result<Step, ReadError>),
+    Read(Box<dyn SourceReader>, Result<StreamItem, ReadError>),
     /// The rest without end was looked at.
-    Rest(Box<dyn History>, Rest),
+    Rest(Box<dyn SourceReader>, Rest),
     /// The history was opened anew.
     Reopened(Result<Opened, OpenError>),
     /// A read has panicked.
@@ -50,13 +51,13 @@ pub enum Cause {
 
 /// The live end has changed.
 #[must_use]
-pub fn changed(track: usize, mut changes: watch::Receiver<u64>) -> Woken {
+pub fn changed(track: usize, mut changes: watch::Receiver<u64>) -> PendingRead {
     async move {
         if changes.changed().await.is_err() {
             // The feed is gone; looking at it tells so.
             sleep(PAUSE).await;
         }
-        Moved { track, cause: Cause::Changed(changes) }
+        Ready { track, cause: ReadResult::Changed(changes) }
     }
     .boxed()
 }
@@ -65,11 +66,11 @@ pub fn changed(track: usize, mut changes: watch::Receiver<u64>) -> Woken {
 /// read before is being sent: one block ahead, no more.
 pub fn step(
     track: usize,
-    mut history: Box<dyn History>,
-    limit: Option<Place>,
+    mut history: Box<dyn SourceReader>,
+    limit: Option<Position>,
     disk: Arc<DiskAccess>,
     pause: Duration,
-) -> Woken {
+) -> PendingRead {
     let read = move || {
         let step = history.step(limit.as_ref());
         (history, step)
@@ -87,21 +88,21 @@ pub fn step(
 
 /// What a read has brought, once the others had their turn: what is read may have to be filtered for
 /// long without anything that passes, and blocks are read faster than that.
-async fn step_of(track: usize, reading: Call<Read>) -> Moved {
+async fn step_of(track: usize, reading: Call<Read>) -> Ready {
     let read = reading.await;
     yield_now().await;
-    Moved { track, cause: cause_of_step(read) }
+    Ready { track, cause: cause_of_step(read) }
 }
 
 /// The next step, once the live end has changed (or after a while: it may have ended).
 #[must_use]
 pub fn step_after_change(
     track: usize,
-    history: Box<dyn History>,
-    limit: Option<Place>,
+    history: Box<dyn SourceReader>,
+    limit: Option<Position>,
     disk: Arc<DiskAccess>,
     mut changes: watch::Receiver<u64>,
-) -> Woken {
+) -> PendingRead {
     async move {
         // Both a time-out and the end of the feed mean: look again.
         if timeout(PAUSE, changes.changed()).await.is_err() {
@@ -116,34 +117,38 @@ pub fn step_after_change(
 #[must_use]
 pub fn give_up(
     track: usize,
-    mut history: Box<dyn History>,
-    limit: Option<Place>,
+    mut history: Box<dyn SourceReader>,
+    limit: Option<Position>,
     disk: Arc<DiskAccess>,
-) -> Woken {
+) -> PendingRead {
     async move {
         sleep(PAUSE).await;
         let read = move || {
             let step = history.give_up().and_then(|_has_left| history.step(limit.as_ref()));
             (history, step)
         };
-        Moved { track, cause: cause_of_step(disk.call(Lane::Read, read).await) }
+        Ready { track, cause: cause_of_step(disk.call(Lane::Read, read).await) }
     }
     .boxed()
 }
 
 /// The rest of the last line.
 #[must_use]
-pub fn rest(track: usize, mut history: Box<dyn History>, disk: Arc<DiskAccess>) -> Woken {
+pub fn rest(
+    track: usize,
+    mut history: Box<dyn SourceReader>,
+    disk: Arc<DiskAccess>,
+) -> PendingRead {
     async move {
         let look = move || {
             let rest = history.take_rest(QUIET);
             (history, rest)
         };
         let cause = match disk.call(Lane::Read, look).await {
-            Ok((history, rest)) => Cause::Rest(history, rest),
-            Err(CallLost) => Cause::Lost,
+            Ok((history, rest)) => ReadResult::Rest(history, rest),
+            Err(CallLost) => ReadResult::Lost,
         };
-        Moved { track, cause }
+        Ready { track, cause }
     }
     .boxed()
 }
@@ -152,14 +157,14 @@ pub fn rest(track: usize, mut history: Box<dyn History>, disk: Arc<DiskAccess>) 
 pub fn reopen(
     track: usize,
     source: Arc<dyn Source>,
-    place: Place,
-    filter: Arc<Filter>,
+    place: Position,
+    shared: Arc<Shared>,
     pause: Duration,
-) -> Woken {
+) -> PendingRead {
     async move {
         sleep(pause).await;
-        let opened = open(source, Start::At(place), filter, None).await;
-        Moved { track, cause: Cause::Reopened(opened) }
+        let opened = open(source, Start::At(place), &shared, None).await;
+        Ready { track, cause: ReadResult::Reopened(opened) }
     }
     .boxed()
 }
@@ -190,29 +195,33 @@ pub async fn unless_stalled<T>(
 pub async fn open(
     source: Arc<dyn Source>,
     start: Start,
-    filter: Arc<Filter>,
-    end: Option<Place>,
+    shared: &Shared,
+    end: Option<Position>,
 ) -> Result<Opened, OpenError> {
     let (name, disk) = (source.name().clone(), Arc::clone(source.disk()));
+    let filter = Arc::clone(&shared.filter);
     let lane = lane_of(&start, &filter);
-    let opening = disk.call(lane, move || source.open(&start, &filter, end.as_ref()));
+    let open = move || source.open(&start, &filter, end.as_ref());
+    let opening = disk.call_within(&shared.allowance, lane, open);
     opening.await.unwrap_or_else(|lost| {
         Err(OpenError::Unreadable { name, source: std::io::Error::other(lost) })
     })
 }
 
-/// A page of the lines before a place.
+/// A page of the lines before a place; what it takes is taken off `allowance`.
 pub async fn older(
     source: Arc<dyn Source>,
     before: Cursor,
     filter: Filter,
     n_lines: usize,
+    allowance: Arc<Allowance>,
 ) -> Result<Older, OpenError> {
     let (name, asked) = (source.name().clone(), Arc::clone(&source));
     let lane = if filter.is_empty() { Lane::Open } else { Lane::Search };
     let reading = async move {
         let disk = Arc::clone(source.disk());
-        let reading = disk.call(lane, move || source.older(&before, &filter, n_lines));
+        let read = move || source.older(&before, &filter, n_lines);
+        let reading = disk.call_within(&allowance, lane, read);
         reading.await.unwrap_or_else(|lost| {
             Err(OpenError::Unreadable { name, source: std::io::Error::other(lost) })
         })
@@ -223,7 +232,7 @@ pub async fn older(
 /// Who only has to find a place does not wait for those who search.
 fn lane_of(start: &Start, filter: &Filter) -> Lane {
     match start {
-        Start::Oldest | Start::After(_) | Start::At(_) => Lane::Open,
+        Start::Oldest | Start::After(_) | Start::At(_) | Start::Tail(0) => Lane::Open,
         Start::Tail(n_lines) if filter.is_empty() && *n_lines <= SHORT_TAIL => Lane::Open,
         Start::Tail(_) | Start::Since => Lane::Search,
     }
@@ -231,7 +240,7 @@ fn lane_of(start: &Start, filter: &Filter) -> Lane {
 
 /// The end of what the feed has read, as soon as it has opened its source. None if that takes
 /// long: then opening the history will tell why, or the two ends meet later.
-pub async fn live_end(guard: &FeedGuard) -> Option<Place> {
+pub async fn live_end(guard: &FeedGuard) -> Option<Position> {
     let mut changes = guard.changes();
     let opened = async { while guard.end().is_none() && changes.changed().await.is_ok() {} };
     if timeout(OPEN_PATIENCE, opened).await.is_err() {
@@ -240,14 +249,14 @@ pub async fn live_end(guard: &FeedGuard) -> Option<Place> {
     guard.end()
 }
 
-fn cause_of_step(read: Result<Read, CallLost>) -> Cause {
+fn cause_of_step(read: Result<Read, CallLost>) -> ReadResult {
     match read {
-        Ok((history, step)) => Cause::Read(history, step),
-        Err(CallLost) => Cause::Lost,
+        Ok((history, step)) => ReadResult::Read(history, step),
+        Err(CallLost) => ReadResult::Lost,
     }
 }
 
-impl fmt::Debug for Cause {
+impl fmt::Debug for ReadResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Opening(_) => "Opening",
@@ -261,7 +270,7 @@ impl fmt::Debug for Cause {
 }
 
 /// A history, and what reading on in it has brought.
-type Read = (Box<dyn History>, Result<Step, ReadError>);
+type Read = (Box<dyn SourceReader>, Result<StreamItem, ReadError>);
 
 /// How long to wait before something that failed is tried again.
 pub const PAUSE: Duration = Duration::from_secs(1);

@@ -10,42 +10,50 @@ use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
 use tokio::sync::watch;
 
-use crate::auth::{Auth, Visitor, Way, Who};
+use crate::auth::reach::Reach;
+use crate::auth::{Auth, AuthMethod, AuthenticatedUser, Principal};
 use crate::catalog::left_out::{self, LeftOut};
 use crate::catalog::pattern::SourcePattern;
 use crate::catalog::{Catalog, Snapshot};
-use crate::follower::{Rights, Roster};
+use crate::follower::{Permissions, SourceWatch};
+use crate::http::app_state::AppState;
 use crate::http::host::Client;
 use crate::http::identity;
 use crate::http::problem::Problem;
-use crate::http::site::Site;
 use crate::source::{Source, SourceName};
 
-/// The catalog, shut: only [`Access`] opens it.
+/// The catalog, shut: only [`CatalogView`] opens it.
 #[derive(Clone)]
-pub struct Shelf(Arc<Catalog<dyn Source>>);
+pub struct GuardedCatalog(Arc<Catalog<dyn Source>>);
 
 /// What one asker may see.
 #[derive(Clone)]
-pub struct Access {
-    who: Who,
+pub struct CatalogView {
+    who: Principal,
     auth: Arc<Auth>,
     catalog: Arc<Catalog<dyn Source>>,
 }
 
-/// What became of a request, kept beside it: none if nobody has looked yet.
-struct Judged(Option<Result<Access, Problem>>);
+/// What all see who may read the same.
+#[derive(Clone)]
+pub struct Sight {
+    reach: Reach,
+    catalog: Arc<Catalog<dyn Source>>,
+}
 
-/// Who asks, as a guard of routes: [`Asked`](crate::http::asked::Asked) has it, and so has every
+/// What became of a request, kept beside it: none if nobody has looked yet.
+struct Judged(Option<Result<CatalogView, Problem>>);
+
+/// Who asks, as a guard of routes: [`LogRequest`](crate::http::log_request::LogRequest) has it, and so has every
 /// route that shows anything of a log. A request without a right to come in never reaches them.
 #[derive(Clone, Debug)]
-pub struct Admitted(pub Access);
+pub struct Admitted(pub CatalogView);
 
-impl Shelf {
+impl GuardedCatalog {
     /// Shuts a catalog.
     #[must_use]
     pub fn new(catalog: Arc<Catalog<dyn Source>>) -> Self {
-        Shelf(catalog)
+        GuardedCatalog(catalog)
     }
 
     /// How many sources there are in all, for the operator.
@@ -61,10 +69,10 @@ impl Shelf {
     }
 }
 
-impl Access {
+impl CatalogView {
     /// Who asks.
     #[must_use]
-    pub fn who(&self) -> &Who {
+    pub fn who(&self) -> &Principal {
         &self.who
     }
 
@@ -72,15 +80,18 @@ impl Access {
     #[must_use]
     pub fn holder(&self) -> Option<String> {
         match &self.who {
-            Who::Anyone => None,
-            Who::User(_) | Who::Token { .. } => Some(self.who.to_string()),
+            Principal::Anyone => None,
+            Principal::User(_) | Principal::Token { .. } => Some(self.who.to_string()),
         }
     }
 
     /// The secret behind the asker is that of a login in a browser.
     #[must_use]
     pub fn is_session(&self) -> bool {
-        matches!(&self.who, Who::User(Visitor { name: _, way: Way::Session { .. } }))
+        matches!(
+            &self.who,
+            Principal::User(AuthenticatedUser { name: _, way: AuthMethod::Session { .. } })
+        )
     }
 
     /// Whether the asker may still come in.
@@ -139,9 +150,9 @@ impl Access {
 
     /// Tells of sources that appear later and that the asker may read.
     #[must_use]
-    pub fn roster(&self, pattern: SourcePattern) -> Roster {
+    pub fn source_watch(&self, pattern: SourcePattern) -> SourceWatch {
         let access = self.clone();
-        Roster {
+        SourceWatch {
             changes: self.catalog.subscribe(),
             list: Box::new(move || access.matching(&pattern)),
         }
@@ -149,12 +160,20 @@ impl Access {
 
     /// Tells a viewer when it has lost its right.
     #[must_use]
-    pub fn rights(&self) -> Rights {
+    pub fn permissions(&self) -> Permissions {
         let access = self.clone();
-        Rights {
+        Permissions {
             changes: self.auth.changes(),
             may_read: Box::new(move |source| access.may_read(source)),
         }
+    }
+
+    /// What the asker may read now, for what is shared with others who may read the same; none who may
+    /// not come in any more.
+    #[must_use]
+    pub fn sight(&self) -> Option<Sight> {
+        let reach = self.auth.policy().reach(&self.who).filter(|_| self.is_valid())?;
+        Some(Sight { reach, catalog: Arc::clone(&self.catalog) })
     }
 
     /// Asked anew each time: rights may change while somebody looks.
@@ -163,19 +182,41 @@ impl Access {
     }
 }
 
+impl Sight {
+    /// What may be read.
+    #[must_use]
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// The version of the list. Ask for it before the sources.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        *self.catalog.subscribe().borrow()
+    }
+
+    /// The sources, sorted by name.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Arc<dyn Source>> {
+        let (snapshot, matches) = (self.catalog.snapshot(), self.reach.matcher());
+        let all = snapshot.sources.values().filter(|source| matches(source.name().as_str()));
+        all.map(Arc::clone).collect()
+    }
+}
+
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Admitted {
     type Error = Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
-        let Some(site) = request.rocket().state::<Site>() else {
+        let Some(site) = request.rocket().state::<AppState>() else {
             return Outcome::Forward(Status::InternalServerError);
         };
         let judged = request.local_cache_async(async {
             let client = Client::of(request, &site.network);
             let (auth, catalog) = (Arc::clone(&site.auth), Arc::clone(&site.shelf.0));
             let identified = identity::identify(request, site, &client).await;
-            Judged(Some(identified.map(|who| Access { who, auth, catalog })))
+            Judged(Some(identified.map(|who| CatalogView { who, auth, catalog })))
         });
         match &judged.await.0 {
             Some(Ok(access)) => Outcome::Success(Admitted(access.clone())),
@@ -193,13 +234,19 @@ pub fn refusal<'r>(request: &'r Request<'_>) -> Option<&'r Problem> {
     judged.as_ref().err()
 }
 
-impl fmt::Debug for Shelf {
+impl fmt::Debug for GuardedCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Shelf")
     }
 }
 
-impl fmt::Debug for Access {
+impl fmt::Debug for Sight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sight").field("reach", &self.reach).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CatalogView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Access").field("who", &self.who).finish_non_exhaustive()
     }

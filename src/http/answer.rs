@@ -90,7 +90,8 @@ fn text_stream(mut viewer: Box<Viewer>) -> TextStream<impl futures_util::Stream<
 }
 
 /// Shared text, as `TextStream` wants it.
-struct Text(ByteString);
+#[derive(Debug)]
+pub struct Text(ByteString);
 
 impl From<Bytes> for Text {
     fn from(bytes: Bytes) -> Self {

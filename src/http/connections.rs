@@ -1,21 +1,67 @@
-//! Connections: which of them speak, and since when they are silent. Rocket tells of a connection
-//! only with its requests, and closes none that has nothing to say.
+//! Connections: which there are, which of them speak, and since when they are silent. Rocket tells of
+//! a connection only with its requests, and closes none that has nothing to say; the listener tells
+//! when one is accepted.
+
+mod pending;
+mod under_way;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The connections that have sent a request.
-#[derive(Debug, Default)]
+use crate::config::NetworkConfig;
+use crate::http::admission::ConnectionRate;
+use crate::http::connections::pending::{Key, Kind, Limits, Pending};
+use crate::http::connections::under_way::UnderWay;
+use crate::http::host;
+use crate::listener::accepted::Accepted;
+use crate::listener::accepting::{Plan, Reception};
+use crate::listener::descriptors::Connection;
+use crate::listener::sockets::Look;
+
+pub use crate::http::connections::under_way::UnderWayGuard;
+
+/// The connections of this server.
+#[derive(Debug)]
 pub struct Connections {
-    all: Mutex<HashMap<SocketAddr, Talk>>,
+    all: Mutex<All>,
+    network: Arc<NetworkConfig>,
+    rate: ConnectionRate,
+    under_way: Arc<UnderWay>,
+    is_tls: bool,
+}
+
+#[derive(Debug, Default)]
+struct All {
+    talks: HashMap<SocketAddr, Activity>,
+    /// By descriptor: a number that is given again has ended the connection that had it before.
+    held: HashMap<i32, Connection>,
+    n_held: HashMap<IpAddr, usize>,
+    pending: Pending,
+    counts_bytes: bool,
+    /// When it was last looked which of an address are still there.
+    counted: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Talk {
+struct Activity {
+    /// The connection's inode; 0 where it was not seen when it was accepted.
+    inode: u64,
     last: Instant,
+    has_asked: bool,
     n_streams: usize,
+    excess: Option<Excess>,
+    pending: Option<Key>,
+}
+
+/// Why the requests of a connection are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// Its address connects too fast.
+    Rate,
+    /// Its address has too many.
+    Number,
 }
 
 /// A stream is under way: its connection is not silent, however quiet the log.
@@ -24,55 +70,227 @@ struct Talk {
 pub struct StreamGuard {
     connections: Arc<Connections>,
     peer: SocketAddr,
+    inode: u64,
 }
 
 impl Connections {
-    /// Notes a request; returns whether it is the connection's first.
-    pub fn note_request(&self, peer: SocketAddr) -> bool {
+    /// With the limits that `network` says. Over TLS it takes longer until a connection has asked.
+    #[must_use]
+    pub fn new(network: Arc<NetworkConfig>, is_tls: bool) -> Arc<Self> {
+        let rate = ConnectionRate::new(network.max_connections_per_second);
+        let under_way = UnderWay::new(network.max_connections_per_address);
+        Arc::new(Connections { all: Mutex::default(), network, rate, under_way, is_tls })
+    }
+
+    /// Takes a place for a request of a client that is behind a listed proxy; none if it has as many
+    /// under way as it may have connections.
+    #[must_use]
+    pub fn take_place(&self, client: IpAddr) -> Option<UnderWayGuard> {
+        self.under_way.take(client)
+    }
+
+    /// Notes a request; returns why it is to be refused, if it is.
+    pub fn note_request(&self, peer: SocketAddr) -> Option<Excess> {
         let now = Instant::now();
         let mut all = self.lock();
-        if all.len() >= MAX_CONNECTIONS {
-            all.retain(|_, talk| talk.n_streams > 0 || now - talk.last < LOOK_SLACK);
+        if all.talks.len() >= MAX_CONNECTIONS {
+            all.talks.retain(|_, talk| talk.n_streams > 0 || now - talk.last < LOOK_SLACK);
         }
-        let is_new = !all.contains_key(&peer);
-        all.entry(peer).or_insert(Talk { last: now, n_streams: 0 }).last = now;
-        is_new
+        if !all.talks.contains_key(&peer) {
+            // It was not seen when it was accepted.
+            let excess = self.limited(peer).and_then(|address| self.excess(&all, address));
+            all.talks.insert(peer, Activity { excess, ..Activity::new(0, now) });
+        }
+        let talk = all.talks.get_mut(&peer)?;
+        talk.last = now;
+        talk.has_asked = true;
+        let (excess, pending) = (talk.excess, talk.pending.take());
+        if let Some(key) = pending {
+            all.pending.remove(key);
+        }
+        excess
     }
 
     /// Notes a stream.
     pub fn stream(self: &Arc<Self>, peer: SocketAddr) -> StreamGuard {
         let now = Instant::now();
-        self.lock().entry(peer).or_insert(Talk { last: now, n_streams: 0 }).n_streams += 1;
-        StreamGuard { connections: Arc::clone(self), peer }
+        let mut all = self.lock();
+        let talk = all.talks.entry(peer).or_insert_with(|| Activity::new(0, now));
+        talk.n_streams += 1;
+        StreamGuard { connections: Arc::clone(self), peer, inode: talk.inode }
     }
 
-    /// Whether a connection that was accepted at `accepted` has been silent for too long: it has
-    /// sent no whole request, or none for a long while.
+    /// Whether a connection has been silent for too long: it has sent no whole request, or none for
+    /// a long while.
     #[must_use]
-    pub fn is_overdue(&self, peer: SocketAddr, accepted: Instant) -> bool {
-        match self.lock().get(&peer) {
-            None => accepted.elapsed() > REQUEST_LIMIT,
+    pub fn is_overdue(&self, connection: &Connection) -> bool {
+        match self.lock().talks.get(&connection.peer).filter(|talk| talk.has_asked) {
+            None => connection.since.elapsed() > REQUEST_LIMIT,
             Some(talk) => talk.n_streams == 0 && talk.last.elapsed() > SILENCE_LIMIT,
         }
     }
 
-    /// Forgets those that are gone.
-    pub fn retain(&self, is_there: impl Fn(&SocketAddr) -> bool) {
+    /// Takes over what a look at all of them has shown: forgets those that are gone, and notes those
+    /// that were not seen when they were accepted.
+    pub fn reconcile(&self, accepted: &Accepted) {
         let now = Instant::now();
+        let is_new = |since: Instant| now.saturating_duration_since(since) < LOOK_SLACK;
+        let mut all = self.lock();
         // One that came after the look is not among those that were seen.
-        self.lock().retain(|peer, talk| {
-            talk.n_streams > 0 || now - talk.last < LOOK_SLACK || is_there(peer)
+        let gone = |held: &&Connection| !is_new(held.since) && !accepted.holds(held);
+        let gone: Vec<Connection> = all.held.values().filter(gone).copied().collect();
+        for connection in &gone {
+            self.forget(&mut all, connection);
+        }
+        for connection in accepted.iter() {
+            if all.held.get(&connection.number).is_none_or(|held| held.inode != connection.inode) {
+                self.hold(&mut all, *connection);
+                self.note_found(&mut all, connection);
+            }
+        }
+        let inodes: std::collections::HashSet<u64> =
+            all.held.values().map(|connection| connection.inode).collect();
+        all.talks.retain(|_, talk| {
+            talk.n_streams > 0 || is_new(talk.last) || inodes.contains(&talk.inode)
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, Talk>> {
+    /// Notes one that was not seen when it was accepted.
+    fn note_found(&self, all: &mut All, connection: &Connection) {
+        let talk = Activity::new(connection.inode, connection.since);
+        let talk = all.talks.entry(connection.peer).or_insert(talk);
+        talk.inode = connection.inode;
+        if !talk.has_asked && talk.pending.is_none() {
+            let (network, limits) = self.limits(connection, all.counts_bytes);
+            talk.pending = Some(all.pending.push(network, limits, *connection));
+        }
+    }
+
+    fn limits(&self, connection: &Connection, counts_bytes: bool) -> (IpAddr, Limits) {
+        let address = connection.peer.ip();
+        let kind = if self.is_listed(address) { Kind::ListedProxy } else { Kind::Network };
+        (host::network_of(address), Limits::new(kind, counts_bytes, self.is_tls))
+    }
+
+    fn is_listed(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.network.trusted_proxies.iter().any(|net| host::holds(net, address))
+    }
+
+    fn hold(&self, all: &mut All, connection: Connection) {
+        if let Some(before) = all.held.get(&connection.number).copied() {
+            self.forget(all, &before);
+        }
+        all.held.insert(connection.number, connection);
+        if let Some(address) = self.limited(connection.peer) {
+            *all.n_held.entry(address).or_default() += 1;
+        }
+    }
+
+    fn forget(&self, all: &mut All, connection: &Connection) {
+        all.held.remove(&connection.number);
+        if all.talks.get(&connection.peer).is_none_or(|talk| talk.inode == connection.inode) {
+            let talk = all.talks.remove(&connection.peer);
+            if let Some(key) = talk.and_then(|talk| talk.pending) {
+                all.pending.remove(key);
+            }
+        }
+        let Some(address) = self.limited(connection.peer) else { return };
+        if let Some(n_held) = all.n_held.get_mut(&address) {
+            *n_held -= 1;
+            if *n_held == 0 {
+                all.n_held.remove(&address);
+            }
+        }
+    }
+
+    fn excess(&self, all: &All, address: IpAddr) -> Option<Excess> {
+        let n_held = all.n_held.get(&address).copied().unwrap_or_default();
+        let is_full = n_held >= self.network.max_connections_per_address;
+        let is_too_fast = !self.rate.take(address);
+        is_full.then_some(Excess::Number).or(is_too_fast.then_some(Excess::Rate))
+    }
+
+    /// Looks which are left of an address that has as many as it may. Most that are gone are known to
+    /// be, as their numbers were given again; the others are looked for now and then.
+    fn recount(&self, all: &mut All, address: IpAddr, now: Instant, sockets: &dyn Look) {
+        let n_held = all.n_held.get(&address).copied().unwrap_or_default();
+        let is_due = all.counted.is_none_or(|counted| now - counted > COUNT_PAUSE);
+        if n_held >= self.network.max_connections_per_address && is_due {
+            all.counted = Some(now);
+            let own = all.held.values().filter(|held| self.limited(held.peer) == Some(address));
+            let gone: Vec<Connection> =
+                own.filter(|held| !sockets.is_open(held)).copied().collect();
+            for connection in &gone {
+                self.forget(all, connection);
+            }
+        }
+    }
+
+    /// The address that the limits count by; none for a listed proxy, or this host.
+    fn limited(&self, peer: SocketAddr) -> Option<IpAddr> {
+        let address = peer.ip().to_canonical();
+        let is_limited = !address.is_loopback() && !self.is_listed(address);
+        is_limited.then(|| host::network_of(address))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reception for Connections {
+    fn accepted(&self, connection: Connection, sockets: &dyn Look) -> Plan {
+        let now = Instant::now();
+        let mut all = self.lock();
+        all.counts_bytes = sockets.counts_bytes();
+        // Its first request may have been quicker than we.
+        let is_early = |talk: &&mut Activity| talk.has_asked && talk.last >= connection.since;
+        if let Some(talk) = all.talks.get_mut(&connection.peer).filter(is_early) {
+            talk.inode = connection.inode;
+            self.hold(&mut all, connection);
+            return Plan::default();
+        }
+        if let Some(before) = all.held.get(&connection.number).copied() {
+            self.forget(&mut all, &before);
+        }
+        let address = self.limited(connection.peer);
+        if let Some(address) = address {
+            self.recount(&mut all, address, now, sockets);
+        }
+        let excess = address.and_then(|address| self.excess(&all, address));
+        self.hold(&mut all, connection);
+        let (network, limits) = self.limits(&connection, all.counts_bytes);
+        let pending = Some(all.pending.push(network, limits, connection));
+        let talk = Activity { excess, pending, ..Activity::new(connection.inode, now) };
+        let before = all.talks.insert(connection.peer, talk);
+        if let Some(key) = before.and_then(|talk| talk.pending) {
+            all.pending.remove(key);
+        }
+        all.pending.relieve_for_next(now, sockets)
+    }
+
+    fn knows(&self, connection: &Connection) -> bool {
+        let all = self.lock();
+        all.held.get(&connection.number).is_some_and(|held| held.inode == connection.inode)
+    }
+
+    fn look(&self, now: Instant, sockets: &dyn Look) -> Plan {
+        self.lock().pending.look(now, sockets)
+    }
+}
+
+impl Activity {
+    fn new(inode: u64, now: Instant) -> Self {
+        Activity { inode, last: now, has_asked: false, n_streams: 0, excess: None, pending: None }
     }
 }
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
-        if let Some(talk) = self.connections.lock().get_mut(&self.peer) {
+        let mut all = self.connections.lock();
+        let own = |talk: &&mut Activity| self.inode == 0 || talk.inode == self.inode;
+        if let Some(talk) = all.talks.get_mut(&self.peer).filter(own) {
             talk.n_streams = talk.n_streams.saturating_sub(1);
             talk.last = Instant::now();
         }
@@ -89,3 +307,4 @@ pub const SILENCE_LIMIT: Duration = Duration::from_secs(75);
 const MAX_CONNECTIONS: usize = 100_000;
 
 const LOOK_SLACK: Duration = Duration::from_secs(5);
+const COUNT_PAUSE: Duration = Duration::from_millis(50);

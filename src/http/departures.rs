@@ -95,4 +95,4 @@ impl Drop for WatchedGuard<'_> {
 }
 
 /// An answer that takes longer is given up when its client leaves.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(50);

@@ -7,14 +7,21 @@ use rocket::http::{Header, Method, Status};
 use rocket::request::Request;
 use rocket::{Data, Response, State, get};
 
-use crate::http::asked::OriginalMethod;
+use crate::http::app_state::AppState;
+use crate::http::connections::{Excess, UnderWayGuard};
 use crate::http::host::{self, Client};
+use crate::http::log_request::OriginalMethod;
 use crate::http::problem::{Problem, printable};
-use crate::http::site::Site;
 
 /// Refuses what must not come in, and dresses every answer.
 #[derive(Debug, Default)]
 pub struct Gate;
+
+/// Whether the connection ends with this answer, as its address has too many.
+struct EndsConnection(bool);
+
+/// The place of a request that came through a listed proxy, for as long as it is being answered.
+struct UnderWay(Option<UnderWayGuard>);
 
 /// Why a request was refused at the gate.
 struct Refused(Option<Problem>);
@@ -28,7 +35,7 @@ impl Fairing for Gate {
     async fn on_request(&self, request: &mut Request<'_>, _data: &mut Data<'_>) {
         let method = request.method();
         request.local_cache(|| OriginalMethod(method));
-        let Some(site) = request.rocket().state::<Site>() else { return };
+        let Some(site) = request.rocket().state::<AppState>() else { return };
         let Err(problem) = pass(request, site) else { return };
         request.local_cache(|| Refused(Some(problem)));
         // A HEAD stays one: its answer has no body.
@@ -39,7 +46,10 @@ impl Fairing for Gate {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let Some(site) = request.rocket().state::<Site>() else { return };
+        let Some(site) = request.rocket().state::<AppState>() else { return };
+        if request.local_cache(|| EndsConnection(false)).0 {
+            response.set_header(Header::new("Connection", "close"));
+        }
         for (name, value) in ON_EVERYTHING {
             if !response.headers().contains(name) {
                 response.set_header(Header::new(name, value));
@@ -56,7 +66,7 @@ impl Fairing for Gate {
 }
 
 /// Lets listed sites of other origins read from a browser.
-fn share(request: &Request<'_>, response: &mut Response<'_>, site: &Site) {
+fn share(request: &Request<'_>, response: &mut Response<'_>, site: &AppState) {
     if site.network.origins.is_empty() {
         return;
     }
@@ -70,7 +80,7 @@ fn share(request: &Request<'_>, response: &mut Response<'_>, site: &Site) {
 
 /// A browser's question whether a page of another origin may ask.
 #[rocket::options("/<_..>")]
-pub fn preflight(origin: FromOrigin, site: &State<Site>) -> Result<(Status, Allowed), Problem> {
+pub fn preflight(origin: FromOrigin, site: &State<AppState>) -> Result<(Status, Allowed), Problem> {
     if origin.0.is_some_and(|origin| host::is_listed_origin(&origin, &site.network)) {
         return Ok((Status::NoContent, Allowed));
     }
@@ -131,19 +141,37 @@ impl<'r> rocket::request::FromRequest<'r> for RefusedReason {
 }
 
 /// Everything that is asked of a request before anything else.
-fn pass(request: &Request<'_>, site: &Site) -> Result<(), Problem> {
+fn pass(request: &Request<'_>, site: &AppState) -> Result<(), Problem> {
     let client = Client::of(request, &site.network);
-    let is_new = client.peer.is_some_and(|peer| site.connections.note_request(peer));
-    if (is_new || client.is_behind_proxy)
-        && let Some(address) = client.limited_address()
-        && !site.connection_rate.take(address)
-    {
-        let limit = site.network.max_connections_per_second;
-        let detail = format!("more than {limit} connections a second from this address");
+    let excess = client.peer.and_then(|peer| site.connections.note_request(peer));
+    if let Some(excess) = excess {
+        request.local_cache(|| EndsConnection(true));
+        let network = &site.network;
+        let detail = match excess {
+            Excess::Rate => {
+                let limit = network.max_connections_per_second;
+                format!("more than {limit} connections a second from this address")
+            }
+            Excess::Number => {
+                let limit = network.max_connections_per_address;
+                format!("all {limit} connections of this address are taken")
+            }
+        };
         return Err(Problem::new(Status::TooManyRequests, detail).retry_after(1));
     }
-    refuse_size(request)?;
     let is_probe = PROBES.contains(&request.uri().path().as_str());
+    if client.is_behind_proxy
+        && !is_probe
+        && let Some(address) = client.limited_address()
+    {
+        let place = site.connections.take_place(address);
+        if request.local_cache(|| UnderWay(place)).0.is_none() {
+            let limit = site.network.max_connections_per_address;
+            let detail = format!("{limit} requests of this address are being answered already");
+            return Err(Problem::new(Status::TooManyRequests, detail).retry_after(1));
+        }
+    }
+    refuse_size(request)?;
     if is_probe { Ok(()) } else { refuse_host(request, site) }
 }
 
@@ -166,7 +194,7 @@ fn refuse_size(request: &Request<'_>) -> Result<(), Problem> {
 
 /// SECURITY: a page of somebody else's can have its own name lead to us (DNS rebinding), and would
 /// then read the logs as one of ours. Where nobody is asked who they are, the name has to be known.
-fn refuse_host(request: &Request<'_>, site: &Site) -> Result<(), Problem> {
+fn refuse_host(request: &Request<'_>, site: &AppState) -> Result<(), Problem> {
     let mut hosts = request.headers().get("host");
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         let detail = "expected exactly one `Host` header";

@@ -4,8 +4,8 @@ use rocket::http::{ContentType, Status};
 use rocket::{State, get};
 
 use crate::http::access::Admitted;
+use crate::http::app_state::AppState;
 use crate::http::problem::Problem;
-use crate::http::site::Site;
 
 /// The process answers.
 #[must_use]
@@ -17,7 +17,7 @@ pub fn healthz() -> (ContentType, &'static str) {
 /// Whether requests should come here: not while shutting down. `degraded`, with reasons, while
 /// lines may arrive late.
 #[get("/readyz")]
-pub fn readyz(site: &State<Site>) -> Result<(ContentType, String), Problem> {
+pub fn readyz(site: &State<AppState>) -> Result<(ContentType, String), Problem> {
     if site.closing.is_cancelled() {
         return Err(Problem::new(Status::ServiceUnavailable, "the server is shutting down"));
     }
@@ -33,7 +33,10 @@ pub fn readyz(site: &State<Site>) -> Result<(ContentType, String), Problem> {
 
 /// The counters, for Prometheus.
 #[get("/metrics")]
-pub fn metrics(admitted: Admitted, site: &State<Site>) -> Result<(ContentType, String), Problem> {
+pub fn metrics(
+    admitted: Admitted,
+    site: &State<AppState>,
+) -> Result<(ContentType, String), Problem> {
     if !admitted.0.may_read_metrics() {
         let detail = "reading the metrics needs a rule or a token with `metrics = true`";
         return Err(Problem::new(Status::Forbidden, detail));

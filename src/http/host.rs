@@ -61,10 +61,7 @@ impl Client {
     #[must_use]
     pub fn limited_address(&self) -> Option<IpAddr> {
         let address = self.address.filter(|address| !self.is_shared && !address.is_loopback())?;
-        match address {
-            IpAddr::V4(_) => Some(address),
-            IpAddr::V6(v6) => Some(IpAddr::V6((u128::from(v6) & IPV6_NETWORK).into())),
-        }
+        Some(network_of(address))
     }
 }
 
@@ -189,6 +186,15 @@ fn address(text: &str) -> Option<IpAddr> {
 fn last(request: &Request<'_>, header: &str) -> Option<String> {
     let values = request.headers().get(header).flat_map(|value| value.split(','));
     values.map(str::trim).filter(|value| !value.is_empty()).last().map(str::to_owned)
+}
+
+/// What limits count an address by: of IPv6 the network.
+#[must_use]
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & IPV6_NETWORK).into()),
+    }
 }
 
 /// Whether the address lies in the network.

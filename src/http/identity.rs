@@ -8,19 +8,23 @@ use rocket::mtls::Certificate;
 use rocket::outcome::Outcome;
 use rocket::request::Request;
 
-use crate::auth::{Refusal, Visitor, Way, Who, tokens};
+use crate::auth::{AuthError, AuthMethod, AuthenticatedUser, Principal, tokens};
+use crate::http::app_state::AppState;
 use crate::http::host::{Client, holds};
 use crate::http::problem::Problem;
-use crate::http::site::Site;
 
 /// The cookie of a login in a browser.
 pub const SESSION_COOKIE: &str = "tailcast_session";
 
 /// Who sends `request`; a problem if nobody who may.
-pub async fn identify(request: &Request<'_>, site: &Site, client: &Client) -> Result<Who, Problem> {
+pub async fn identify(
+    request: &Request<'_>,
+    site: &AppState,
+    client: &Client,
+) -> Result<Principal, Problem> {
     let policy = site.auth.policy();
     if !policy.asks {
-        return Ok(Who::Anyone);
+        return Ok(Principal::Anyone);
     }
     let named = by_header(request, site, client)?;
     let mut shown = request.headers().get("authorization");
@@ -32,7 +36,7 @@ pub async fn identify(request: &Request<'_>, site: &Site, client: &Client) -> Re
     match (named, credentials) {
         // What a proxy has asked for itself says nothing to us; a token of ours does.
         (Some(visitor), credentials) if !credentials.is_some_and(is_token) => {
-            return Ok(Who::User(visitor));
+            return Ok(Principal::User(visitor));
         }
         (_, Some(credentials)) => return by_credentials(credentials, site, client).await,
         (_, None) => {}
@@ -41,7 +45,7 @@ pub async fn identify(request: &Request<'_>, site: &Site, client: &Client) -> Re
         return Ok(who);
     }
     if let Some(visitor) = by_certificate(request).await {
-        return Ok(Who::User(visitor));
+        return Ok(Principal::User(visitor));
     }
     Err(Problem::unauthorized("this server has to know who asks"))
 }
@@ -68,7 +72,11 @@ fn is_token(shown: &str) -> bool {
     scheme.eq_ignore_ascii_case("bearer") && tokens::id_of(text).is_some()
 }
 
-async fn by_credentials(shown: &str, site: &Site, client: &Client) -> Result<Who, Problem> {
+async fn by_credentials(
+    shown: &str,
+    site: &AppState,
+    client: &Client,
+) -> Result<Principal, Problem> {
     let (scheme, credentials) = scheme_and_rest(shown);
     let address = client.limited_address();
     let who = match scheme.to_ascii_lowercase().as_str() {
@@ -79,7 +87,7 @@ async fn by_credentials(shown: &str, site: &Site, client: &Client) -> Result<Who
             else {
                 return Err(Problem::unauthorized("the `Authorization` header makes no sense"));
             };
-            site.auth.check_password(name, password, address).await.map(Who::User)
+            site.auth.check_password(name, password, address).await.map(Principal::User)
         }
         _other => {
             let detail = "the `Authorization` header is of another kind; expected Basic or Bearer";
@@ -94,19 +102,19 @@ async fn by_credentials(shown: &str, site: &Site, client: &Client) -> Result<Who
 
 /// What a refusal is to a client.
 #[must_use]
-pub fn of_refusal(refusal: &Refusal) -> Problem {
+pub fn of_refusal(refusal: &AuthError) -> Problem {
     match refusal {
-        Refusal::Wrong => Problem::unauthorized("the name, password or token is not right"),
-        Refusal::Expired => Problem::unauthorized("the token has expired; expected a newer one"),
-        Refusal::TooOften(left) => {
+        AuthError::Wrong => Problem::unauthorized("the name, password or token is not right"),
+        AuthError::Expired => Problem::unauthorized("the token has expired; expected a newer one"),
+        AuthError::TooOften(left) => {
             let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
             let detail = format!("too many failed attempts; try again in {seconds} s");
             Problem::new(Status::TooManyRequests, detail).retry_after(seconds)
         }
-        Refusal::Busy => {
+        AuthError::Busy => {
             Problem::new(Status::ServiceUnavailable, "too many logins at once").retry_after(2)
         }
-        Refusal::Failed => {
+        AuthError::Failed => {
             Problem::new(Status::ServiceUnavailable, "the login could not be checked; try again")
                 .retry_after(5)
         }
@@ -117,9 +125,9 @@ pub fn of_refusal(refusal: &Refusal) -> Problem {
 /// it is as good as none.
 fn by_header(
     request: &Request<'_>,
-    site: &Site,
+    site: &AppState,
     client: &Client,
-) -> Result<Option<Visitor>, Problem> {
+) -> Result<Option<AuthenticatedUser>, Problem> {
     let policy = site.auth.policy();
     let Some(login) = &policy.header_login else { return Ok(None) };
     let is_believed =
@@ -138,17 +146,18 @@ fn by_header(
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
     let groups = request.headers().get(&login.groups).flat_map(|value| value.split(','));
     let groups = groups.map(str::trim).filter(|group| !group.is_empty()).map(str::to_owned);
-    let way = Way::Header { groups: groups.collect() };
-    Ok(Some(Visitor { name: name.into(), way }))
+    let way = AuthMethod::Header { groups: groups.collect() };
+    Ok(Some(AuthenticatedUser { name: name.into(), way }))
 }
 
 /// The subject's common name of a certificate that our authority has signed.
-async fn by_certificate(request: &Request<'_>) -> Option<Visitor> {
+async fn by_certificate(request: &Request<'_>) -> Option<AuthenticatedUser> {
     let Outcome::Success(certificate) = request.guard::<Certificate<'_>>().await else {
         return None;
     };
     let name = certificate.subject().common_name()?.trim();
-    (!name.is_empty()).then(|| Visitor { name: name.into(), way: Way::Certificate })
+    (!name.is_empty())
+        .then(|| AuthenticatedUser { name: name.into(), way: AuthMethod::Certificate })
 }
 
 /// As many as browsers keep of one domain, about.

@@ -9,14 +9,14 @@ use rocket::request::{FromRequest, Request};
 use rocket::response::{self, Responder, Response};
 use rocket::{State, get, post};
 
-use crate::auth::{Refusal, Visitor, Who};
+use crate::auth::{AuthError, AuthenticatedUser, Principal};
 use crate::http::access::Admitted;
-use crate::http::asked::OriginalMethod;
+use crate::http::app_state::AppState;
 use crate::http::host::{self, Client, Visited};
 use crate::http::identity::{self, SESSION_COOKIE};
+use crate::http::log_request::OriginalMethod;
 use crate::http::negotiate::{self, Representation};
 use crate::http::problem::Problem;
-use crate::http::site::Site;
 
 /// What somebody typed.
 #[derive(FromForm)]
@@ -37,7 +37,7 @@ pub struct OwnForm {
 
 /// The page, or the way on.
 #[derive(Debug)]
-pub enum Step {
+pub enum LoginAnswer {
     /// The page, with what went wrong before, if something did.
     Page {
         /// The status.
@@ -62,7 +62,7 @@ pub enum Step {
 
 /// The way to the page, for a browser that came without a login.
 #[must_use]
-pub fn way_to_page(request: &Request<'_>, site: &Site) -> Option<Step> {
+pub fn way_to_page(request: &Request<'_>, site: &AppState) -> Option<LoginAnswer> {
     let headers = request.headers();
     let accept = headers.get("accept").collect::<Vec<_>>().join(",");
     let is_person = negotiate::accepted(&accept) == Some(Representation::Viewer);
@@ -77,7 +77,7 @@ pub fn way_to_page(request: &Request<'_>, site: &Site) -> Option<Step> {
     let root = "../".repeat(path.matches('/').count());
     let root = if root.is_empty() { "./" } else { &root };
     let next = encoded(&format!("{path}{query}"));
-    Some(Step::Away { to: format!("{root}login?next={next}"), cookie: None })
+    Some(LoginAnswer::Away { to: format!("{root}login?next={next}"), cookie: None })
 }
 
 /// The page.
@@ -85,18 +85,20 @@ pub fn way_to_page(request: &Request<'_>, site: &Site) -> Option<Step> {
 pub fn page(
     next: Option<&str>,
     who: Option<Admitted>,
-    site: &State<Site>,
-) -> Result<Step, Problem> {
+    site: &State<AppState>,
+) -> Result<LoginAnswer, Problem> {
     if !site.auth.policy().has_users() {
         let detail = "there is nobody who logs in with a password; `tailcast user add` adds one";
         return Err(Problem::new(Status::NotFound, detail));
     }
     let user = who.and_then(|Admitted(access)| match access.who() {
-        Who::User(Visitor { name, way: _ }) if access.is_session() => Some(name.to_string()),
-        Who::User(_) | Who::Anyone | Who::Token { .. } => None,
+        Principal::User(AuthenticatedUser { name, way: _ }) if access.is_session() => {
+            Some(name.to_string())
+        }
+        Principal::User(_) | Principal::Anyone | Principal::Token { .. } => None,
     });
     let next = checked(next.unwrap_or_default());
-    Ok(Step::Page { status: Status::Ok, next, problem: None, retry_after: None, user })
+    Ok(LoginAnswer::Page { status: Status::Ok, next, problem: None, retry_after: None, user })
 }
 
 /// Somebody says who they are.
@@ -104,8 +106,8 @@ pub fn page(
 pub async fn log_in(
     form: OwnForm,
     typed: Form<Typed>,
-    site: &State<Site>,
-) -> Result<Step, Problem> {
+    site: &State<AppState>,
+) -> Result<LoginAnswer, Problem> {
     let Typed { name, password, next } = typed.into_inner();
     let next = checked(next.as_deref().unwrap_or_default());
     let address = form.client.limited_address();
@@ -115,7 +117,7 @@ pub async fn log_in(
             form.secrets.iter().for_each(|old| site.auth.log_out(old));
             let seconds = site.auth.policy().session_lifetime.as_secs();
             let cookie = cookie(&secret, seconds, form.is_secure);
-            Ok(Step::Away { to: format!("./{next}"), cookie: Some(cookie) })
+            Ok(LoginAnswer::Away { to: format!("./{next}"), cookie: Some(cookie) })
         }
         Err(refusal) => {
             tracing::info!(client = %form.client, %refusal, "nobody was logged in");
@@ -127,23 +129,23 @@ pub async fn log_in(
 /// Ends the login of this browser.
 #[must_use]
 #[post("/logout")]
-pub fn log_out(form: OwnForm, site: &State<Site>) -> Step {
+pub fn log_out(form: OwnForm, site: &State<AppState>) -> LoginAnswer {
     form.secrets.iter().for_each(|secret| site.auth.log_out(secret));
     let cookie = cookie("", 0, form.is_secure);
-    Step::Away { to: "./login".to_owned(), cookie: Some(cookie) }
+    LoginAnswer::Away { to: "./login".to_owned(), cookie: Some(cookie) }
 }
 
-fn refused(refusal: &Refusal, next: String) -> Step {
+fn refused(refusal: &AuthError, next: String) -> LoginAnswer {
     let problem = identity::of_refusal(refusal);
-    let status = if *refusal == Refusal::Wrong { Status::Forbidden } else { problem.status() };
+    let status = if *refusal == AuthError::Wrong { Status::Forbidden } else { problem.status() };
     let said = match refusal {
-        Refusal::Wrong => "The name or the password is not right.".to_owned(),
-        Refusal::Expired | Refusal::TooOften(_) | Refusal::Busy | Refusal::Failed => {
+        AuthError::Wrong => "The name or the password is not right.".to_owned(),
+        AuthError::Expired | AuthError::TooOften(_) | AuthError::Busy | AuthError::Failed => {
             format!("Not now: {}.", problem.detail())
         }
     };
     let retry_after = problem.seconds_to_wait();
-    Step::Page { status, next, problem: Some(said), retry_after, user: None }
+    LoginAnswer::Page { status, next, problem: Some(said), retry_after, user: None }
 }
 
 /// No path: the browser then takes that of the page, whatever a proxy has put before it.
@@ -188,7 +190,7 @@ impl<'r> FromRequest<'r> for OwnForm {
     /// SECURITY: a form of another site's must not log anybody in or out. Browsers say where a form
     /// comes from, and `SameSite` keeps the cookie from those of other sites.
     async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, Self::Error> {
-        let Some(site) = request.rocket().state::<Site>() else {
+        let Some(site) = request.rocket().state::<AppState>() else {
             return Outcome::Forward(Status::InternalServerError);
         };
         let visited = Visited::of(request, &site.network);
@@ -221,7 +223,7 @@ pub fn refusal<'r>(request: &'r Request<'_>) -> Option<&'r Problem> {
     request.local_cache(|| Foreign(None)).0.as_ref()
 }
 
-impl<'r> Responder<'r, 'static> for Step {
+impl<'r> Responder<'r, 'static> for LoginAnswer {
     fn respond_to(self, _request: &'r Request<'_>) -> response::Result<'static> {
         let mut response = Response::build();
         match self {

@@ -10,33 +10,33 @@ use tokio::time::Instant;
 
 use crate::catalog::pattern::SourcePattern;
 use crate::cursor::Cursor;
-use crate::follower::{EndReason, Follower, Wish};
-use crate::http::access::Access;
+use crate::follower::{EndReason, Follower, StreamSpec};
+use crate::http::access::CatalogView;
 use crate::http::answer::Answer;
-use crate::http::asked::Asked;
+use crate::http::app_state::AppState;
+use crate::http::log_request::LogRequest;
 use crate::http::negotiate::{self, Representation};
 use crate::http::older;
 use crate::http::origin;
 use crate::http::page::Page;
 use crate::http::problem::Problem;
 use crate::http::query::{self, Query, Tail};
-use crate::http::site::Site;
 use crate::http::socket::Socket;
 use crate::http::viewer::Viewer;
-use crate::ledger::Ledger;
 use crate::source::{DEFAULT_TAIL, Source, Start};
-use crate::websocket::terms::RosterMaker;
-use crate::websocket::{Session, Terms};
+use crate::viewer_log::ViewerLog;
+use crate::websocket::session_config::SourceWatchMaker;
+use crate::websocket::{Session, SessionConfig};
 use crate::wire::text::TextOptions;
 use crate::wire::{Encoder, Format};
 
 /// Follows one log, or several by a glob.
 #[get("/logs/<_..>")]
-pub async fn logs(asked: Asked, site: &State<Site>) -> Result<Answer, Problem> {
+pub async fn logs(asked: LogRequest, site: &State<AppState>) -> Result<Answer, Problem> {
     answer(asked, site).await
 }
 
-async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
+async fn answer(asked: LogRequest, site: &AppState) -> Result<Answer, Problem> {
     let Some(name) = asked.name.clone() else {
         return Err(Problem::unknown_source(asked.name.as_deref().unwrap_or("…"), &[]));
     };
@@ -52,7 +52,7 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
             Problem::new(Status::NotAcceptable, detail)
         })?,
     };
-    let wanted = Wanted::find(&name, &asked.access)?;
+    let wanted = ResolvedSources::find(&name, &asked.access)?;
     let format = match representation {
         Representation::Viewer => return Ok(Answer::Page(Page::at_log(&name))),
         Representation::Stream(format) => format,
@@ -62,14 +62,14 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
     }
     let is_resume = query.from.is_some();
     let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
-    let wish = wanted.wish(query, Some(format), site, &asked.access)?;
+    let spec = wanted.spec(query, Some(format), site, &asked.access)?;
     if asked.is_head {
         return Ok(Answer::Stream { format, name, viewer: None, is_long: false });
     }
-    let is_finite = !wish.follow;
+    let is_finite = !spec.follow;
     let place = site.admission.admit(&asked.client, asked.access.holder())?;
     let peer = asked.client.peer;
-    let opening = Follower::open(wish, Arc::clone(&site.zone));
+    let opening = Follower::open(spec, Arc::clone(&site.zone));
     let opened = site.departures.unless_left(peer, opening).await.ok_or_else(Problem::has_left)?;
     let mut follower = opened.map_err(|error| Problem::of_opening(&error))?;
     if format == Format::Sse && is_resume && is_finite {
@@ -87,34 +87,39 @@ async fn answer(asked: Asked, site: &Site) -> Result<Answer, Problem> {
 }
 
 /// Makes a WebSocket of the connection.
-async fn upgrade(asked: &Asked, name: &str, query: Query, site: &Site) -> Result<Answer, Problem> {
+async fn upgrade(
+    asked: &LogRequest,
+    name: &str,
+    query: Query,
+    site: &AppState,
+) -> Result<Answer, Problem> {
     let accepted = asked.handshake.accept()?;
     origin::check(asked.origin.as_deref(), &asked.visited, &site.network)?;
-    let wanted = Wanted::find(name, &asked.access)?;
+    let wanted = ResolvedSources::find(name, &asked.access)?;
     if query.before.is_some() {
         let what = "is for plain HTTP; here the command `older` asks for it";
         return Err(Problem::parameter("before", what));
     }
-    let wish = wanted.wish(query, None, site, &asked.access)?;
-    let terms = wanted.terms(name, &wish, site, &asked.access);
+    let spec = wanted.spec(query, None, site, &asked.access)?;
+    let config = wanted.session_config(name, &spec, site, &asked.access);
     let place = site.admission.admit(&asked.client, asked.access.holder())?;
-    let Wish { sources, filter, rights, .. } = wish;
-    let opening = Follower::open(terms.wish(sources, filter.clone(), &[]), Arc::clone(&site.zone));
+    let StreamSpec { sources, filter, permissions, .. } = spec;
+    let opening = Follower::open(config.spec(sources, filter.clone(), &[]), Arc::clone(&site.zone));
     let opened = site.departures.unless_left(asked.client.peer, opening).await;
     let opened = opened.ok_or_else(Problem::has_left)?;
     let follower = opened.map_err(|error| Problem::of_opening(&error))?;
-    let ledger = Ledger::new(
+    let viewer_log = ViewerLog::new(
         "websocket",
         name.to_owned(),
         asked.client.to_string(),
         Arc::clone(&site.metrics),
     );
-    let session = Session::new(terms, rights, follower, filter, ledger);
+    let session = Session::new(config, permissions, follower, filter, viewer_log);
     Ok(Answer::Socket(Box::new(Socket::new(accepted, session, place))))
 }
 
 /// A proxy that passes the key on and not the upgrade is a common mistake; it deserves its cure.
-fn refuse_lost_upgrade(asked: &Asked) -> Result<(), Problem> {
+fn refuse_lost_upgrade(asked: &LogRequest) -> Result<(), Problem> {
     if asked.handshake.key.is_some() && !asked.wants_websocket {
         return Err(Problem::new(Status::UpgradeRequired, LOST_UPGRADE));
     }
@@ -125,22 +130,22 @@ fn refuse_lost_upgrade(asked: &Asked) -> Result<(), Problem> {
 type Beginning = (Arc<dyn Source>, Start);
 
 /// The sources that a name stands for.
-struct Wanted {
+struct ResolvedSources {
     sources: Vec<Arc<dyn Source>>,
     pattern: Option<SourcePattern>,
 }
 
-impl Wanted {
-    fn find(name: &str, access: &Access) -> Result<Self, Problem> {
+impl ResolvedSources {
+    fn find(name: &str, access: &CatalogView) -> Result<Self, Problem> {
         if let Some(source) = access.get(name) {
-            return Ok(Wanted { sources: vec![source], pattern: None });
+            return Ok(ResolvedSources { sources: vec![source], pattern: None });
         }
         let pattern = SourcePattern::parse(name)
             .map_err(|error| Problem::new(Status::BadRequest, error.to_string()))?;
         if let Some(pattern) = pattern {
             let sources = access.matching(&pattern);
             if !sources.is_empty() {
-                return Ok(Wanted { sources, pattern: Some(pattern) });
+                return Ok(ResolvedSources { sources, pattern: Some(pattern) });
             }
         }
         if let Some(left_out) = access.left_out().iter().find(|left_out| left_out.name == name) {
@@ -155,13 +160,13 @@ impl Wanted {
     }
 
     /// `format`: none for a WebSocket.
-    fn wish(
+    fn spec(
         &self,
         query: Query,
         format: Option<Format>,
-        site: &Site,
-        access: &Access,
-    ) -> Result<Wish, Problem> {
+        site: &AppState,
+        access: &CatalogView,
+    ) -> Result<StreamSpec, Problem> {
         let is_raw = format == Some(Format::Raw);
         let now = Timestamp::now();
         let until = query.filter.until.map(|until| {
@@ -184,7 +189,7 @@ impl Wanted {
             Tail::All => None,
         };
         let start = Start::of_past(tail, query.filter.since);
-        Ok(Wish {
+        Ok(StreamSpec {
             sources: self.starts(query.from.as_deref(), &start)?,
             filter: query.filter,
             follow,
@@ -192,8 +197,9 @@ impl Wanted {
             until: until.filter(|_| follow).map(|left| Instant::now() + left + UNTIL_SLACK),
             done,
             heartbeat: query.heartbeat.unwrap_or(site.heartbeat),
-            roster: self.pattern.clone().map(|pattern| access.roster(pattern)),
-            rights: Some(access.rights()),
+            source_watch: self.pattern.clone().map(|pattern| access.source_watch(pattern)),
+            permissions: Some(access.permissions()),
+            allowance: Arc::default(),
             cancel: site.closing.clone(),
         })
     }
@@ -203,8 +209,8 @@ impl Wanted {
         &self,
         query: Query,
         format: Format,
-        asked: &Asked,
-        site: &Site,
+        asked: &LogRequest,
+        site: &AppState,
     ) -> Result<Answer, Problem> {
         let before = query.before.as_deref().unwrap_or_default();
         let ([source], [before], None) = (self.sources.as_slice(), before, &self.pattern) else {
@@ -229,22 +235,30 @@ impl Wanted {
     }
 
     /// What a WebSocket keeps through all its commands.
-    fn terms(&self, asked: &str, wish: &Wish, site: &Site, access: &Access) -> Terms {
+    fn session_config(
+        &self,
+        asked: &str,
+        spec: &StreamSpec,
+        site: &AppState,
+        access: &CatalogView,
+    ) -> SessionConfig {
         let (pattern, own) = (self.pattern.clone(), access.clone());
-        let roster: Option<RosterMaker> =
-            pattern.map(|pattern| -> RosterMaker { Box::new(move || own.roster(pattern.clone())) });
+        let source_watch: Option<SourceWatchMaker> = pattern.map(|pattern| -> SourceWatchMaker {
+            Box::new(move || own.source_watch(pattern.clone()))
+        });
         let own = access.clone();
-        Terms {
+        SessionConfig {
             asked: asked.to_owned(),
             is_glob: self.pattern.is_some(),
-            follow: wish.follow,
-            until: wish.until,
-            done: wish.done,
-            heartbeat: wish.heartbeat,
+            follow: spec.follow,
+            until: spec.until,
+            done: spec.done,
+            heartbeat: spec.heartbeat,
             stall_limit: site.stall_limit,
             zone: Arc::clone(&site.zone),
+            allowance: Arc::clone(&spec.allowance),
             cancel: site.closing.clone(),
-            roster,
+            source_watch,
             lookup: Box::new(move |name| one(name, &own)),
         }
     }
@@ -284,8 +298,9 @@ impl Wanted {
 }
 
 /// The one source of this name; the error is a sentence for its client.
-fn one(name: &str, access: &Access) -> Result<Arc<dyn Source>, String> {
-    let wanted = Wanted::find(name, access).map_err(|problem| problem.detail().to_owned())?;
+fn one(name: &str, access: &CatalogView) -> Result<Arc<dyn Source>, String> {
+    let wanted =
+        ResolvedSources::find(name, access).map_err(|problem| problem.detail().to_owned())?;
     match (wanted.sources.into_iter().next(), wanted.pattern) {
         (Some(source), None) => Ok(source),
         (Some(_) | None, Some(_)) => {

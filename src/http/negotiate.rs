@@ -1,6 +1,8 @@
 //! Negotiation: one URL for a log, every kind of client. `Upgrade` beats `format=`, which beats
 //! `Accept`.
 
+use tailcast_core::protocol::NDJSON;
+
 use crate::wire::Format;
 
 /// What a client can be given.
@@ -39,7 +41,7 @@ fn of_media(media: &str) -> Option<Representation> {
         "*/*" | "text/*" | "text/plain" => Some(Representation::Stream(Format::Text)),
         "text/html" | "application/xhtml+xml" => Some(Representation::Viewer),
         "text/event-stream" => Some(Representation::Stream(Format::Sse)),
-        "application/x-ndjson"
+        NDJSON
         | "application/ndjson"
         | "application/json"
         | "application/jsonl"

@@ -7,9 +7,9 @@ use rocket::http::Status;
 
 use crate::cursor::Cursor;
 use crate::filter::Filter;
-use crate::follower::wait;
+use crate::follower::{Allowance, wait};
+use crate::http::app_state::AppState;
 use crate::http::problem::Problem;
-use crate::http::site::Site;
 use crate::source::{OpenError, Source};
 use crate::wire::text::TextOptions;
 use crate::wire::{Format, page};
@@ -22,20 +22,27 @@ pub async fn page_before(
     n_lines: usize,
     format: Format,
     options: TextOptions,
-    site: &Site,
+    site: &AppState,
 ) -> Result<Bytes, Problem> {
     if matches!(format, Format::Sse | Format::Raw) {
         let detail = "a page of lines before a place is to be had as text or ndjson";
         return Err(Problem::new(Status::NotAcceptable, detail));
     }
     let (mut place, mut left, mut parts, mut n_bytes) = (before, n_lines, Vec::new(), 0);
-    let mut is_begin = false;
+    let (mut is_begin, allowance) = (false, Arc::<Allowance>::default());
     while left > 0 && !is_begin && n_bytes < MAX_BYTES {
-        let reading = wait::older(Arc::clone(source), place, filter.clone(), left);
-        let older = reading.await.map_err(|error| match error {
-            OpenError::OtherSource(_) => Problem::parameter("before", &error),
-            OpenError::Unreadable { name: _, source: _ } => Problem::of_opening(&error),
-        })?;
+        let (own, allowance) = (Arc::clone(source), Arc::clone(&allowance));
+        let reading = wait::older(own, place, filter.clone(), left, allowance);
+        let older = match reading.await {
+            Ok(older) => older,
+            Err(OpenError::TooExpensive(_)) if place != before => break,
+            Err(error @ OpenError::OtherSource(_)) => {
+                return Err(Problem::parameter("before", &error));
+            }
+            Err(error @ (OpenError::TooExpensive(_) | OpenError::Unreadable { .. })) => {
+                return Err(Problem::of_opening(&error));
+            }
+        };
         let (lines, n_read) =
             page::lines(format, source.name().as_str(), &older, options, &site.zone);
         left = left.saturating_sub(n_read);

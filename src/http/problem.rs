@@ -89,6 +89,7 @@ impl Problem {
     pub fn of_opening(error: &OpenError) -> Self {
         match error {
             OpenError::OtherSource(_) => Self::parameter("from", error),
+            OpenError::TooExpensive(_) => Self::new(Status::UnprocessableEntity, error.to_string()),
             OpenError::Unreadable { name: _, source: _ } if error.is_denied() => {
                 Self::new(Status::Forbidden, error.to_string())
             }

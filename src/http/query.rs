@@ -12,8 +12,8 @@ use crate::filter::{Filter, compile};
 use crate::http::problem::{Problem, printable};
 use crate::line::{Level, Zone};
 use crate::source::MAX_OLDER_LINES;
-use crate::when::{When, parse_span};
 use crate::wire::Format;
+use tailcast_core::time_expr::{When, parse_span};
 
 /// A URL's parameters.
 #[derive(Debug, Default)]
@@ -162,7 +162,7 @@ impl Query {
     }
 }
 
-fn wrong_span(name: &str, error: &crate::when::SpanError) -> Problem {
+fn wrong_span(name: &str, error: &tailcast_core::time_expr::SpanError) -> Problem {
     Problem::parameter(name, format!("is not a span: {error}"))
 }
 

@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use rocket::data::{IoHandler, IoStream};
 use rocket::http::{Header, Status};
 use rocket::response::Response;
+use tailcast_core::protocol::SUBPROTOCOL;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::http::admission::AdmissionGuard;
 use crate::http::problem::{Problem, printable};
-use crate::websocket::{PROTOCOL, Session};
+use crate::websocket::Session;
 
 /// What a client says in its handshake.
 #[derive(Clone, Debug, Default)]
@@ -53,11 +54,11 @@ impl Handshake {
         let mut protocols =
             self.protocols.split(',').map(str::trim).filter(|name| !name.is_empty());
         let names_none = self.protocols.trim().is_empty();
-        let names_protocol = protocols.any(|name| name == PROTOCOL);
+        let names_protocol = protocols.any(|name| name == SUBPROTOCOL);
         if !names_none && !names_protocol {
             let shown = printable(&self.protocols);
             let detail =
-                format!("none of the subprotocols `{shown}` is spoken, expected {PROTOCOL}");
+                format!("none of the subprotocols `{shown}` is spoken, expected {SUBPROTOCOL}");
             return Err(Problem::new(Status::BadRequest, detail));
         }
         Ok(Accepted { accept: derive_accept_key(key.as_bytes()), names_protocol })
@@ -85,7 +86,7 @@ impl Socket {
         response.set_status(Status::SwitchingProtocols);
         response.set_header(Header::new("Sec-WebSocket-Accept", accepted.accept));
         if accepted.names_protocol {
-            response.set_header(Header::new("Sec-WebSocket-Protocol", PROTOCOL));
+            response.set_header(Header::new("Sec-WebSocket-Protocol", SUBPROTOCOL));
         }
         response.add_upgrade("websocket", Handler { session: Some(session), _place: place });
         response

@@ -1,8 +1,7 @@
 //! `GET /`, `GET /logs` and `GET /api/sources`: what there is to read.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rocket::http::uri::Origin;
 use rocket::http::{ContentType, Header, Status};
@@ -11,19 +10,17 @@ use rocket::response::stream::TextStream;
 use rocket::response::{self, Responder, Response};
 use rocket::{State, get};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-use crate::http::access::Access;
-use crate::http::admission::AdmissionGuard;
-use crate::http::asked::Asked;
+use crate::http::access::CatalogView;
+use crate::http::answer::Text;
+use crate::http::app_state::AppState;
+use crate::http::log_request::LogRequest;
 use crate::http::negotiate::{self, Representation};
 use crate::http::page::Page;
 use crate::http::problem::Problem;
-use crate::http::site::Site;
+use crate::http::source_events::{Brief, Changes, time_value};
 use crate::http::statuses::Listed;
-use crate::source::{Source, Status as SourceStatus};
 use crate::wire::Format;
-use crate::wire::record::write_time;
 
 /// The list of sources, for people and programs.
 #[derive(Debug)]
@@ -40,7 +37,7 @@ pub enum List {
 
 /// The page; for curl one source a line.
 #[get("/")]
-pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
+pub async fn root(asked: LogRequest, site: &State<AppState>) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_root())),
         Some(Representation::Stream(_)) | None => {
@@ -51,7 +48,11 @@ pub async fn root(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
 
 /// One source a line with size and age; the page for browsers.
 #[get("/logs")]
-pub async fn list(asked: Asked, uri: &Origin<'_>, site: &State<Site>) -> Result<List, Problem> {
+pub async fn list(
+    asked: LogRequest,
+    uri: &Origin<'_>,
+    site: &State<AppState>,
+) -> Result<List, Problem> {
     match negotiate::accepted(&asked.accept) {
         Some(Representation::Viewer) => Ok(List::Page(Page::at_list(uri.path().as_str()))),
         Some(Representation::Stream(Format::Ndjson)) => {
@@ -65,7 +66,7 @@ pub async fn list(asked: Asked, uri: &Origin<'_>, site: &State<Site>) -> Result<
 
 /// All sources with their segments, and what was left out with the reason.
 #[get("/api/sources")]
-pub async fn api(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
+pub async fn api(asked: LogRequest, site: &State<AppState>) -> Result<List, Problem> {
     if asked.query.as_ref().is_some_and(|query| !query.is_empty()) {
         return Err(Problem::new(Status::BadRequest, "the list of sources takes no parameters"));
     }
@@ -73,15 +74,15 @@ pub async fn api(asked: Asked, site: &State<Site>) -> Result<List, Problem> {
         return Ok(List::Json(json_list(&asked.access, site).await));
     }
     let place = site.admission.admit(&asked.client, asked.access.holder())?;
-    Ok(List::Changes(Box::new(Changes::new(Site::clone(site), asked.access, place))))
+    Ok(List::Changes(Box::new(Changes::new(AppState::clone(site), asked.access, place))))
 }
 
 /// How all sources stand now.
-async fn statuses(access: &Access, site: &Site) -> Vec<Listed> {
+async fn statuses(access: &CatalogView, site: &AppState) -> Vec<Listed> {
     Arc::clone(&site.statuses).of(access.sources()).await
 }
 
-async fn text_list(access: &Access, site: &Site) -> String {
+async fn text_list(access: &CatalogView, site: &AppState) -> String {
     let all = statuses(access, site).await;
     let width = all.iter().map(|(source, _)| source.name().as_str().chars().count()).max();
     let width = width.unwrap_or(0);
@@ -96,12 +97,12 @@ async fn text_list(access: &Access, site: &Site) -> String {
     text
 }
 
-async fn json_list(access: &Access, site: &Site) -> Value {
+async fn json_list(access: &CatalogView, site: &AppState) -> Value {
     let statuses = statuses(access, site).await;
     let sources: Vec<Value> = statuses
         .iter()
         .map(|(source, status)| {
-            let mut value = brief(source.as_ref(), status);
+            let mut value = Brief::of(source.as_ref(), status).json(source.name());
             let segments = status.segments.iter().map(|segment| {
                 json!({
                     "file": segment.file,
@@ -120,103 +121,6 @@ async fn json_list(access: &Access, site: &Site) -> Value {
         .iter()
         .map(|left_out| json!({"name": left_out.name, "reason": left_out.reason.to_string()}));
     json!({"sources": sources, "left_out": left_out.collect::<Vec<_>>()})
-}
-
-/// `{"name","size","modified","viewers"}`.
-fn brief(source: &dyn Source, status: &SourceStatus) -> Value {
-    let active = status.segments.first();
-    json!({
-        "name": source.name().as_str(),
-        "size": active.map_or(0, |active| active.size),
-        "modified": time_value(active.and_then(|active| active.modified)),
-        "viewers": source.viewers(),
-    })
-}
-
-fn time_value(time: Option<SystemTime>) -> Value {
-    let mut json = Vec::new();
-    write_time(time, &mut json);
-    serde_json::from_slice(&json).unwrap_or(Value::Null)
-}
-
-/// The list as it changes: `event: sources` once, then `added`, `removed` and at most one
-/// `changed` a second a source.
-#[derive(Debug)]
-pub struct Changes {
-    site: Site,
-    access: Access,
-    /// Grows when rights have changed.
-    rights: tokio::sync::watch::Receiver<u64>,
-    versions: tokio::sync::watch::Receiver<u64>,
-    /// What was told of each source, and when; none before the list.
-    known: Option<BTreeMap<String, (Value, Instant)>>,
-    last_word: Instant,
-    _place: AdmissionGuard,
-}
-
-impl Changes {
-    fn new(site: Site, access: Access, place: AdmissionGuard) -> Self {
-        let (versions, rights) = (access.changes(), site.auth.changes());
-        let last_word = Instant::now();
-        Changes { site, access, rights, versions, known: None, last_word, _place: place }
-    }
-
-    /// The next events; none once the server closes or the asker may not come in any more.
-    async fn next(&mut self) -> Option<String> {
-        let mut events = String::new();
-        while events.is_empty() {
-            if !self.access.is_valid() {
-                return None;
-            }
-            if self.known.is_some() {
-                let second = tokio::time::sleep(CHANGE_PAUSE);
-                tokio::select! {
-                    () = self.site.closing.cancelled() => return None,
-                    changed = self.versions.changed() => changed.ok()?,
-                    changed = self.rights.changed() => changed.ok()?,
-                    () = second => {}
-                }
-            }
-            events = self.look().await;
-            if events.is_empty() && self.last_word.elapsed() >= self.site.heartbeat {
-                events.push_str(": heartbeat\n\n");
-            }
-        }
-        self.last_word = Instant::now();
-        Some(events)
-    }
-
-    async fn look(&mut self) -> String {
-        let statuses = statuses(&self.access, &self.site).await;
-        let now = Instant::now();
-        let current = statuses.iter().map(|(source, status)| {
-            (source.name().as_str().to_owned(), (brief(source.as_ref(), status), now))
-        });
-        let mut current: BTreeMap<String, (Value, Instant)> = current.collect();
-        let mut events = String::new();
-        let mut say = |event: &str, value: &Value| {
-            events.push_str(&format!("event: {event}\ndata: {value}\n\n"));
-        };
-        if let Some(known) = self.known.take() {
-            for (name, told) in &mut current {
-                match known.get(name) {
-                    None => say("added", &told.0),
-                    Some(before) if before.0 == told.0 => told.1 = before.1,
-                    // A look that the catalog asked for came too early for this source.
-                    Some(before) if now - before.1 < CHANGE_PAUSE => told.clone_from(before),
-                    Some(_) => say("changed", &told.0),
-                }
-            }
-            for name in known.keys().filter(|name| !current.contains_key(*name)) {
-                say("removed", &json!({"name": name}));
-            }
-        } else {
-            let list: Vec<_> = current.values().map(|(value, _)| value).collect();
-            say("sources", &json!({"sources": list}));
-        }
-        self.known = Some(current);
-        events
-    }
 }
 
 impl<'r> Responder<'r, 'r> for List {
@@ -242,7 +146,7 @@ fn changes_response<'r>(
 ) -> response::Result<'r> {
     let stream = TextStream::from(rocket::async_stream::stream! {
         while let Some(events) = changes.next().await {
-            yield events;
+            yield Text::from(events);
         }
     });
     let mut response = stream.respond_to(request)?;
@@ -275,6 +179,3 @@ fn age_text(time: SystemTime) -> String {
         172_800.. => format!("{} days ago", seconds / 86_400),
     }
 }
-
-/// A source is told as changed at most once in this time.
-const CHANGE_PAUSE: Duration = Duration::from_secs(1);

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use crate::follower::{Delivery, EndReason, Follower};
 use crate::http::admission::AdmissionGuard;
+use crate::http::app_state::AppState;
 use crate::http::host::Client;
-use crate::http::site::Site;
-use crate::ledger::Ledger;
+use crate::viewer_log::ViewerLog;
 use crate::wire::{Encoder, Format};
 
 /// One client's stream.
@@ -19,8 +19,8 @@ use crate::wire::{Encoder, Format};
 pub struct Viewer {
     follower: Follower,
     encoder: Encoder,
-    site: Site,
-    ledger: Ledger,
+    site: AppState,
+    log: ViewerLog,
     peer: Option<SocketAddr>,
     state: State,
     /// When the client took what it was given last.
@@ -40,23 +40,23 @@ impl Viewer {
     pub fn new(
         follower: Follower,
         encoder: Encoder,
-        site: Site,
+        site: AppState,
         place: AdmissionGuard,
         format: Format,
         asked: String,
         client: Client,
     ) -> Self {
         let peer = client.peer;
-        let ledger =
-            Ledger::new(format.as_str(), asked, client.to_string(), Arc::clone(&site.metrics));
+        let log =
+            ViewerLog::new(format.as_str(), asked, client.to_string(), Arc::clone(&site.metrics));
         let (state, given) = (State::New, None);
-        Viewer { follower, encoder, site, ledger, peer, state, given, _place: place }
+        Viewer { follower, encoder, site, log, peer, state, given, _place: place }
     }
 
     /// The next bytes; none at the end. Never empty.
     pub async fn next(&mut self) -> Option<Bytes> {
         let bytes = self.next_bytes().await?;
-        self.ledger.count_bytes(bytes.len());
+        self.log.count_bytes(bytes.len());
         self.given = Some(Instant::now());
         Some(bytes)
     }
@@ -64,7 +64,7 @@ impl Viewer {
     async fn next_bytes(&mut self) -> Option<Bytes> {
         if self.state == State::New {
             self.state = State::Streaming;
-            self.ledger.open();
+            self.log.open();
             let start = self.encoder.start(&self.follower);
             if !start.is_empty() {
                 return Some(start);
@@ -75,7 +75,7 @@ impl Viewer {
                 return Some(self.end(EndReason::Limit)).filter(|end| !end.is_empty());
             }
             let Some(delivery) = self.next_delivery().await else { break };
-            self.ledger.count(&delivery);
+            self.log.count(&delivery);
             if let Delivery::End(reason) = delivery {
                 return Some(self.end(reason)).filter(|end| !end.is_empty());
             }
@@ -101,7 +101,7 @@ impl Viewer {
 
     fn end(&mut self, reason: EndReason) -> Bytes {
         self.state = State::Ended;
-        self.ledger.end(reason.as_str());
+        self.log.end(reason.as_str());
         self.encoder.encode(&Delivery::End(reason), &self.follower)
     }
 

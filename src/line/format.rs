@@ -20,21 +20,21 @@ use crate::line::zone::Zone;
 
 /// What a line tells; what it does not tell is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct LineMetadata {
     /// When it was written, by its own account.
     pub time: Option<LineTime>,
     /// How grave it says it is.
     pub level: Option<Level>,
 }
 
-impl Facts {
-    fn new(time: Option<LineTime>, level: Option<Level>) -> Facts {
-        Facts { time, level }
+impl LineMetadata {
+    fn new(time: Option<LineTime>, level: Option<Level>) -> LineMetadata {
+        LineMetadata { time, level }
     }
 
     /// These facts, and where they are silent, the time of the wrapping.
-    fn or_time(self, time: Option<LineTime>) -> Facts {
-        Facts { time: self.time.or(time), level: self.level }
+    fn or_time(self, time: Option<LineTime>) -> LineMetadata {
+        LineMetadata { time: self.time.or(time), level: self.level }
     }
 }
 
@@ -46,14 +46,14 @@ impl Facts {
 /// Takes any bytes, and looks at no more than the first 16 KiB. `zone` is that of stamps without
 /// one.
 #[must_use]
-pub fn facts(line: &[u8], zone: &Zone) -> Facts {
+pub fn facts(line: &[u8], zone: &Zone) -> LineMetadata {
     nested_facts(line, zone, 0)
 }
 
 /// The facts of a line found within `depth` wrappings.
-fn nested_facts(line: &[u8], zone: &Zone, depth: usize) -> Facts {
+fn nested_facts(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     if depth > MAX_DEPTH {
-        return Facts::default();
+        return LineMetadata::default();
     }
     let line = ansi::without_prefix(line);
     match line.first() {
@@ -63,67 +63,67 @@ fn nested_facts(line: &[u8], zone: &Zone, depth: usize) -> Facts {
         Some(b'<') => syslog::prioritized(line, zone).unwrap_or_else(|| plain(line, zone)),
         Some(b'A'..=b'Z' | b'a'..=b'z' | b'@' | b'_') => lettered(line, zone),
         Some(_) => plain(line, zone),
-        None => Facts::default(),
+        None => LineMetadata::default(),
     }
 }
 
 /// A line that begins with a digit: an ISO time, or the address of an access log.
 #[inline]
-fn dated(line: &[u8], zone: &Zone, depth: usize) -> Facts {
+fn dated(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     let Some((stamp, rest)) = Stamp::iso(line) else {
         return plain(line, zone);
     };
     let time = stamp.time(zone);
     match container::cri(rest) {
         Some(inner) => nested_facts(inner, zone, depth + 1).or_time(time),
-        None => Facts::new(time, message_level(rest)),
+        None => LineMetadata::new(time, message_level(rest)),
     }
 }
 
 /// A line that begins with a bracket: there may be a time in it.
-fn bracketed(line: &[u8], zone: &Zone) -> Facts {
+fn bracketed(line: &[u8], zone: &Zone) -> LineMetadata {
     let inside = line.split_first().map_or(line, |(_, inside)| inside);
     let dated = Stamp::iso(inside).or_else(|| Stamp::asctime(inside));
     match dated {
-        Some((stamp, rest)) => Facts::new(stamp.time(zone), message_level(rest)),
+        Some((stamp, rest)) => LineMetadata::new(stamp.time(zone), message_level(rest)),
         None => plain(line, zone),
     }
 }
 
 /// A line that begins with a letter.
-fn lettered(line: &[u8], zone: &Zone) -> Facts {
+fn lettered(line: &[u8], zone: &Zone) -> LineMetadata {
     klog(line, zone)
         .or_else(|| syslog::dated(line, zone))
         .or_else(|| logfmt::facts(line, zone))
         .or_else(|| {
             let (stamp, rest) = Stamp::asctime(line)?;
-            Some(Facts::new(stamp.time(zone), message_level(rest)))
+            Some(LineMetadata::new(stamp.time(zone), message_level(rest)))
         })
         .unwrap_or_else(|| plain(line, zone))
 }
 
 /// `E1121 10:00:00.123456  123 file.go:1] …`.
-fn klog(line: &[u8], zone: &Zone) -> Option<Facts> {
+fn klog(line: &[u8], zone: &Zone) -> Option<LineMetadata> {
     let (letter, rest) = line.split_first()?;
     let level = Level::from_letter(*letter)?;
     let (stamp, _) = Stamp::klog(rest, zone)?;
-    Some(Facts::new(stamp.time(zone), Some(level)))
+    Some(LineMetadata::new(stamp.time(zone), Some(level)))
 }
 
 /// Any other line: an access log has its time in brackets and no level; else there may be a level,
 /// and a time just after it.
-fn plain(line: &[u8], zone: &Zone) -> Facts {
+fn plain(line: &[u8], zone: &Zone) -> LineMetadata {
     if let Some(stamp) = access_stamp(line) {
-        return Facts::new(stamp.time(zone), None);
+        return LineMetadata::new(stamp.time(zone), None);
     }
     let Some((level, rest)) = level_word::find(line) else {
-        return Facts::default();
+        return LineMetadata::default();
     };
     let rest = ansi::without_prefix(rest);
     let n_marks = rest.iter().take_while(|byte| b" \t:-|[](),".contains(byte)).count();
     let after = rest.get(n_marks..).unwrap_or_default();
     let time = Stamp::iso(after).and_then(|(stamp, _)| stamp.time(zone));
-    Facts::new(time, Some(level))
+    LineMetadata::new(time, Some(level))
 }
 
 /// The time of `10.0.0.1 - - [21/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" …`.

@@ -2,14 +2,13 @@
 //! with what was expected, and the stream goes on.
 
 use jiff::Timestamp;
-use regex::bytes::Regex;
 use serde_json::{Map, Value};
 
 use crate::cursor::{Cursor, parse_set};
-use crate::filter::compile;
+use crate::filter::{Pattern, compile};
 use crate::line::{Level, Zone};
 use crate::source::MAX_OLDER_LINES;
-use crate::when::When;
+use tailcast_core::time_expr::When;
 
 /// What a client wants.
 #[derive(Clone, Debug)]
@@ -47,9 +46,9 @@ pub enum Command {
 #[derive(Clone, Debug, Default)]
 pub struct Rule {
     /// The line has to match.
-    pub grep: Option<Regex>,
+    pub grep: Option<Pattern>,
     /// The line must not match.
-    pub exclude: Option<Regex>,
+    pub exclude: Option<Pattern>,
     /// The line's level has to be this or above.
     pub level: Option<Level>,
 }
@@ -181,7 +180,7 @@ impl Fields {
         }
     }
 
-    fn pattern(&mut self, name: &str) -> Result<Option<Regex>, String> {
+    fn pattern(&mut self, name: &str) -> Result<Option<Pattern>, String> {
         let pattern = self.text(name)?.filter(|pattern| !pattern.is_empty());
         pattern
             .map(|pattern| compile(&pattern).map_err(|error| format!("`{name}` {error}")))

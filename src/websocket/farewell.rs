@@ -14,7 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::websocket::closing::{Closing, Meaning, meaning};
-use crate::websocket::line::Line;
+use crate::websocket::connection::Connection;
 
 /// Why a conversation has ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,13 +37,13 @@ pub fn parting_of(error: &Error) -> Parting {
 }
 
 /// Says the last words and waits for the client to close.
-pub async fn part<S: AsyncRead + AsyncWrite + Unpin>(line: Line<S>, parting: &Parting) {
+pub async fn part<S: AsyncRead + AsyncWrite + Unpin>(connection: Connection<S>, parting: &Parting) {
     let (patience, closing) = match parting {
         Parting::Gone => return,
         Parting::Answer => (ANSWER_PATIENCE, None),
         Parting::Close(closing) => (CLOSE_PATIENCE, Some(closing)),
     };
-    match timeout(patience, say(line.into_socket(), closing)).await {
+    match timeout(patience, say(connection.into_socket(), closing)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a client did not take its goodbye"),
         Err(_late) => tracing::debug!("a client takes its goodbye too late"),

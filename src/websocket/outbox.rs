@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::chunk::Place;
+use crate::chunk::Position;
 use crate::wire::websocket::Batch;
 
 /// What waits to be handed over.
@@ -38,7 +38,7 @@ pub enum Item {
     /// Lines.
     Lines(Batch),
     /// One record; then the viewer is at these places.
-    Record(Bytes, Vec<Place>),
+    Record(Bytes, Vec<Position>),
 }
 
 /// What is to be handed over next.
@@ -49,7 +49,7 @@ pub enum Next {
     /// A message.
     Message(Bytes),
     /// A message, with which the viewer comes to these places.
-    Moving(Bytes, Vec<Place>),
+    Moving(Bytes, Vec<Position>),
 }
 
 impl Outbox {

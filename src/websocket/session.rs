@@ -13,31 +13,31 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::chunk::Place;
+use crate::chunk::Position;
 use crate::filter::Filter;
-use crate::follower::{Delivery, EndReason, Follower, Rights, changed_rights};
-use crate::ledger::Ledger;
+use crate::follower::{Delivery, EndReason, Follower, Permissions, changed_rights};
 use crate::source::SourceName;
+use crate::viewer_log::ViewerLog;
 use crate::websocket::closing::Closing;
 use crate::websocket::command::Received;
+use crate::websocket::connection::{Connection, ConnectionEvent, MAX_RECEIVED_BYTES};
 use crate::websocket::farewell::{Parting, part, parting_of};
-use crate::websocket::line::{Line, MAX_RECEIVED_BYTES, Turn};
 use crate::websocket::outbox::{Item, Outbox};
 use crate::websocket::session::commands::{Work, progress};
-use crate::websocket::terms::Terms;
+use crate::websocket::session_config::SessionConfig;
 use crate::wire::record;
 use crate::wire::websocket::{self as messages, Batch};
 
 /// One client's connection.
 pub struct Session {
-    terms: Terms,
-    rights: Option<Rights>,
+    config: SessionConfig,
+    permissions: Option<Permissions>,
     follower: Follower,
     filter: Filter,
-    ledger: Ledger,
+    viewer_log: ViewerLog,
     outbox: Outbox,
     /// How far each track was handed over.
-    sent: Vec<Place>,
+    sent: Vec<Position>,
     /// Commands that wait for their turn.
     commands: VecDeque<Received>,
     /// The command that is being carried out.
@@ -53,20 +53,20 @@ impl Session {
     /// A session that begins with what `follower` brings.
     #[must_use]
     pub fn new(
-        terms: Terms,
-        rights: Option<Rights>,
+        config: SessionConfig,
+        permissions: Option<Permissions>,
         follower: Follower,
         filter: Filter,
-        ledger: Ledger,
+        viewer_log: ViewerLog,
     ) -> Self {
         let sent = follower.places().cloned().collect();
-        let next_beat = Instant::now() + terms.heartbeat;
+        let next_beat = Instant::now() + config.heartbeat;
         Session {
-            terms,
-            rights,
+            config,
+            permissions,
             follower,
             filter,
-            ledger,
+            viewer_log,
             outbox: Outbox::default(),
             sent,
             commands: VecDeque::new(),
@@ -79,43 +79,46 @@ impl Session {
 
     /// Runs until one side ends it.
     pub async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, io: S) {
-        let mut line = Line::new(io, MAX_RECEIVED_BYTES).await;
-        self.ledger.open();
+        let mut connection = Connection::new(io, MAX_RECEIVED_BYTES).await;
+        self.viewer_log.open();
         self.put_start();
-        let parting = self.converse(&mut line).await;
+        let parting = self.converse(&mut connection).await;
         if let Parting::Close(closing) = &parting {
-            self.ledger.end(closing.reason);
+            self.viewer_log.end(closing.reason);
         }
         // Nothing is held for a client that takes its time to leave.
         drop(self);
-        part(line, &parting).await;
+        part(connection, &parting).await;
     }
 
     /// Streams and answers; returns how to part.
-    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(&mut self, line: &mut Line<S>) -> Parting {
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        connection: &mut Connection<S>,
+    ) -> Parting {
         loop {
             if self.outbox.is_empty()
-                && line.is_idle()
+                && connection.is_idle()
                 && let Some(closing) = self.ending.take()
             {
                 return Parting::Close(closing);
             }
             self.begin_commands();
             let is_open = self.ending.is_none();
-            let can_take = is_open && line.has_room() && self.outbox.wants_lines();
-            let due = self.next_due(line);
+            let can_take = is_open && connection.has_room() && self.outbox.wants_lines();
+            let due = self.next_due(connection);
             tokio::select! {
                 biased;
-                () = changed_rights(self.rights.as_mut()), if is_open => self.end_if_revoked(),
-                turn = std::future::poll_fn(|cx| line.poll_turn(cx, &mut self.outbox)) => {
-                    if let Some(parting) = self.take_turn(turn) {
+                () = changed_rights(self.permissions.as_mut()), if is_open => self.end_if_revoked(),
+                event = std::future::poll_fn(|cx| connection.poll_event(cx, &mut self.outbox)) => {
+                    if let Some(parting) = self.take_event(event) {
                         return parting;
                     }
                 }
-                () = self.terms.cancel.cancelled(), if is_open => self.end(EndReason::Shutdown),
+                () = self.config.cancel.cancelled(), if is_open => self.end(EndReason::Shutdown),
                 outcome = progress(self.work.as_mut()), if is_open => self.finish(outcome),
                 () = sleep_until(due) => {
-                    if let Some(closing) = self.look_at_clock(line) {
+                    if let Some(closing) = self.look_at_clock(connection) {
                         return Parting::Close(closing);
                     }
                 }
@@ -126,7 +129,7 @@ impl Session {
 
     fn put_start(&mut self) {
         let mut out = Vec::new();
-        record::write_start(&self.terms.asked, self.terms.is_glob, &self.follower, &mut out);
+        record::write_start(&self.config.asked, self.config.is_glob, &self.follower, &mut out);
         self.outbox.put(Item::Record(out.into(), self.sent.clone()));
     }
 
@@ -135,7 +138,7 @@ impl Session {
         let mut next = first;
         let mut batch = Batch::new(self.sent.clone());
         while let Some(delivery) = next {
-            self.ledger.count(&delivery);
+            self.viewer_log.count(&delivery);
             match delivery {
                 Delivery::Lines { track, chunk, selection } => {
                     let n_known = batch.places().len();
@@ -144,7 +147,7 @@ impl Session {
                         batch.join(if number == track { chunk.start() } else { place });
                     }
                     let name = self.follower.names().nth(track).map_or("", SourceName::as_str);
-                    batch.push(track, name, chunk, &selection, &self.terms.zone);
+                    batch.push(track, name, chunk, &selection, &self.config.zone);
                 }
                 Delivery::Event { track, kind } => {
                     let mut out = Vec::new();
@@ -199,7 +202,7 @@ impl Session {
     }
 
     /// How far was taken from the log.
-    fn places(&self) -> Vec<Place> {
+    fn places(&self) -> Vec<Position> {
         self.follower.places().cloned().collect()
     }
 
@@ -211,7 +214,7 @@ impl Session {
     }
 
     /// How far was handed over; where sources begin that have joined since.
-    fn handed_over(&self) -> Vec<Place> {
+    fn handed_over(&self) -> Vec<Position> {
         let n_known = self.sent.len();
         self.sent.iter().chain(self.follower.places().skip(n_known)).cloned().collect()
     }
@@ -231,75 +234,77 @@ impl Session {
     /// Ends the stream if one of its sources may not be read any more.
     fn end_if_revoked(&mut self) {
         let follower = &self.follower;
-        let may_read = self.rights.as_ref().is_none_or(|rights| rights.cover(follower));
+        let may_read =
+            self.permissions.as_ref().is_none_or(|permissions| permissions.cover(follower));
         if !may_read {
             self.end(EndReason::Revoked);
         }
     }
 
-    fn end_record(&self, reason: EndReason, places: &[Place]) -> Bytes {
+    fn end_record(&self, reason: EndReason, places: &[Position]) -> Bytes {
         let mut out = Vec::new();
-        record::write_end(&self.terms.asked, reason, places.iter(), &mut out);
+        record::write_end(&self.config.asked, reason, places.iter(), &mut out);
         out.into()
     }
 
     /// Takes in what has happened; returns how to part, where that ends the conversation.
-    fn take_turn(&mut self, turn: Turn) -> Option<Parting> {
-        match turn {
-            Turn::Said(Message::Text(text)) => return self.take_command(text.as_str()),
-            Turn::Said(Message::Ping(_) | Message::Pong(_)) | Turn::Idle => {}
-            Turn::Said(Message::Close(_)) => return Some(Parting::Answer),
-            Turn::Closed => return Some(Parting::Gone),
-            Turn::Said(Message::Binary(_) | Message::Frame(_)) => {
+    fn take_event(&mut self, event: ConnectionEvent) -> Option<Parting> {
+        match event {
+            ConnectionEvent::Said(Message::Text(text)) => return self.take_command(text.as_str()),
+            ConnectionEvent::Said(Message::Ping(_) | Message::Pong(_)) | ConnectionEvent::Idle => {}
+            ConnectionEvent::Said(Message::Close(_)) => return Some(Parting::Answer),
+            ConnectionEvent::Closed => return Some(Parting::Gone),
+            ConnectionEvent::Said(Message::Binary(_) | Message::Frame(_)) => {
                 let words = "commands are text messages; this one was binary";
                 let closing = Closing::new(CloseCode::Unsupported, words, "client");
                 return Some(Parting::Close(closing));
             }
-            Turn::Sent(n_bytes, places) => {
-                self.ledger.count_bytes(n_bytes);
+            ConnectionEvent::Sent(n_bytes, places) => {
+                self.viewer_log.count_bytes(n_bytes);
                 if let Some(places) = places {
                     self.sent = places;
                 }
             }
-            Turn::Broken(error) => return Some(parting_of(&error)),
+            ConnectionEvent::Broken(error) => return Some(parting_of(&error)),
         }
         None
     }
 
-    fn next_due<S: AsyncRead + AsyncWrite + Unpin>(&self, line: &Line<S>) -> Instant {
-        let due = self.next_beat.min(line.heard() + 2 * self.terms.heartbeat);
-        match self.terms.stall_limit {
-            Some(limit) if !line.is_idle() => due.min(line.moved() + limit),
+    fn next_due<S: AsyncRead + AsyncWrite + Unpin>(&self, connection: &Connection<S>) -> Instant {
+        let due = self.next_beat.min(connection.heard() + 2 * self.config.heartbeat);
+        match self.config.stall_limit {
+            Some(limit) if !connection.is_idle() => due.min(connection.moved() + limit),
             Some(_) | None => due,
         }
     }
 
     fn look_at_clock<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
-        line: &mut Line<S>,
+        connection: &mut Connection<S>,
     ) -> Option<Closing> {
         let now = Instant::now();
-        if now >= self.next_due(line) + self.terms.heartbeat / 2 {
+        if now >= self.next_due(connection) + self.config.heartbeat / 2 {
             // We come far too late: it is us who did not run (stopped, or starved), and while we do
             // not, no ping goes out and no answer is heard. The client gets all its time again.
-            line.excuse();
+            connection.excuse();
         }
-        if now >= line.heard() + 2 * self.terms.heartbeat {
+        if now >= connection.heard() + 2 * self.config.heartbeat {
             return Some(Closing::silent());
         }
-        let is_stalled = |limit: Duration| !line.is_idle() && now >= line.moved() + limit;
-        if self.terms.stall_limit.is_some_and(is_stalled) {
+        let is_stalled =
+            |limit: Duration| !connection.is_idle() && now >= connection.moved() + limit;
+        if self.config.stall_limit.is_some_and(is_stalled) {
             return Some(Closing::of_end(EndReason::Limit));
         }
         if now >= self.next_beat && self.ending.is_none() {
             self.end_if_revoked();
         }
         if now >= self.next_beat {
-            self.next_beat = now + self.terms.heartbeat;
+            self.next_beat = now + self.config.heartbeat;
             self.note_passed();
             let mut out = Vec::new();
             let places = self.handed_over();
-            record::write_heartbeat(&self.terms.asked, &self.follower, places.iter(), &mut out);
+            record::write_heartbeat(&self.config.asked, &self.follower, places.iter(), &mut out);
             self.outbox.put_beat(out.into());
         }
         None
@@ -311,6 +316,6 @@ const BATCH_BYTES: usize = messages::MESSAGE_BYTES;
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("terms", &self.terms).finish_non_exhaustive()
+        f.debug_struct("Session").field("config", &self.config).finish_non_exhaustive()
     }
 }

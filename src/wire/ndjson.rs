@@ -66,7 +66,7 @@ pub fn encode_lines<'a>(
     chunk: &'a Chunk,
     selected: Option<&[u32]>,
     zone: &Zone,
-    mut write: impl FnMut(&crate::chunk::LineRef<'a>, crate::line::Facts, &mut Vec<u8>),
+    mut write: impl FnMut(&crate::chunk::LineRef<'a>, crate::line::LineMetadata, &mut Vec<u8>),
 ) -> Encoded {
     let n_lines = selected.map_or_else(|| chunk.line_ends().len(), <[u32]>::len);
     let expected = if selected.is_none() { chunk.text().len() } else { 0 } + n_lines * RECORD_BYTES;

@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::chunk::Place;
+use crate::chunk::Position;
 use crate::cursor::Cursor;
 use crate::filter::Selection;
 use crate::follower::EndReason;
@@ -52,7 +52,7 @@ pub fn foot(format: Format, name: &str, before: &Cursor) -> Vec<u8> {
 
 /// A place as a cursor.
 #[must_use]
-pub fn cursor_of(place: &Place) -> Option<Cursor> {
+pub fn cursor_of(place: &Position) -> Option<Cursor> {
     let mut token = Vec::new();
     place.write_cursor(&mut token);
     std::str::from_utf8(&token).ok()?.parse().ok()

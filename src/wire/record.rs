@@ -3,13 +3,13 @@
 use std::io::Write as _;
 use std::time::SystemTime;
 
-use crate::chunk::{Chunk, LineRef, Place};
+use crate::chunk::{Chunk, LineRef, Position};
 use crate::cursor::SET_SEPARATOR;
 use crate::follower::{EndReason, Follower};
 use crate::history::EventKind;
 use crate::line::split::trim_line_end;
 use crate::line::time::LineTime;
-use crate::line::{Facts, Zone};
+use crate::line::{LineMetadata, Zone};
 use crate::source::SourceName;
 use crate::wire::is_resumable;
 
@@ -64,7 +64,7 @@ fn write_escape(byte: u8, out: &mut Vec<u8>) {
 }
 
 /// Writes the places of several sources, joined.
-pub fn write_set<'a>(places: impl Iterator<Item = &'a Place>, out: &mut Vec<u8>) {
+pub fn write_set<'a>(places: impl Iterator<Item = &'a Position>, out: &mut Vec<u8>) {
     for (number, place) in places.enumerate() {
         if number > 0 {
             out.push(SET_SEPARATOR as u8);
@@ -79,7 +79,7 @@ pub fn write_line(
     source: &[u8],
     chunk: &Chunk,
     line: &LineRef<'_>,
-    facts: Facts,
+    facts: LineMetadata,
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(b"{\"source\":");
@@ -110,7 +110,7 @@ pub fn for_each_line<'a>(
     chunk: &'a Chunk,
     selected: Option<&[u32]>,
     zone: &Zone,
-    mut write: impl FnMut(&LineRef<'a>, Facts),
+    mut write: impl FnMut(&LineRef<'a>, LineMetadata),
 ) {
     match selected {
         None => {
@@ -125,7 +125,7 @@ pub fn for_each_line<'a>(
                 let is_next = |index: &&u32| **index as usize == line.index;
                 if selected.next_if(is_next).is_some() {
                     let facts = match line.continues {
-                        true => Facts::default(),
+                        true => LineMetadata::default(),
                         false => crate::line::facts(trim_line_end(line.text), zone),
                     };
                     write(&line, facts);
@@ -163,7 +163,7 @@ pub fn write_names<'a>(names: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) 
 
 /// Writes `{"event":"gap","source","cursor","bytes","reason"}` or
 /// `{"event":"rotated","source","cursor","how"}`.
-pub fn write_event(source: &str, place: Option<&Place>, kind: EventKind, out: &mut Vec<u8>) {
+pub fn write_event(source: &str, place: Option<&Position>, kind: EventKind, out: &mut Vec<u8>) {
     write_head(event_name(kind), source, out);
     out.extend_from_slice(b",\"cursor\":\"");
     if let Some(place) = place {
@@ -202,7 +202,7 @@ pub const fn event_name(kind: EventKind) -> &'static str {
 pub fn write_heartbeat<'a>(
     asked: &str,
     follower: &Follower,
-    places: impl ExactSizeIterator<Item = &'a Place>,
+    places: impl ExactSizeIterator<Item = &'a Position>,
     out: &mut Vec<u8>,
 ) {
     let (progress, behind) = follower.progress();
@@ -219,7 +219,7 @@ pub fn write_heartbeat<'a>(
 pub fn write_end<'a>(
     asked: &str,
     reason: EndReason,
-    places: impl ExactSizeIterator<Item = &'a Place>,
+    places: impl ExactSizeIterator<Item = &'a Position>,
     out: &mut Vec<u8>,
 ) {
     write_head("end", asked, out);
@@ -248,7 +248,7 @@ fn write_head(event: &str, source: &str, out: &mut Vec<u8>) {
 }
 
 /// Writes `,"cursor":"…"`, the place of a stream; nothing where it has too many sources for one.
-pub fn write_cursors<'a>(places: impl ExactSizeIterator<Item = &'a Place>, out: &mut Vec<u8>) {
+pub fn write_cursors<'a>(places: impl ExactSizeIterator<Item = &'a Position>, out: &mut Vec<u8>) {
     if is_resumable(places.len()) {
         out.extend_from_slice(b",\"cursor\":\"");
         write_set(places, out);

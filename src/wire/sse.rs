@@ -6,7 +6,7 @@ use std::hash::BuildHasher as _;
 
 use bytes::Bytes;
 
-use crate::chunk::{Chunk, Place, Slot};
+use crate::chunk::{Chunk, Position, Slot};
 use crate::cursor::SET_SEPARATOR;
 use crate::filter::Selection;
 use crate::line::Zone;
@@ -34,7 +34,7 @@ pub fn lines(name: &str, chunk: &Chunk, selection: &Selection, zone: &Zone) -> B
 pub fn lines_of_many(
     name: &str,
     track: usize,
-    places: &[&Place],
+    places: &[&Position],
     chunk: &Chunk,
     selection: &Selection,
     zone: &Zone,

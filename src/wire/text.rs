@@ -11,7 +11,7 @@ use crate::filter::Selection;
 use crate::history::EventKind;
 use crate::line::escape::for_each_shown;
 use crate::line::time::LineTime;
-use crate::line::{Facts, Zone};
+use crate::line::{LineMetadata, Zone};
 use crate::wire::ndjson::{shared_lines, text_of};
 use crate::wire::record::for_each_line;
 
@@ -127,7 +127,7 @@ impl TextEncoder {
         text_of(out).into_bytes()
     }
 
-    fn dress(&mut self, line: &LineRef<'_>, facts: Facts, out: &mut Vec<u8>) {
+    fn dress(&mut self, line: &LineRef<'_>, facts: LineMetadata, out: &mut Vec<u8>) {
         self.told = facts.time.or(self.told);
         if self.options.timestamps && !line.continues {
             match self.told {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::chunk::{Chunk, Encoded, LineRef, Place, Slot};
+use crate::chunk::{Chunk, Encoded, LineRef, Position, Slot};
 use crate::filter::Selection;
 use crate::line::split::{Encoding, trim_line_end};
-use crate::line::{Facts, Zone};
+use crate::line::{LineMetadata, Zone};
 use crate::source::Older;
 use crate::wire::ndjson::text_of;
 use crate::wire::record::{for_each_line, write_cursors, write_json, write_line};
@@ -23,7 +23,7 @@ pub const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 #[derive(Debug)]
 pub struct Batch {
     /// The place before the next line, by the number of its track.
-    places: Vec<Place>,
+    places: Vec<Position>,
     parts: VecDeque<Part>,
     n_bytes: usize,
 }
@@ -50,17 +50,17 @@ enum Records {
 impl Batch {
     /// No lines yet. `places`: how far each track was delivered.
     #[must_use]
-    pub fn new(places: Vec<Place>) -> Self {
+    pub fn new(places: Vec<Position>) -> Self {
         Batch { places, parts: VecDeque::new(), n_bytes: 0 }
     }
 
     /// Notes where the next track begins.
-    pub fn join(&mut self, place: &Place) {
+    pub fn join(&mut self, place: &Position) {
         self.places.push(place.clone());
     }
 
     /// Notes where a track begins that was not open before.
-    pub fn begin(&mut self, track: usize, place: &Place) {
+    pub fn begin(&mut self, track: usize, place: &Position) {
         if let Some(known) = self.places.get_mut(track) {
             known.clone_from(place);
         }
@@ -109,7 +109,7 @@ impl Batch {
 
     /// The places before what is left in it, by track.
     #[must_use]
-    pub fn places(&self) -> &[Place] {
+    pub fn places(&self) -> &[Position] {
         &self.places
     }
 
@@ -192,7 +192,7 @@ impl Part {
     }
 
     /// Hands the next record out; returns the place after it.
-    fn take(&mut self) -> Place {
+    fn take(&mut self) -> Position {
         let at = self.n_done;
         self.n_done += 1;
         let line = match &self.records {
@@ -201,7 +201,7 @@ impl Part {
             Records::Own(_, places) => {
                 let (offset, check) = places.get(at).copied().unwrap_or_default();
                 let generation = Arc::clone(&self.chunk.start().generation);
-                return Place { generation, offset, check };
+                return Position { generation, offset, check };
             }
         };
         let Some(end) = self.chunk.line_ends().get(line) else { return self.chunk.end() };
@@ -213,7 +213,7 @@ impl Part {
 /// message, its oldest lines are left out.
 #[must_use]
 pub fn page(re: &str, name: &str, older: Older, zone: &Zone) -> Bytes {
-    let mut records: VecDeque<(Bytes, Place)> = VecDeque::new();
+    let mut records: VecDeque<(Bytes, Position)> = VecDeque::new();
     let (mut start, mut begin, mut n_bytes) = (older.start, older.begin, 0);
     for (chunk, selection) in older.lines {
         let selected = match &selection {
@@ -227,7 +227,7 @@ pub fn page(re: &str, name: &str, older: Older, zone: &Zone) -> Bytes {
             from = *end as usize + 1;
             n_bytes += record.len() + 1;
             let generation = Arc::clone(&chunk.start().generation);
-            records.push_back((record, Place { generation, offset, check }));
+            records.push_back((record, Position { generation, offset, check }));
             while n_bytes > PAGE_BYTES
                 && records.len() > 1
                 && let Some((record, after)) = records.pop_front()
@@ -255,7 +255,7 @@ pub fn page(re: &str, name: &str, older: Older, zone: &Zone) -> Bytes {
 /// The answer to a command that was carried out: `{"re","cursor"}`, and `"sources"` where they are
 /// `named`.
 #[must_use]
-pub fn done(re: &str, places: &[Place], named: Option<&[&str]>) -> Bytes {
+pub fn done(re: &str, places: &[Position], named: Option<&[&str]>) -> Bytes {
     let mut out = format!("{{\"re\":{re}").into_bytes();
     write_cursors(places.iter(), &mut out);
     if let Some(names) = named {
@@ -318,7 +318,7 @@ fn encode_own(
         out.truncate(before.0);
         ends.truncate(before.1);
         for (number, piece) in pieces(chunk, line).enumerate() {
-            let facts = if number == 0 { facts } else { Facts::default() };
+            let facts = if number == 0 { facts } else { LineMetadata::default() };
             encoder.write(chunk, &piece, facts, &mut ends, &mut out);
             places.push((piece.end_offset, piece.check));
         }
@@ -342,7 +342,7 @@ impl RecordEncoder {
         &mut self,
         chunk: &Chunk,
         line: &LineRef<'_>,
-        facts: Facts,
+        facts: LineMetadata,
         ends: &mut Vec<u32>,
         out: &mut Vec<u8>,
     ) {
@@ -408,7 +408,7 @@ fn wide_bytes(text: &[u8]) -> usize {
     String::from_utf8_lossy(text).encode_utf16().count() * 2
 }
 
-fn write_start(places: &[Place], out: &mut Vec<u8>) {
+fn write_start(places: &[Position], out: &mut Vec<u8>) {
     if is_resumable(places.len()) {
         crate::wire::record::write_set(places.iter(), out);
     }

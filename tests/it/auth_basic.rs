@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use super::house::{House, PASSWORD, as_user, basic};
+use super::auth_fixture::{AuthFixture, PASSWORD, as_user, basic};
 use super::support::{Options, Request, run, wait_until};
 
 /// Every address that says something of logs, or lets one do something.
@@ -22,7 +22,7 @@ const CLOSED: [&str; 10] = [
 
 #[test]
 fn without_credentials_nothing_is_told() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     house.log("app.log").line("secret");
     house.user("alice", &[]);
     let server = house.start();
@@ -57,7 +57,7 @@ fn without_credentials_nothing_is_told() {
 
 #[test]
 fn the_right_password_opens_and_every_other_does_not() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     house.log("app.log").line("hello");
     house.user("alice", &[]);
     let server = house.start();
@@ -96,7 +96,7 @@ fn the_right_password_opens_and_every_other_does_not() {
 
 #[test]
 fn who_guesses_waits_ever_longer_and_nobody_else_does() {
-    let house = House::new("trusted_proxies = [\"127.0.0.1\"]");
+    let house = AuthFixture::new("trusted_proxies = [\"127.0.0.1\"]");
     house.log("app.log");
     house.user("alice", &[]);
     house.user("bob", &[]);
@@ -131,7 +131,7 @@ fn who_guesses_waits_ever_longer_and_nobody_else_does() {
 
 #[test]
 fn at_most_two_passwords_are_checked_at_once() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     house.log("app.log");
     house.user("alice", &[]);
     let server = house.start();
@@ -155,7 +155,7 @@ fn at_most_two_passwords_are_checked_at_once() {
 
 #[test]
 fn a_verified_password_is_not_checked_again_until_its_file_changes() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     house.log("app.log");
     house.user("alice", &[]);
     let server = house.start();
@@ -174,7 +174,7 @@ fn a_verified_password_is_not_checked_again_until_its_file_changes() {
 
 #[test]
 fn the_command_keeps_passwords_out_of_sight() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     house.user("alice", &["ops", "dev"]);
     let file = house.join("tailcast-users");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -206,7 +206,7 @@ fn the_command_keeps_passwords_out_of_sight() {
 
 #[test]
 fn beyond_this_host_a_way_to_log_in_is_enough() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     house.log("app.log");
     let exposed = |options: Options| options.argument("--address").argument("0.0.0.0");
     let output = run(&["serve"], &exposed(house.options()));
@@ -217,7 +217,7 @@ fn beyond_this_host_a_way_to_log_in_is_enough() {
 
 #[test]
 fn a_user_added_while_it_runs_shuts_the_doors() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     let mut log = house.log("app.log");
     log.number(1);
     let server = house.start();

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
-use super::house::{House, PASSWORD};
+use super::auth_fixture::{AuthFixture, PASSWORD};
 use super::process::run;
 use super::support::{TestServer, wait_until};
 
 /// Makes an authority, and certificates of it; one of another authority.
-fn certificates(house: &House) {
+fn certificates(house: &AuthFixture) {
     let path = |name: &str| house.join(name).to_str().unwrap().to_owned();
     for authority in ["ca", "other"] {
         let (key, certificate) =
@@ -74,7 +74,7 @@ fn certificates(house: &House) {
     }
 }
 
-fn configure(house: &House, mandatory: bool) {
+fn configure(house: &AuthFixture, mandatory: bool) {
     let path = |name: &str| house.join(name).to_str().unwrap().to_owned();
     let mut text = String::new();
     writeln!(
@@ -95,7 +95,7 @@ fn configure(house: &House, mandatory: bool) {
 }
 
 /// What curl gets, and its exit code.
-fn curl(house: &House, server: &TestServer, path: &str, who: Option<&str>) -> (String, i32) {
+fn curl(house: &AuthFixture, server: &TestServer, path: &str, who: Option<&str>) -> (String, i32) {
     let file = |name: &str| house.join(name).to_str().unwrap().to_owned();
     let mut command = Command::new("curl");
     command.args(["-s", "--max-time", "10", "-w", " %{http_code}", "--cacert", &file("ca.pem")]);
@@ -113,7 +113,7 @@ fn curl(house: &House, server: &TestServer, path: &str, who: Option<&str>) -> (S
 
 #[test]
 fn a_certificate_of_our_authority_says_who_comes() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     certificates(&house);
     configure(&house, false);
     house.log("app.log").line("for alice");
@@ -145,7 +145,7 @@ fn a_certificate_of_our_authority_says_who_comes() {
 
 #[test]
 fn where_a_certificate_must_be_shown_nobody_else_gets_a_word() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     certificates(&house);
     configure(&house, true);
     house.log("app.log").line("for alice");

@@ -1,14 +1,17 @@
 //! Guessing at passwords, and what it does to everybody else.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::house::{House, PASSWORD, basic, with_token};
+use super::auth_fixture::{AuthFixture, PASSWORD, basic, with_token};
 use super::support::{Request, TestServer, wait_until};
 
 /// A house whose clients stand behind a proxy, so that a test can come from any address.
-fn house() -> House {
-    let house =
-        House::new("trusted_proxies = [\"127.0.0.1\"]\nmax_connections_per_second = 100000\n");
+fn house() -> AuthFixture {
+    let house = AuthFixture::new(
+        "trusted_proxies = [\"127.0.0.1\"]\nmax_connections_per_second = 100000\n",
+    );
     house.log("app.log").line("hello");
     house.user("alice", &[]);
     house.user("bob", &[]);
@@ -132,4 +135,57 @@ fn names_that_are_made_up_cost_the_one_who_makes_them_up() {
         .count();
     assert!((5..=14).contains(&n_looked_at), "{n_looked_at}");
     assert_eq!(server.get(from("198.51.100.7", "alice", PASSWORD)).status, 200);
+}
+
+/// The attack: clients on this host share one address, so that failures count by name alone, and a
+/// password that is too long is refused without a check, so that thousands of names are made up a second.
+/// A table of 10,000 names then forgot the one under attack (commit 50d57d5), and ten more guesses at
+/// it were looked at.
+#[test]
+fn thousands_of_names_that_are_made_up_do_not_flush_the_one_under_attack() {
+    let house = AuthFixture::new("max_connections_per_second = 100000\n");
+    house.log("app.log").line("hello");
+    house.user("alice", &[]);
+    let server = house.start();
+    let path = "/logs/app.log?follow=false";
+    let at_alice = |number: usize| {
+        let guess = basic("alice", &format!("guess {number}"));
+        server.get(Request::get(path).header("Authorization", &guess)).status
+    };
+    wait_until("the name is held up", {
+        let mut number = 0;
+        move || {
+            number += 1;
+            at_alice(number) == 429
+        }
+    });
+    make_up_names(&server, path, 10_303);
+    let n_looked_at = (0..9).filter(|number| at_alice(1000 + number) == 401).count();
+    // The delay of a second or two may have passed meanwhile: that is one more try, not nine.
+    assert!(n_looked_at <= 2, "{n_looked_at} guesses were looked at");
+}
+
+/// Fails once for each of so many names, over one connection.
+fn make_up_names(server: &TestServer, path: &str, n_names: usize) {
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    let too_long = "x".repeat(2000);
+    let (mut n_answers, mut buffer) = (0, vec![0; 1 << 16]);
+    for first in (0..n_names).step_by(50) {
+        let names = first..(first + 50).min(n_names);
+        let mut requests = String::new();
+        for number in names.clone() {
+            let shown = basic(&format!("made-up-{number}"), &too_long);
+            let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {shown}");
+            requests.push_str(&format!("{head}\r\n\r\n"));
+        }
+        socket.write_all(requests.as_bytes()).unwrap();
+        let mut answers = Vec::new();
+        while n_answers < names.end {
+            let n_read = socket.read(&mut buffer).unwrap();
+            assert!(n_read > 0, "the connection was closed after {n_answers} answers");
+            answers.extend_from_slice(&buffer[..n_read]);
+            // A name that shares its place with the one under attack is held up with it: 429.
+            n_answers = first + memchr::memmem::find_iter(&answers, b"HTTP/1.1 4").count();
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! Users whom a proxy names, and addresses that proxies tell.
 
-use super::house::{House, PASSWORD, basic};
+use super::auth_fixture::{AuthFixture, PASSWORD, basic};
 use super::support::{Request, TestServer, wait_until};
 
-const HEADER_LOGIN: &str = "
+pub const HEADER_LOGIN: &str = "
 trusted_proxies = [\"127.0.0.1\"]
 [default.tailcast.header_login]
 from = [\"127.0.0.1\"]
@@ -15,8 +15,8 @@ groups = [\"ops\"]
 sources = [\"**\"]
 ";
 
-fn house(keys: &str) -> House {
-    let house = House::new(keys);
+fn house(keys: &str) -> AuthFixture {
+    let house = AuthFixture::new(keys);
     house.log("app.log").line("for alice");
     house.log("ops.log").line("for ops");
     house

@@ -1,12 +1,12 @@
 //! Logins of browsers: the page, the cookie, and what other sites may do with them.
 
-use super::house::{House, PASSWORD, as_user};
+use super::auth_fixture::{AuthFixture, PASSWORD, as_user};
 use super::support::{Answer, Request, TestServer, wait_until};
 
 const HTML: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 
-fn house() -> House {
-    let house = House::new("");
+fn house() -> AuthFixture {
+    let house = AuthFixture::new("");
     house.log("app.log").line("hello");
     house.user("alice", &[]);
     house
@@ -186,11 +186,11 @@ fn the_form_keeps_the_fragment_of_a_shared_link() {
 
 #[test]
 fn a_login_ends_with_its_time() {
-    let house = House::new("session_lifetime = \"59s\"");
+    let house = AuthFixture::new("session_lifetime = \"59s\"");
     let output = house.try_command(&["user", "list"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("session_lifetime") && told.contains("1m to 30d"), "{told}");
-    let house = House::new("session_lifetime = \"1m\"");
+    let house = AuthFixture::new("session_lifetime = \"1m\"");
     house.log("app.log");
     house.user("alice", &[]);
     let server = house.start();
@@ -256,7 +256,7 @@ fn a_way_in_beside_the_login_needs_no_page() {
     assert_eq!(server.get(request).status, 401);
     let request = as_user("/logs/app.log", "alice").accept(HTML);
     assert_eq!(server.get(request).status, 200);
-    let open = House::new("");
+    let open = AuthFixture::new("");
     open.log("app.log");
     let server = open.start();
     assert_eq!(server.get("/login").status, 404);

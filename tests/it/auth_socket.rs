@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Error;
 
-use super::house::{House, PASSWORD, basic};
+use super::auth_fixture::{AuthFixture, PASSWORD, basic};
 use super::support::{Socket, TestServer};
 
 const RULES: &str = "
@@ -14,8 +14,8 @@ users = [\"alice\"]
 sources = [\"a*.log\"]
 ";
 
-fn house() -> House {
-    let house = House::new(RULES);
+fn house() -> AuthFixture {
+    let house = AuthFixture::new(RULES);
     house.log("a1.log").number(3);
     house.log("b1.log").line("secret");
     house.user("alice", &[]);

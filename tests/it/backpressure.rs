@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
-use crate::scene::TAG;
+use crate::rotation_fixture::TAG;
 use crate::steady_writer::{append, line, lines};
 use crate::support::{LogFolder, Request, TestServer, Viewer, pause, wait_until};
 

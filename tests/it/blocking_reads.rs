@@ -6,10 +6,11 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::scene::TAG;
+use crate::rotation_fixture::TAG;
 use crate::steady_writer::{append, line, lines};
 use crate::support::{
     LogFolder, Options, Request, Socket, StallingDisk, TestServer, Viewer, pause, wait_until,
+    wait_until_cpu_rests,
 };
 
 #[test]
@@ -96,6 +97,40 @@ fn a_silent_disk_with_many_logs_and_viewers_leaves_threads_to_a_healthy_one() {
 }
 
 #[test]
+fn a_glob_over_many_logs_on_a_silent_disk_leaves_a_healthy_log_served() {
+    let disk = StallingDisk::new();
+    for number in 0..500 {
+        append(&disk.behind(&format!("stalled{number}.log")), &lines(TAG, 0..2));
+    }
+    let folder = LogFolder::new();
+    append(&folder.join("app.log"), &lines(TAG, 0..10));
+    let server = Options::serving([disk.path(), folder.path()]).start();
+    let name = sources_like(&server, "app.log").remove(0);
+    assert_eq!(sources_like(&server, "stalled").len(), 500);
+    let stall = disk.stall();
+    let _globs: Vec<TcpStream> = (0..3)
+        .map(|_| {
+            let mut socket = TcpStream::connect(server.address()).unwrap();
+            socket.write_all(b"GET /logs/**?tail=all HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            socket
+        })
+        .collect();
+    disk.wait_for_waiting();
+    let ask = Request::ndjson(&format!("/logs/{name}?tail=all"));
+    for number in 10..20 {
+        let begun = Instant::now();
+        let mut fresh = server.follow(ask.clone());
+        fresh.wait_for_lines(number);
+        append(&folder.join("app.log"), &lines(TAG, number..number + 1));
+        fresh.wait_for_line(&line(TAG, number));
+        assert!(begun.elapsed() < PROMPT, "a healthy log took {:?}", begun.elapsed());
+    }
+    let n_threads = server.status_field("Threads");
+    assert!(n_threads < 80, "{n_threads} threads");
+    drop(stall);
+}
+
+#[test]
 fn logs_without_a_file_cost_next_to_nothing_in_a_full_folder() {
     let folder = LogFolder::new();
     for number in 0..10_000 {
@@ -162,14 +197,12 @@ fn searches_end_with_their_clients() {
         assert_eq!(server.get("/healthz").status, 200);
         drop(asked);
         let left = Instant::now();
-        wait_until("nobody's work is done", || {
-            let before = server.cpu_seconds();
-            pause(Duration::from_millis(200));
-            server.cpu_seconds() - before < 0.05
-        });
+        let spent = wait_until_cpu_rests(&server);
         let took = left.elapsed();
-        eprintln!("{query}: went on for {took:?}");
+        eprintln!("{query}: went on for {took:?}, {spent:.2} s of CPU");
         assert!(took < PROMPT, "{query}: went on for {took:?} for nobody");
+        // Two cores for half a second, however busy the machine is.
+        assert!(spent < 1.0, "{query}: {spent:.2} s of CPU for nobody");
         assert_answers_at_once(&server, "/logs/app.log?tail=10&follow=false");
     }
 }

@@ -10,13 +10,13 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Message, WebSocket};
 
 use super::support::{
-    FollowProcess, LogFolder, OddServer, TestServer, answer, numbered, pause, wait_until,
+    FollowProcess, LogFolder, MisbehavingServer, TestServer, answer, numbered, pause, wait_until,
 };
 
 /// Refuses upgrades with this answer, and passes everything else on to the server.
-fn refusing(server: &TestServer, refusal: &'static str) -> OddServer {
+fn refusing(server: &TestServer, refusal: &'static str) -> MisbehavingServer {
     let upstream = server.address();
-    OddServer::answering(move |head, socket| {
+    MisbehavingServer::answering(move |head, socket| {
         if head.to_ascii_lowercase().contains("upgrade: websocket") {
             answer(socket, refusal, "", "");
             return;
@@ -61,7 +61,7 @@ fn an_upgrade_that_is_cut_is_followed_by_ndjson_too() {
     let server = TestServer::serving(log.path());
     let upstream = server.address();
     for odd in ["", "HTTP/1.0 200 OK\r\n\r\n", "nonsense\r\n\r\n", "HTTP/1.1 101 Yes\r\n\r\n"] {
-        let proxy = OddServer::answering(move |head, socket| {
+        let proxy = MisbehavingServer::answering(move |head, socket| {
             if head.to_ascii_lowercase().contains("upgrade: websocket") {
                 socket.write_all(odd.as_bytes()).unwrap();
                 return;
@@ -80,7 +80,7 @@ fn an_upgrade_over_which_nothing_comes_is_followed_by_ndjson_too() {
     log.number(10);
     let server = TestServer::serving(log.path());
     let upstream = server.address();
-    let proxy = OddServer::answering(move |head, socket| {
+    let proxy = MisbehavingServer::answering(move |head, socket| {
         if !head.to_ascii_lowercase().contains("upgrade: websocket") {
             return pass_on(head, socket, upstream);
         }
@@ -124,12 +124,12 @@ fn what_has_fallen_back_resumes_and_does_not_ask_for_a_websocket_each_time() {
 
 #[test]
 fn what_is_no_log_of_ours_is_named() {
-    let page = OddServer::answering(|_head, socket| {
+    let page = MisbehavingServer::answering(|_head, socket| {
         answer(socket, "200 OK", "Content-Type: text/html\r\n", "<html>");
     });
     let follow = FollowProcess::start([page.url("app.log")]);
     follow.wait_for_words("is this a log of a Tailcast server?");
-    let elsewhere = OddServer::answering(|_head, socket| {
+    let elsewhere = MisbehavingServer::answering(|_head, socket| {
         answer(socket, "301 Moved Permanently", "Location: https://x/logs/app.log\r\n", "");
     });
     let follow = FollowProcess::start([elsewhere.url("app.log")]);
@@ -152,7 +152,7 @@ fn lines(numbers: std::ops::RangeInclusive<usize>) -> String {
 
 #[test]
 fn a_websocket_goes_on_after_whatever_ends_it() {
-    let server = OddServer::speaking(|uri, socket| {
+    let server = MisbehavingServer::speaking(|uri, socket| {
         let from = uri.split(['?', '&']).find_map(|pair| pair.strip_prefix("from=C"));
         let last: usize = from.map_or(0, |number| number.parse().unwrap());
         send(socket, &START.replace("C0", &format!("C{last}")));
@@ -199,7 +199,7 @@ fn a_websocket_goes_on_after_whatever_ends_it() {
 fn a_refusal_later_on_ends_it_only_where_it_is_for_good() {
     for (status, is_end) in [("404 Not Found", false), ("401 Unauthorized", true)] {
         let n_asked = std::sync::atomic::AtomicUsize::new(0);
-        let server = OddServer::answering(move |_head, socket| {
+        let server = MisbehavingServer::answering(move |_head, socket| {
             let kind = "Content-Type: application/x-ndjson\r\n";
             let number = n_asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             match number {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tailcast::client::{Client, EndReason, Event, Missed, Options, Query};
+use tailcast_client::{Client, EndReason, Event, Missed, Options, Query};
 
-#[path = "../../examples/follow.rs"]
+#[path = "../../crates/tailcast-client/examples/follow.rs"]
 mod example;
 
 use super::support::{LogFile, LogFolder, Proxy, TestServer, numbered};
@@ -20,7 +20,7 @@ fn the_example_in_the_docs_works() {
     let out = String::from_utf8(out).unwrap();
     assert_eq!(out, "app.log: line 1\napp.log: line 2\napp.log: line 3\n");
     // And it is what the docs show.
-    let docs = include_str!("../../src/client.rs");
+    let docs = include_str!("../../crates/tailcast-client/src/lib.rs");
     assert!(docs.contains("include_str!(\"../examples/follow.rs\")"));
 }
 

@@ -7,7 +7,7 @@ use std::mem::size_of_val;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use tailcast::client::{Client, Event, Options, Query, Trust};
+use tailcast_client::{Client, Event, Options, Query, Trust};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use crate::scene::{TAG, log_lines, viewers_of_each_format};
+use crate::rotation_fixture::{TAG, log_lines, viewers_of_each_format};
 use crate::steady_writer::{append, assert_numbered, line, lines};
 use crate::support::{LogFolder, Request, TestServer};
 

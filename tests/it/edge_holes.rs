@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::process::{run, while_stopped};
-use crate::scene::{TAG, gap_bytes, gzip, log_lines, rotations, viewers_of_each_format};
+use crate::rotation_fixture::{TAG, gap_bytes, gzip, log_lines, rotations, viewers_of_each_format};
 use crate::steady_writer::{append, assert_numbered, line, lines};
 use crate::support::{LogFolder, Request, TestServer, Viewer};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::process::while_stopped;
-use crate::scene::{TAG, gap_bytes, gzip, log_lines, shift, viewers_of_each_format};
+use crate::rotation_fixture::{TAG, gap_bytes, gzip, log_lines, shift, viewers_of_each_format};
 use crate::steady_writer::{append, assert_numbered, line, lines};
 use crate::support::{Ext4Disk, LogFolder, TestServer, Viewer, pause};
 
@@ -178,3 +178,18 @@ fn banner() -> String {
 }
 
 const LINES_A_FILE: usize = 20;
+
+/// As a renamed file looks when the folder is read meanwhile, and what rotatelogs does with `-L`.
+#[test]
+fn a_file_under_two_names_is_read_once() {
+    for (file, name) in [("app.log.1", "app.log.2"), ("app.log", "app.log-20261121")] {
+        let folder = LogFolder::new();
+        append(&folder.join("app.log.1"), &lines(TAG, 0..10));
+        append(&folder.join("app.log"), &lines(TAG, 10..20));
+        fs::hard_link(folder.join(file), folder.join(name)).unwrap();
+        let server = TestServer::serving(folder.join("app.log"));
+        let got = server.get("/logs/app.log?tail=all&follow=false").lines();
+        let got: Vec<&str> = got.iter().map(String::as_str).collect();
+        assert_numbered(&got, TAG, 0..20);
+    }
+}

@@ -7,13 +7,13 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::scene::{Scene, TAG, gap_bytes};
+use crate::rotation_fixture::{RotationFixture, TAG, gap_bytes};
 use crate::steady_writer::{SteadyWriter, append, assert_numbered, line, lines};
 use crate::support::{LogFolder, Options, Request, TestServer, Viewer, pause, wait_until};
 
 #[test]
 fn a_writer_that_keeps_the_old_file_for_long_loses_no_line() {
-    let mut scene = Scene::at(LogFolder::new(), 10);
+    let mut scene = RotationFixture::at(LogFolder::new(), 10);
     let late = SteadyWriter::start(&scene.path, LATE[0], 10);
     late.write_more(5);
     scene.writer.reopen_after(|| scene.shift(5));
@@ -28,7 +28,7 @@ fn a_writer_that_keeps_the_old_file_for_long_loses_no_line() {
 
 #[test]
 fn writers_that_keep_several_old_files_for_long_lose_no_line() {
-    let mut scene = Scene::at(LogFolder::new(), 10);
+    let mut scene = RotationFixture::at(LogFolder::new(), 10);
     let late: Vec<SteadyWriter> = LATE
         .iter()
         .map(|tag| {
@@ -46,7 +46,7 @@ fn writers_that_keep_several_old_files_for_long_lose_no_line() {
 /// Its own file is at its place, so that the cursor of a late line must not lead back into it.
 #[test]
 fn a_viewer_that_comes_back_after_late_lines_gets_none_twice() {
-    let scene = Scene::at(LogFolder::new(), 20);
+    let scene = RotationFixture::at(LogFolder::new(), 20);
     let late = SteadyWriter::start(&scene.path, LATE[0], 20);
     late.write_more(5);
     scene.writer.reopen_after(|| scene.shift(5));
@@ -140,7 +140,7 @@ fn stopped_readers_hold_a_bounded_number_of_deleted_files_and_it_is_told() {
 /// Waits until each viewer has what was written so far, and holds it to have each line once: those of
 /// the program in order, those of late writers after them or between them, as they come.
 #[track_caller]
-fn expect_each_once(scene: &mut Scene, late: &[&SteadyWriter]) {
+fn expect_each_once(scene: &mut RotationFixture, late: &[&SteadyWriter]) {
     let mut written = vec![(TAG, scene.writer.n_lines())];
     for (writer, tag) in late.iter().zip(LATE) {
         written.push((tag, writer.n_lines()));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::scene::{TAG, gap_bytes, gzip, shift};
+use crate::rotation_fixture::{TAG, gap_bytes, gzip, shift};
 use crate::steady_writer::{append, assert_numbered, line, lines};
 use crate::support::{LogFolder, Request, TestServer, Viewer, pause};
 

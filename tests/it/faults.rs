@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::process::{cpu_ticks, run};
-use crate::scene::{TAG, gzip};
+use crate::rotation_fixture::{TAG, gzip};
 use crate::steady_writer::{append, assert_numbered, line, lines};
 use crate::support::{LogFolder, Options, Request, TestServer, Viewer, pause, wait_until};
 

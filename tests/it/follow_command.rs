@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::support::{
-    Finished, FollowProcess, LogFolder, OddServer, Options, TestServer, answer, ls, pause,
+    Finished, FollowProcess, LogFolder, MisbehavingServer, Options, TestServer, answer, ls, pause,
     wait_until,
 };
 
@@ -74,7 +74,7 @@ fn the_first_connect_ends_where_the_server_refuses_for_good() {
         }
     }
     for status in ["401 Unauthorized", "403 Forbidden"] {
-        let server = OddServer::answering(move |_head, socket| {
+        let server = MisbehavingServer::answering(move |_head, socket| {
             let kind = "Content-Type: application/problem+json\r\n";
             answer(socket, status, kind, r#"{"detail":"tell \u001b[2Jwho you are"}"#);
         });
@@ -87,7 +87,8 @@ fn the_first_connect_ends_where_the_server_refuses_for_good() {
 
 #[test]
 fn headers_and_the_token_are_sent_and_never_in_the_url() {
-    let refusing = || OddServer::answering(|_head, socket| answer(socket, "403 Forbidden", "", ""));
+    let refusing =
+        || MisbehavingServer::answering(|_head, socket| answer(socket, "403 Forbidden", "", ""));
     let folder = LogFolder::new();
     folder.write("token", "from-a-file\n");
     let path = folder.join("token").to_str().unwrap().to_owned();

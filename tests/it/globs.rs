@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::scene::TAG;
+use crate::rotation_fixture::TAG;
 use crate::steady_writer::{append, lines};
 use crate::support::{
     LogFolder, Options, Request, Socket, StallingDisk, TestServer, Viewer, wait_until,

@@ -1,6 +1,6 @@
 //! The name by which the server is called, and what pages of other sites may do.
 
-use super::house::{House, as_user};
+use super::auth_fixture::{AuthFixture, as_user};
 use super::support::{LogFolder, Options, Request, TestServer};
 use std::io::{Read as _, Write as _};
 
@@ -81,7 +81,7 @@ fn two_hosts_or_none_make_no_request() {
 
 #[test]
 fn whoever_asks_who_comes_answers_to_any_name() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     house.log("app.log");
     house.user("alice", &[]);
     let server = house.start();
@@ -122,7 +122,7 @@ fn pages_of_other_origins_read_nothing_unless_they_are_listed() {
 
 #[test]
 fn every_answer_carries_what_browsers_and_caches_need() {
-    let house = House::new("frame_ancestors = [\"'self'\", \"https://portal.example.org\"]");
+    let house = AuthFixture::new("frame_ancestors = [\"'self'\", \"https://portal.example.org\"]");
     house.log("app.log").line("hello");
     house.user("alice", &[]);
     let server = house.start();

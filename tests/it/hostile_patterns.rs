@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::house::House;
+use super::auth_fixture::AuthFixture;
 use super::support::{LogFolder, Socket, TestServer};
 
 /// Texts that are meant to be too much for a parser or a compiler, as they are.
@@ -87,7 +87,7 @@ fn no_regular_expression_in_a_request_breaks_the_server() {
 
 #[test]
 fn a_hostile_glob_in_the_configuration_is_an_error_that_names_it() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     house.log("app.log").number(1);
     let deep = format!("{}a{}", "{".repeat(250), "}".repeat(250));
     for (keys, word) in [

@@ -1,6 +1,6 @@
 //! The bounds that are told to clients.
 
-use super::house::{House, as_user};
+use super::auth_fixture::{AuthFixture, as_user};
 use super::support::{LogFolder, Options, Request, TestServer, wait_until};
 
 #[test]
@@ -75,7 +75,7 @@ fn one_address_does_not_take_all_the_places() {
 
 #[test]
 fn one_user_does_not_take_all_the_places() {
-    let house = House::new("max_viewers_per_user = 2");
+    let house = AuthFixture::new("max_viewers_per_user = 2");
     house.log("app.log").number(1);
     house.user("alice", &[]);
     house.user("bob", &[]);
@@ -86,24 +86,6 @@ fn one_user_does_not_take_all_the_places() {
     assert_eq!(answer.status, 429);
     assert!(answer.text().contains("this user"), "{}", answer.text());
     drop(server.follow(as_user("/logs/app.log", "bob")));
-}
-
-#[test]
-fn an_address_that_connects_too_fast_is_slowed_down() {
-    let (_folder, log) = LogFolder::with_log("app.log");
-    let server = Options::serving([log.path()])
-        .config(
-            "[default.tailcast]\nmax_connections_per_second = 5\ntrusted_proxies = [\"127.0.0.1\"]\n",
-        )
-        .start();
-    let from = |address: &str| Request::get("/").header("X-Forwarded-For", address);
-    let refused = (0..60).map(|_| server.get(from("203.0.113.5"))).find(|a| a.status == 429);
-    let refused = refused.expect("nobody was refused");
-    assert_eq!(refused.header("retry-after"), Some("1"));
-    assert!(refused.text().contains("5 connections a second"), "{}", refused.text());
-    assert_eq!(server.get(from("203.0.113.6")).status, 200);
-    assert!((0..60).all(|_| server.get("/").status == 200), "this host is not limited");
-    wait_until("it may come again", || server.get(from("203.0.113.5")).status == 200);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod delivery;
 mod forwarded;
 mod front;
 mod idle;
+mod login;
 mod pages;
 mod program;
 mod resume;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tailcast::cursor::{Cursor, check_of};
 
-use super::house::House;
+use super::auth_fixture::AuthFixture;
 use super::process;
 use super::support::{Request, Socket, TestServer};
 
@@ -17,8 +17,8 @@ pattern = '"card":"([^"]*)"'
 
 const SECRET: &str = "hunter2";
 
-fn rotated_house() -> House {
-    let house = House::new(RULES);
+fn rotated_house() -> AuthFixture {
+    let house = AuthFixture::new(RULES);
     house.log("app.log.2").write("one password=hunter2 a\n");
     house.log("app.log.1").write("two password=hunter2 b\n");
     house.log("app.log").write("three password=hunter2 c\nfour is clean\n");
@@ -59,7 +59,7 @@ fn a_secret_is_masked_in_every_format_of_the_history() {
 
 #[test]
 fn a_secret_is_masked_as_it_is_written() {
-    let house = House::new(RULES);
+    let house = AuthFixture::new(RULES);
     let mut log = house.log("app.log");
     let server = house.start();
     let mut viewers = [
@@ -134,7 +134,7 @@ fn last_cursor(server: &TestServer, path: &str) -> String {
 
 #[test]
 fn a_made_up_cursor_opens_no_secret() {
-    let house = House::new(RULES);
+    let house = AuthFixture::new(RULES);
     let line = "x password=hunter2 {\"card\":\"4111111111111111\"} y\n";
     house.log("pay/app.log").write(line.repeat(3));
     let server = house.start();
@@ -163,7 +163,7 @@ fn a_made_up_cursor_opens_no_secret() {
 
 #[test]
 fn a_secret_is_masked_where_a_long_line_is_cut() {
-    let house = House::new(RULES);
+    let house = AuthFixture::new(RULES);
     let filler = 256 * 1024;
     for (secret, shown) in [
         ("password=hunter2", "password=*******"),
@@ -200,7 +200,7 @@ fn check_long_line(server: &TestServer, line: &str, case: &str) {
 
 #[test]
 fn a_line_that_is_not_ended_shows_no_secret() {
-    let house = House::new(RULES);
+    let house = AuthFixture::new(RULES);
     let mut log = house.log("pay/app.log");
     log.write("whole\n{\"card\":\"4111222");
     house.log("pay/app.log.1").write("older\n{\"card\":\"4222111");
@@ -234,7 +234,7 @@ fn a_line_that_is_not_ended_shows_no_secret() {
 
 #[test]
 fn colours_inside_hide_no_secret() {
-    let house = House::new(RULES);
+    let house = AuthFixture::new(RULES);
     let mut log = house.log("pay/app.log");
     for line in [
         "{\"card\":\"41\u{1b}[31m11\"}",
@@ -264,7 +264,7 @@ fn colours_inside_hide_no_secret() {
 
 #[test]
 fn other_encodings_and_odd_bytes_are_masked_as_well() {
-    let house = House::new(RULES);
+    let house = AuthFixture::new(RULES);
     let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     house.log("wide.log").write([b"\xff\xfe".to_vec(), wide("ä password=hunter2 b\n")].concat());
     house.log("odd.log").write(b"\xff password=hun\xffter2 \xfe\n");
@@ -279,7 +279,7 @@ fn other_encodings_and_odd_bytes_are_masked_as_well() {
 
 #[test]
 fn a_rule_reaches_its_sources_and_a_wrong_one_is_named() {
-    let house = House::new(RULES);
+    let house = AuthFixture::new(RULES);
     house.log("pay/app.log").line("{\"card\":\"4111\"}");
     house.log("other.log").line("{\"card\":\"4111\"}");
     let server = house.start();

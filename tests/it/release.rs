@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::process::{Inotify, cpu_ticks, inotify};
-use crate::scene::TAG;
+use crate::rotation_fixture::TAG;
 use crate::steady_writer::{append, line, lines};
 use crate::support::{LogFolder, Options, Request, TestServer, Viewer, pause, wait_until};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::house::{as_user, with_token};
+use super::auth_fixture::{as_user, with_token};
 use super::support::{LogFolder, Options, Request, TestServer, run};
 
 /// A copy of the files of 0.1.0, and the server on them.

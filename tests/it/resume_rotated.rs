@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::process::run;
-use crate::scene::{TAG, gap_bytes, gzip, rotations, shift};
+use crate::rotation_fixture::{TAG, gap_bytes, gzip, rotations, shift};
 use crate::steady_writer::{append, assert_numbered, line, lines};
 use crate::support::{LogFolder, Options, Request, TestServer, Viewer, pause};
 
@@ -144,19 +144,20 @@ fn a_slow_viewer_is_told_of_files_that_were_rotated_away_unread() {
     quick.wait_for_event("start");
     let mut viewer = slow_viewer(&server);
     viewer.wait_for_lines(10);
-    for round in 1..5 {
+    for round in 1..7 {
         shift(&path, 2);
         append(&path, &lines(TAG, round * BACKLOG..(round + 1) * BACKLOG));
         // So that the live end has seen each of them.
         quick.wait_for_lines(round * BACKLOG);
     }
-    viewer.wait_for_lines(4 * BACKLOG);
-    // Its own file it held, the last three are there, the one between is gone.
+    viewer.wait_for_lines(6 * BACKLOG);
+    // Its own file it held; two are there, and the live end keeps four that may get late lines; the one
+    // between is gone.
     let got = viewer.texts();
     assert_numbered(&got[..BACKLOG], TAG, 0..BACKLOG);
-    assert_numbered(&got[BACKLOG..], TAG, 2 * BACKLOG..5 * BACKLOG);
+    assert_numbered(&got[BACKLOG..], TAG, 2 * BACKLOG..7 * BACKLOG);
     let n_gone = lines(TAG, BACKLOG..2 * BACKLOG).len() as u64;
-    assert_eq!(gap_bytes(&viewer), [n_gone]);
+    assert_eq!(gap_bytes(&viewer).iter().sum::<u64>(), n_gone);
 }
 
 /// A viewer whose socket takes little, so that it stays behind while it is not read.

@@ -6,13 +6,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::process::{run, while_stopped};
-use crate::scene::{SEAM, Scene, TAG, gzip, log_lines, rotations, shift, viewers_of_each_format};
+use crate::rotation_fixture::{
+    RotationFixture, SEAM, TAG, gzip, log_lines, rotations, shift, viewers_of_each_format,
+};
 use crate::steady_writer::{SteadyWriter, append, assert_numbered, line, lines};
 use crate::support::{LogFolder, Options, Request, TestServer, pause};
 
 #[test]
 fn a_renamed_file_loses_no_line() {
-    let scene = Scene::start();
+    let scene = RotationFixture::start();
     for _ in 0..3 {
         scene.writer.reopen_after(|| scene.shift(5));
         pause(SEAM);
@@ -25,7 +27,7 @@ fn a_renamed_file_loses_no_line() {
 
 #[test]
 fn a_file_that_is_created_late_loses_no_line() {
-    let scene = Scene::start();
+    let scene = RotationFixture::start();
     for absence in [500, 2500] {
         scene.shift(5);
         pause(Duration::from_millis(absence));
@@ -37,7 +39,7 @@ fn a_file_that_is_created_late_loses_no_line() {
 
 #[test]
 fn a_writer_may_keep_the_old_file_while_the_new_one_is_empty() {
-    let scene = Scene::start();
+    let scene = RotationFixture::start();
     scene.shift(5);
     fs::write(&scene.path, "").unwrap();
     // Longer than the safety tick.
@@ -49,7 +51,7 @@ fn a_writer_may_keep_the_old_file_while_the_new_one_is_empty() {
 
 #[test]
 fn a_writer_that_goes_over_later_than_another_loses_no_line() {
-    let mut scene = Scene::start();
+    let mut scene = RotationFixture::start();
     let late = SteadyWriter::start(&scene.path, "late", 200);
     late.write_more(20);
     for _ in 0..2 {
@@ -72,7 +74,7 @@ fn a_writer_that_goes_over_later_than_another_loses_no_line() {
 
 #[test]
 fn a_deleted_and_recreated_file_loses_no_line() {
-    let scene = Scene::start();
+    let scene = RotationFixture::start();
     for _ in 0..2 {
         scene.writer.reopen_after(|| fs::remove_file(&scene.path).unwrap());
         pause(SEAM);
@@ -85,7 +87,7 @@ fn a_deleted_and_recreated_file_loses_no_line() {
 
 #[test]
 fn a_file_that_is_moved_to_another_folder_loses_no_line() {
-    let scene = Scene::start();
+    let scene = RotationFixture::start();
     fs::create_dir(scene.join("old")).unwrap();
     for name in ["old/app.log.2", "old/another"] {
         scene.rename_to(name);
@@ -101,7 +103,7 @@ fn a_symlink_that_is_switched_is_followed() {
     let folder = LogFolder::new();
     folder.write("day1/app", "");
     symlink("day1/app", folder.join("app.log")).unwrap();
-    let scene = Scene::at(folder, 1000);
+    let scene = RotationFixture::at(folder, 1000);
     for day in ["day2", "day3"] {
         fs::create_dir(scene.join(day)).unwrap();
         fs::write(scene.join(day).join("app"), "").unwrap();
@@ -120,7 +122,7 @@ fn a_chain_of_symlinks_is_followed_when_its_middle_is_switched() {
     symlink("day1", folder.join("today")).unwrap();
     symlink("today/app", folder.join("current")).unwrap();
     symlink("current", folder.join("app.log")).unwrap();
-    let scene = Scene::at(folder, 1000);
+    let scene = RotationFixture::at(folder, 1000);
     scene.writer.reopen_after(|| switch(&scene.join("today"), Path::new("day2")));
     pause(Duration::from_millis(1500));
     scene.end(1);
@@ -128,7 +130,7 @@ fn a_chain_of_symlinks_is_followed_when_its_middle_is_switched() {
 
 #[test]
 fn a_file_that_is_replaced_at_a_stroke_loses_no_line() {
-    let scene = Scene::start();
+    let scene = RotationFixture::start();
     for _ in 0..2 {
         scene.writer.reopen_after(|| {
             fs::write(scene.join("fresh"), "").unwrap();
@@ -141,7 +143,7 @@ fn a_file_that_is_replaced_at_a_stroke_loses_no_line() {
 
 #[test]
 fn several_rotations_between_two_looks_lose_no_line() {
-    let scene = Scene::start();
+    let scene = RotationFixture::start();
     while_stopped(&scene.server, || {
         for round in 0..4 {
             scene.shift(9);
@@ -179,7 +181,7 @@ fn files_that_begin_alike_are_told_apart_once_packed() {
 
 #[test]
 fn a_rotator_that_is_faster_than_the_live_end_loses_no_line() {
-    let scene = Scene::at(LogFolder::new(), 5000);
+    let scene = RotationFixture::at(LogFolder::new(), 5000);
     for _ in 0..30 {
         scene.writer.reopen_after(|| scene.shift(3));
         pause(Duration::from_millis(100));
@@ -330,7 +332,7 @@ fn logrotate_copytruncate_and_compress_loses_no_line_that_it_kept() {
 /// signal, or (`is_moved`: false) keeps its file.
 #[track_caller]
 fn logrotate(mode: &str, more: &str, is_moved: bool) {
-    let scene = Scene::start();
+    let scene = RotationFixture::start();
     let path = scene.path.to_str().unwrap();
     let config = format!("{path} {{\nsu root root\nsize 1\nrotate 9\n{mode}\n{more}\n}}\n");
     let (config_path, state) = (scene.join("logrotate.conf"), scene.join("logrotate.state"));

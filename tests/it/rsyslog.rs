@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::process::run;
-use crate::scene::{TAG, gap_bytes, log_lines, rotations, viewers_of_each_format};
+use crate::rotation_fixture::{TAG, gap_bytes, log_lines, rotations, viewers_of_each_format};
 use crate::steady_writer::{assert_numbered, line};
 use crate::support::{LogFolder, TestServer, Viewer, pause, wait_until};
 

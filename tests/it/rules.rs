@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::house::{House, as_user, with_token};
+use super::auth_fixture::{AuthFixture, as_user, with_token};
 use super::support::{Request, TestServer, wait_until};
 
 const RULES: &str = "
@@ -21,8 +21,8 @@ tokens = [\"ci\"]
 sources = [\"shop/build.log\"]
 ";
 
-fn house() -> House {
-    let house = House::new(RULES);
+fn house() -> AuthFixture {
+    let house = AuthFixture::new(RULES);
     house.log("nginx/access.log").line("from nginx");
     house.log("nginx/error.log").line("error of nginx");
     house.log("shop/build.log").line("from shop");

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use super::house::{House, as_user};
+use super::auth_fixture::{AuthFixture, as_user};
 use super::support::{LogFolder, Options, Request, TestServer, run, wait_until};
 
 const KEY: &str =
@@ -25,7 +25,7 @@ fn left_out(server: &TestServer, path: impl Into<Request>) -> Vec<(String, Strin
 
 #[test]
 fn serving_the_folder_of_the_configuration_publishes_no_secret() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     house.user("alice", &[]);
     house.token(&["--sources", "**"]);
     fs::remove_file(house.join("password")).unwrap();
@@ -118,7 +118,7 @@ fn what_is_named_is_served_though_it_is_hidden_or_a_key() {
 
 #[test]
 fn files_of_our_own_are_served_by_no_name() {
-    let house = House::new("");
+    let house = AuthFixture::new("");
     house.user("alice", &[]);
     let users = house.join("tailcast-users");
     house.log("app.log").line("a log");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::scene::TAG;
+use crate::rotation_fixture::TAG;
 use crate::steady_writer::{append, lines};
 use crate::support::{LogFolder, Options, Request, TestServer, Viewer, pause, wait_until};
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::support::{LogFolder, Request, Socket, TestServer, wait_until};
 
 /// Keeps a set of some thousand states at each byte of [`hard_lines`].
-const SLOW: &str = "(?-u:%5Ba-m%5D.%7B900%7D%5B5-9%5D%5B5-9%5D)";
+pub const SLOW: &str = "(?-u:%5Ba-m%5D.%7B900%7D%5B5-9%5D%5B5-9%5D)";
 
 #[test]
 fn a_slow_pattern_does_not_hold_up_the_server() {
@@ -53,8 +53,24 @@ fn a_stream_whose_pattern_is_too_expensive_ends_with_limit() {
     });
 }
 
+#[test]
+fn a_stream_ends_with_limit_within_a_single_line() {
+    let (_folder, mut log) = LogFolder::with_log("app.log");
+    let server = TestServer::serving(log.path());
+    let slow = format!("/logs/app.log?tail=0&grep={SLOW}&format=ndjson&heartbeat=1s");
+    let mut viewer = server.follow(slow.as_str());
+    viewer.wait_for_event("start");
+    log.write(hard_line());
+    assert_eq!(viewer.wait_for_event("end").data["reason"], "limit");
+}
+
+/// One of 200 KB: the pattern takes a minute for it.
+pub fn hard_line() -> String {
+    hard_lines(133).replace('\n', "") + "\n"
+}
+
 /// Lines of 1,500 bytes of changing letters.
-fn hard_lines(n_lines: usize) -> String {
+pub fn hard_lines(n_lines: usize) -> String {
     let mut state = 7_u32;
     let mut letter = move || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

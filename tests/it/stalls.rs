@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::scene::TAG;
+use crate::rotation_fixture::TAG;
 use crate::steady_writer::{append, assert_numbered, line, lines};
 use crate::support::{LogFolder, Options, Request, StallingDisk, pause, wait_until};
 

@@ -2,13 +2,15 @@
 //! so that client and server cannot share a mistake.
 
 mod answer;
+mod cable;
 mod connection;
 mod ext4_disk;
 mod follow_process;
 mod gunzip;
 mod log_folder;
-mod odd_server;
+mod misbehaving_server;
 mod pipe;
+mod programs;
 mod proxy;
 mod request;
 mod socket;
@@ -19,11 +21,12 @@ mod viewer;
 use std::time::{Duration, Instant};
 
 pub use self::answer::Answer;
+pub use self::cable::{Cable, NEAR_ADDRESS};
 pub use self::connection::Connection;
 pub use self::ext4_disk::Ext4Disk;
 pub use self::follow_process::{Finished, FollowProcess, ls};
 pub use self::log_folder::{LogFile, LogFolder, numbered};
-pub use self::odd_server::{OddServer, answer};
+pub use self::misbehaving_server::{MisbehavingServer, answer};
 pub use self::pipe::{Pipe, Tls};
 pub use self::proxy::{Identity, Mode, Proxy};
 pub use self::request::Request;
@@ -44,6 +47,18 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(begun.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
         pause(Duration::from_millis(10));
     }
+}
+
+/// Waits until the server takes no more CPU; returns how many seconds of it that took.
+#[track_caller]
+pub fn wait_until_cpu_rests(server: &TestServer) -> f64 {
+    let begun = server.cpu_seconds();
+    wait_until("the server rests", || {
+        let before = server.cpu_seconds();
+        pause(Duration::from_millis(200));
+        server.cpu_seconds() - before < 0.05
+    });
+    server.cpu_seconds() - begun
 }
 
 /// Lets time pass, between two looks or where nothing is to happen.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::process::{run, while_stopped};
-use crate::scene::{TAG, gap_bytes, log_lines, rotations, viewers_of_each_format};
+use crate::rotation_fixture::{TAG, gap_bytes, log_lines, rotations, viewers_of_each_format};
 use crate::steady_writer::{append, assert_numbered, line, lines};
 use crate::support::{LogFile, LogFolder, Options, Request, TestServer, Viewer, pause, wait_until};
 

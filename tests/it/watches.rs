@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::process::{inotify, while_stopped};
-use crate::scene::TAG;
+use crate::rotation_fixture::TAG;
 use crate::steady_writer::{append, assert_numbered, line, lines};
 use crate::support::{LogFolder, Request, TestServer, pause, wait_until};
 
@@ -73,7 +73,7 @@ fn many_rotations_leave_no_watch_behind() {
     let mut viewer = server.follow(Request::ndjson("/logs/app.log"));
     viewer.wait_for_event("start");
     for round in 0..40 {
-        crate::scene::shift(&path, 3);
+        crate::rotation_fixture::shift(&path, 3);
         append(&path, &lines(TAG, round * 10..round * 10 + 10));
         pause(Duration::from_millis(60));
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::auth::sessions::Print;
+use crate::auth::sessions::CredentialDigest;
 
 /// The failed attempts of one asker. Time alone takes them away again, half of them at a time: if a
 /// success did, whoever has an account of their own could log in after every ninth guess at another.
@@ -11,7 +11,7 @@ pub(super) struct Failures {
     n_noted: u32,
     last: Instant,
     /// The wrong credentials that were shown last.
-    shown: [Option<Print>; N_REMEMBERED],
+    shown: [Option<CredentialDigest>; N_REMEMBERED],
 }
 
 impl Failures {
@@ -23,7 +23,7 @@ impl Failures {
     /// Notes a failure; returns whether these credentials are a new guess. A program that shows the
     /// same old password again and again guesses at nothing: it waits for a moment each time, and
     /// never longer.
-    pub(super) fn note(&mut self, print: &Print, now: Instant) -> bool {
+    pub(super) fn note(&mut self, print: &CredentialDigest, now: Instant) -> bool {
         let n_failures = self.n_failures(now);
         let is_repeated = self.shown.iter().flatten().any(|shown| shown == print);
         self.n_noted = match is_repeated {

@@ -23,7 +23,8 @@ fn an_unknown_key_is_named_with_what_was_meant() {
              `linger`, `stall_limit`, `hosts`, `insecure`, `authentication`, `users_file`, \
              `tokens_file`, `session_lifetime`, `trusted_proxies`, `forwarded`, `origins`, \
              `frame_ancestors`, `max_viewers_per_address`, `max_viewers_per_user`, \
-             `max_connections_per_second`, `header_login`, `rule`, `redact`, `source`",
+             `max_connections_per_second`, `max_connections_per_address`, \
+             `header_login`, `rule`, `redact`, `source`",
         ),
         (with_source("port = 1"), "`default.tailcast.port` is unknown; it belongs in `[default]`"),
         (

@@ -31,6 +31,11 @@ pub struct Listed {
     pub size: u64,
     /// The latest time at which it may have been written to, in nanoseconds since 1970.
     pub written: u64,
+    /// When it came at the earliest: it was made or last written to then, in nanoseconds since 1970. A
+    /// packed file has the time of what it was made of.
+    pub came: u64,
+    /// It is packed.
+    pub is_packed: bool,
 }
 
 /// What was seen before.
@@ -38,8 +43,10 @@ pub struct Listed {
 pub struct Seen<'a> {
     /// How many files of the list, from the oldest on, were read before this one.
     pub n_read: usize,
-    /// The files that were listed when this one was begun; empty where that was not noted.
+    /// The files that were listed when this one was opened; empty where that was not noted.
     pub known: &'a [FileId],
+    /// When the last of those was made or written to, as [`Listed::came`].
+    pub known_until: u64,
 }
 
 /// What follows.
@@ -114,6 +121,22 @@ pub fn first_written_after(listing: &[Listed], written: u64, seen: &Seen<'_>) ->
     };
     let unread = listing.get(seen.n_read..).unwrap_or_default();
     unread.iter().position(is_later).map(|index| index + seen.n_read)
+}
+
+/// The first file with content that came after a file had been opened, and stands before it: a copy of
+/// what was in it then, or in the one before. None where it was not noted what was known.
+#[must_use]
+pub fn first_new_before(listing: &[Listed], id: Option<FileId>, seen: &Seen<'_>) -> Option<usize> {
+    let own = listing.iter().position(|file| Some(file.id) == id)?;
+    // What was known may have been packed meanwhile; it keeps its time.
+    let is_later = |file: &Listed| {
+        file.came > seen.known_until || file.came == seen.known_until && !file.is_packed
+    };
+    let is_new =
+        |file: &Listed| !seen.known.is_empty() && !seen.known.contains(&file.id) && is_later(file);
+    let unread = listing.get(seen.n_read..own).unwrap_or_default();
+    let first = unread.iter().position(|file| file.size > 0 && !file.is_active && is_new(file));
+    first.map(|index| index + seen.n_read)
 }
 
 fn at(listing: &[Listed], index: Option<usize>, how: RotatedHow) -> Next {

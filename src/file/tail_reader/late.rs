@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::file::segment_reader::{Block, SegmentReader};
 use crate::file::tail_reader::{LIVE_BLOCK_BYTES, TailReader};
-use crate::history::Step;
+use crate::history::StreamItem;
 
 /// Files that were left.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl TailReader {
                     has_some = true;
                     let chunk = chunk.late_at(place.clone());
                     self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
-                    self.queue.push_back(Step::Chunk(Arc::new(chunk)));
+                    self.queue.push_back(StreamItem::Chunk(Arc::new(chunk)));
                     true
                 }
                 Ok(Block::End) => true,

@@ -7,15 +7,15 @@ use memchr::{memchr, memchr2};
 
 use crate::line::format::container;
 use crate::line::format::field::{self, Field};
-use crate::line::format::{Facts, nested_facts};
+use crate::line::format::{LineMetadata, nested_facts};
 use crate::line::level::Level;
 use crate::line::time::LineTime;
 use crate::line::zone::Zone;
 
 /// The facts of an object: the first member that is a time, the first that is a level; where they
 /// are missing or a container runtime wrapped the line, those of the line in `log`.
-pub(super) fn facts(line: &[u8], zone: &Zone, depth: usize) -> Facts {
-    let mut facts = Facts::default();
+pub(super) fn facts(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
+    let mut facts = LineMetadata::default();
     let mut members = Members::new(line);
     let mut wrapped = None;
     while let Some((key, value)) = members.next() {
@@ -34,7 +34,7 @@ pub(super) fn facts(line: &[u8], zone: &Zone, depth: usize) -> Facts {
     };
     let inner = wrapped_facts(raw, zone, depth + 1);
     let outer_time = facts.time.or_else(|| container::docker_tail_time(line));
-    Facts::new(inner.time.or(outer_time), facts.level.or(inner.level))
+    LineMetadata::new(inner.time.or(outer_time), facts.level.or(inner.level))
 }
 
 /// The level of an object, whose time is not asked for.
@@ -51,7 +51,7 @@ pub(super) fn object_level(line: &[u8]) -> Option<Level> {
 }
 
 /// The facts of the line that is the text of a member, still escaped.
-fn wrapped_facts(raw: &[u8], zone: &Zone, depth: usize) -> Facts {
+fn wrapped_facts(raw: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     match memchr(b'\\', raw) {
         // Docker ends each line with an escaped newline.
         Some(at) if at + 2 < raw.len() => nested_facts(&container::unescaped(raw), zone, depth),

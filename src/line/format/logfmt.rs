@@ -3,16 +3,16 @@
 use memchr::memchr2;
 
 use crate::line::format::field::{self, Field};
-use crate::line::format::{Facts, level_word};
+use crate::line::format::{LineMetadata, level_word};
 use crate::line::zone::Zone;
 
 /// The facts of a line that begins with a `key=`; `None` for any other.
-pub(super) fn facts(line: &[u8], zone: &Zone) -> Option<Facts> {
+pub(super) fn facts(line: &[u8], zone: &Zone) -> Option<LineMetadata> {
     let head = line.get(..HEAD_BYTES).unwrap_or(line);
     if head.get(key_bytes(head)) != Some(&b'=') {
         return None;
     }
-    let mut facts = Facts::default();
+    let mut facts = LineMetadata::default();
     let mut pairs = Pairs { rest: head };
     while let Some((key, value)) = pairs.next() {
         match Field::of(key) {

@@ -281,7 +281,7 @@ proptest! {
         before in r"[ a-z0-9=:{}\[\],'-]{0,40}",
     ) {
         let time = LineTime::new(nanos, minutes * 60);
-        let expected = Facts { time: Some(time), level: Some(level) };
+        let expected = LineMetadata { time: Some(time), level: Some(level) };
         for line in [
             format!(r#"{{"msg":"{before}\"","o":{{"x":"{before}"}},"time":"{time}","level":"{level}"}}"#),
             format!(r#"msg="{before}\"" time={time} level={level}"#),

@@ -16,7 +16,7 @@ use crate::websocket::closing::Closing;
 use crate::websocket::command::{self, Command, Received, Rule, Seek};
 use crate::websocket::farewell::Parting;
 use crate::websocket::session::Session;
-use crate::websocket::terms::cursor_of;
+use crate::websocket::session_config::cursor_of;
 use crate::wire::websocket as messages;
 
 /// A command that is being carried out.
@@ -58,7 +58,7 @@ impl Session {
             let words = format!("more than {MAX_COMMANDS} commands wait to be answered");
             return Some(Parting::Close(Closing::new(CloseCode::Policy, words, "limit")));
         }
-        self.commands.push_back(command::parse(text, &self.terms.zone));
+        self.commands.push_back(command::parse(text, &self.config.zone));
         None
     }
 
@@ -147,7 +147,7 @@ impl Session {
     }
 
     fn follow(&mut self, re: &str, name: &str) -> Result<(), String> {
-        let source = (self.terms.lookup)(name)?;
+        let source = (self.config.lookup)(name)?;
         if self.follower.names().any(|known| known == source.name()) {
             return Err(format!("`{name}` is followed already"));
         }
@@ -187,8 +187,10 @@ impl Session {
         };
         let cursor = cursor_of(before, source.name())
             .ok_or_else(|| format!("`before` has no place of {}", source.name()))?;
-        let (name, zone) = (source.name().clone(), Arc::clone(&self.terms.zone));
-        let reading = wait::older(Arc::clone(source), cursor, self.filter.clone(), n_lines);
+        let (name, zone) = (source.name().clone(), Arc::clone(&self.config.zone));
+        let (source, filter) = (Arc::clone(source), self.filter.clone());
+        let allowance = Arc::clone(&self.config.allowance);
+        let reading = wait::older(source, cursor, filter, n_lines, allowance);
         let re = re.to_owned();
         let page = async move {
             Outcome::Answer(match reading.await {
@@ -215,10 +217,10 @@ impl Session {
         filter: Filter,
         left: Vec<SourceName>,
     ) {
-        let wish = self.terms.wish(starts, filter.clone(), &left);
-        let (re, zone) = (re.to_owned(), Arc::clone(&self.terms.zone));
+        let spec = self.config.spec(starts, filter.clone(), &left);
+        let (re, zone) = (re.to_owned(), Arc::clone(&self.config.zone));
         let opening = async move {
-            let opened = Follower::open(wish, zone).await;
+            let opened = Follower::open(spec, zone).await;
             Outcome::Opened(Box::new(Reopened { re, names_sources, filter, left, opened }))
         };
         self.work = Some(opening.boxed());

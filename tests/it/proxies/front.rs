@@ -41,7 +41,7 @@ impl Front {
         let folder = tempfile::Builder::new().prefix("tailcast-it-front-").tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let ip = own_address();
-        let (address, status) = (free_port(ip), free_port(ip));
+        let (address, status) = free_ports(ip);
         let certificate = Certificate::of(&[site.host.unwrap_or("localhost"), &ip.to_string()]);
         let generation = 1;
         let config = write_files(&site, &certificate, folder.path(), address, upstream);
@@ -235,6 +235,8 @@ fn spawn(site: &Site, folder: &Path) -> Child {
     let mut command = Command::new(site.program.file());
     command.args(site.program.arguments(&folder.join("config"))).process_group(0);
     command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+    // HAProxy goes back to where it was begun, and whoever it runs as may not enter ours.
+    command.current_dir(folder);
     as_nobody(&mut command, folder).spawn().unwrap()
 }
 
@@ -269,8 +271,11 @@ fn generation_at(status: SocketAddr) -> io::Result<String> {
     Ok(answer.split_once("\r\n\r\n").unwrap_or_default().1.trim().to_owned())
 }
 
-fn free_port(ip: IpAddr) -> SocketAddr {
-    TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap()
+/// Two that are free; held together, so that they differ.
+fn free_ports(ip: IpAddr) -> (SocketAddr, SocketAddr) {
+    let both = [(); 2].map(|()| TcpListener::bind((ip, 0)).unwrap());
+    let [first, second] = both.map(|listener| listener.local_addr().unwrap());
+    (first, second)
 }
 
 /// How long a program may take to end before it is made to.

@@ -30,6 +30,15 @@ impl Site {
         Self::deployed(program, "sub-path", "www.example.org", "/ops/logs")
     }
 
+    /// `deploy/nginx/login.conf`, with the names and passwords of a file.
+    pub fn with_login(names: &Path) -> Self {
+        let mut site = Self::deployed(Program::Nginx, "login", "logs.example.org", "");
+        let here = "/etc/nginx/logs.htpasswd";
+        assert_eq!(site.text.matches(here).count(), 1, "{here} in login.conf");
+        site.text = site.text.replace(here, names.to_str().unwrap());
+        site
+    }
+
     fn deployed(program: Program, name: &str, host: &'static str, prefix: &'static str) -> Self {
         let (file, places) = match program {
             Program::Nginx => (

@@ -1,11 +1,12 @@
 //! [`Ext4Disk`]: a small ext4 file system of its own. ext4 gives an inode number again as soon as its
 //! file is gone, and on a file system that nobody else uses, each time in the same order.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use tempfile::TempDir;
+
+use super::programs::run;
 
 /// A mounted file system; unmounted with the value. To be declared before the server, so that
 /// nobody has a file of it open when it is unmounted.
@@ -31,7 +32,7 @@ impl Ext4Disk {
         ];
         for (program, arguments) in steps {
             if let Err(reason) = run(program, arguments) {
-                eprintln!("skipped: no ext4 file system can be mounted: {program}: {reason}");
+                eprintln!("skipped: no ext4 file system can be mounted: {reason}");
                 return None;
             }
         }
@@ -58,19 +59,6 @@ impl Drop for Ext4Disk {
         {
             eprintln!("{mount} cannot be unmounted: {reason}");
         }
-    }
-}
-
-/// Runs a program; an error says why it did not succeed.
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    // Some of them are where only root looks.
-    let in_sbin = Path::new("/usr/sbin").join(program);
-    let program = if fs::exists(&in_sbin).unwrap_or(false) { in_sbin } else { program.into() };
-    let done = Command::new(program).args(arguments).output();
-    match done {
-        Ok(Output { status, .. }) if status.success() => Ok(()),
-        Ok(Output { stderr, .. }) => Err(String::from_utf8_lossy(&stderr).trim().to_owned()),
-        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -4,15 +4,17 @@
 //! # what happened
 //! read FILE at TIME [emptied]        what was read (FILE `-`: no file yet), last written to at TIME
 //! seen N [FILE…]                     N files were read before; these were listed when it was begun
-//! list FILE SIZE TIME [active] [holds]   a file, from old to young; `holds`: the content that was read
+//! until TIME                         and this was the youngest time among them
+//! list FILE SIZE TIME [active] [holds] [packed]   from old to young; `holds`: the content that was read
 //! next FILE renamed|truncated|replaced   or `next stay`, `next nothing`
+//! missed FILE                        what comes before that was read, at its first lines; or `nothing`
 //! ```
 //! Files are named by letters: equal letters are one identity.
 
 use std::path::Path;
 use std::{fs, io};
 
-use super::{Listed, Next, Read, Seen, next};
+use super::{Listed, Next, Read, Seen, first_new_before, next};
 use crate::file::file_id::FileId;
 use crate::history::RotatedHow;
 
@@ -23,7 +25,9 @@ struct Case {
     listing: Vec<Listed>,
     names: Vec<String>,
     holds: Vec<bool>,
-    expected: String,
+    known_until: u64,
+    expected: Option<String>,
+    missed: Option<String>,
 }
 
 #[test]
@@ -34,10 +38,19 @@ fn every_case_is_decided_as_it_says() {
     assert!(paths.len() >= 40, "{} cases", paths.len());
     for path in paths {
         let case = parse(&fs::read_to_string(&path).unwrap());
-        let seen = Seen { n_read: case.n_read, known: &case.known };
+        let Case { n_read, known_until, .. } = case;
+        let seen = Seen { n_read, known: &case.known, known_until };
         let holds = |index: usize| Ok::<_, io::Error>(case.holds[index]);
-        let found = next(&case.read, &case.listing, &seen, holds).unwrap();
-        assert_eq!(words(found, &case.names), case.expected, "{}", path.display());
+        assert!(case.expected.is_some() || case.missed.is_some(), "{}", path.display());
+        if let Some(expected) = case.expected {
+            let found = next(&case.read, &case.listing, &seen, holds).unwrap();
+            assert_eq!(words(found, &case.names), expected, "{}", path.display());
+        }
+        if let Some(expected) = case.missed {
+            let missed = first_new_before(&case.listing, case.read.id, &seen);
+            let missed = missed.map_or("nothing", |at| case.names[at].as_str());
+            assert_eq!(missed, expected, "{}", path.display());
+        }
     }
 }
 
@@ -64,7 +77,9 @@ fn parse(text: &str) -> Case {
         listing: Vec::new(),
         names: Vec::new(),
         holds: Vec::new(),
-        expected: String::new(),
+        known_until: 0,
+        expected: None,
+        missed: None,
     };
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (kind, rest) = line.split_once(' ').unwrap();
@@ -84,9 +99,13 @@ fn parse(text: &str) -> Case {
                 case.holds.push(flags.contains(&"holds"));
                 let (size, written) = (size.parse().unwrap(), time.parse().unwrap());
                 let is_active = flags.contains(&"active");
-                case.listing.push(Listed { id: id(name), is_active, size, written });
+                let (id, is_packed) = (id(name), flags.contains(&"packed"));
+                let listed = Listed { id, is_active, size, written, came: written, is_packed };
+                case.listing.push(listed);
             }
-            ("next", _) => case.expected = rest.to_owned(),
+            ("until", [time]) => case.known_until = time.parse().unwrap(),
+            ("next", _) => case.expected = Some(rest.to_owned()),
+            ("missed", _) => case.missed = Some(rest.to_owned()),
             _ => panic!("not understood: {line}"),
         }
     }

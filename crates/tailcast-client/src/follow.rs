@@ -1,0 +1,324 @@
+//! Follow: one log followed for as long as it takes: connecting, reading, losing the connection,
+//! waiting, and going on after the last line that was had.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::backoff::Backoff;
+use crate::event::{EndReason, Event, FallenBack, Missed, Reconnecting, Resumed};
+use crate::fallback::Fallback;
+use crate::opening::{Attempt, OpenError, Opened, Settings, opened, opening};
+use crate::options::{LONGEST_HEARTBEAT, SHORTEST_HEARTBEAT};
+use crate::places::Places;
+use crate::query::Query;
+use crate::sources;
+use crate::target::Target;
+use crate::transport::{Lost, Transport};
+
+/// One log, followed.
+#[derive(Debug)]
+pub struct Follow {
+    settings: Arc<Settings>,
+    target: Target,
+    query: Query,
+    heartbeat: Duration,
+    state: State,
+    /// Told next, in this order.
+    ready: VecDeque<Event>,
+    /// How far was told.
+    places: Places,
+    backoff: Backoff,
+    /// Since when there is no stream, once there was one.
+    lost: Option<Instant>,
+    has_begun: bool,
+    /// The stream that is open has begun.
+    has_started: bool,
+    /// The stream is back, and what came of it is not yet known.
+    resuming: Option<Resuming>,
+    fallback: Fallback,
+    /// The place was refused, and has to be looked over.
+    is_stale: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting(Instant),
+    Opening(JoinSet<Result<Opened, OpenError>>),
+    Open(Transport),
+    /// Looking which sources are still there.
+    Mending(JoinSet<Option<Vec<String>>>),
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Resuming {
+    after: Duration,
+    is_whole: bool,
+    /// If nothing has come by then there was nothing to come.
+    deadline: Instant,
+}
+
+/// Why a log cannot be followed, or not any longer.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The server, or what stands before it, refuses.
+    #[error("{0}")]
+    Refused(String),
+    /// There is no connection, and there will be none.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The connection was lost, and no other one is wanted.
+    #[error("{0}")]
+    Lost(String),
+}
+
+impl Follow {
+    pub(crate) fn new(settings: Arc<Settings>, target: Target, query: &Query) -> Self {
+        let mut query = query.over(target.pairs());
+        let asked =
+            query.heartbeat_text().and_then(|text| tailcast_core::time_expr::parse_span(text).ok());
+        let heartbeat = asked.unwrap_or(settings.heartbeat);
+        if query.heartbeat_text().is_none() {
+            query = query.heartbeat(heartbeat);
+        }
+        Follow {
+            settings,
+            target,
+            query,
+            heartbeat: heartbeat.clamp(SHORTEST_HEARTBEAT, LONGEST_HEARTBEAT),
+            state: State::Waiting(Instant::now()),
+            ready: VecDeque::new(),
+            places: Places::default(),
+            backoff: Backoff::default(),
+            lost: None,
+            has_begun: false,
+            has_started: false,
+            resuming: None,
+            fallback: Fallback::default(),
+            is_stale: false,
+        }
+    }
+
+    /// What comes next; none after [`Event::End`] or an error. Cancel-safe: nothing is lost when it
+    /// is dropped half-way and called again.
+    pub async fn next(&mut self) -> Result<Option<Event>, FollowError> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                self.places.advance(&event);
+                return Ok(Some(event));
+            }
+            match &mut self.state {
+                State::Ended => return Ok(None),
+                State::Waiting(until) => {
+                    sleep_until(*until).await;
+                    self.state = match std::mem::take(&mut self.is_stale) {
+                        true => State::Mending(self.looking()),
+                        false => State::Opening(opening(self.attempt())),
+                    };
+                }
+                State::Opening(task) => match opened(task).await {
+                    Ok(opened) => self.take_over(opened),
+                    Err(error) => self.fail(&error)?,
+                },
+                State::Open(transport) => {
+                    let came = match self.resuming {
+                        None => transport.next().await,
+                        Some(resuming) => tokio::select! {
+                            came = transport.next() => came,
+                            () = sleep_until(resuming.deadline) => Ok(Vec::new()),
+                        },
+                    };
+                    self.take(came)?;
+                }
+                State::Mending(task) => {
+                    let names = task.join_next().await;
+                    self.mend(names.and_then(Result::ok).flatten());
+                }
+            }
+        }
+    }
+
+    /// Where to go on, after the last event that was told: what [`Query::from`] takes.
+    #[must_use]
+    pub fn cursor(&self) -> Option<String> {
+        self.places.cursor()
+    }
+
+    /// What is followed.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Ends it, with a word to the server.
+    pub async fn close(mut self) {
+        if let State::Open(transport) = std::mem::replace(&mut self.state, State::Ended) {
+            transport.close().await;
+        }
+    }
+
+    fn attempt(&self) -> Attempt {
+        let query = match (self.places.cursor(), self.has_begun) {
+            (Some(cursor), _) => self.query.resumed(&cursor),
+            (None, true) => self.query.without_past(),
+            (None, false) => self.query.clone(),
+        };
+        Attempt {
+            settings: Arc::clone(&self.settings),
+            target: self.target.clone(),
+            query: query.encoded(),
+            heartbeat: self.heartbeat,
+            first: self.fallback.first(),
+        }
+    }
+
+    /// Asks which sources there are.
+    fn looking(&self) -> JoinSet<Option<Vec<String>>> {
+        let mut task = JoinSet::new();
+        let (settings, target) = (Arc::clone(&self.settings), self.target.clone());
+        task.spawn(Box::pin(async move {
+            let list = sources::list(settings, target.to_lists()).await.ok()?;
+            Some(list.sources.into_iter().map(|source| source.name).collect())
+        }));
+        task
+    }
+
+    /// Goes on without the sources that have vanished.
+    fn mend(&mut self, names: Option<Vec<String>>) {
+        if let Some(names) = names {
+            self.places.retain(&names);
+        }
+        self.state = State::Opening(opening(self.attempt()));
+    }
+
+    fn take_over(&mut self, opened: Opened) {
+        let Opened { transport, refused } = opened;
+        if let Some(why) = self.fallback.note_opened(transport.kind(), refused) {
+            self.ready.push_back(Event::FallenBack(FallenBack { why }));
+        }
+        self.has_started = false;
+        self.state = State::Open(transport);
+    }
+
+    /// What has come over the connection; nothing, if that is news by itself.
+    fn take(&mut self, came: Result<Vec<Event>, Lost>) -> Result<(), FollowError> {
+        match came {
+            Ok(events) => {
+                if events.is_empty() {
+                    self.tell_resumed(None);
+                }
+                for event in events {
+                    self.take_event(event)?;
+                }
+                Ok(())
+            }
+            Err(lost) => {
+                if matches!(lost, Lost::Silence(_)) && !self.has_started {
+                    self.fallback.note_mute(lost.to_string());
+                }
+                self.lose(lost.to_string())
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: Event) -> Result<(), FollowError> {
+        match &event {
+            Event::Start(start) => {
+                self.begin(start.is_resumable);
+                // Told, so that the place is known; one that goes on is told by `Resumed`.
+                self.ready.push_back(event);
+                return Ok(());
+            }
+            Event::End(end) => {
+                self.tell_resumed(None);
+                if end.reason == EndReason::Shutdown && !self.settings.ends_with_server {
+                    self.places.advance(&event);
+                    return self.lose(Lost::Shutdown.to_string());
+                }
+                self.state = State::Ended;
+            }
+            Event::Lines(_) | Event::Gap(_) | Event::Rotated(_) | Event::Heartbeat(_) => {
+                // The stream does more than begin: what was wrong is over.
+                self.backoff.reset();
+                self.tell_resumed(Some(&event));
+            }
+            Event::Reconnecting(_) | Event::Resumed(_) | Event::FallenBack(_) => {}
+        }
+        self.ready.push_back(event);
+        Ok(())
+    }
+
+    fn begin(&mut self, is_resumable: bool) {
+        let is_whole = is_resumable && (self.places.cursor().is_some() || !self.has_begun);
+        if let Some(lost) = self.lost.take() {
+            let now = Instant::now();
+            self.resuming =
+                Some(Resuming { after: now - lost, is_whole, deadline: now + RESUMED_AFTER });
+        }
+        (self.has_begun, self.has_started) = (true, true);
+    }
+
+    /// Says that the stream is back, once it can be said what was missed.
+    fn tell_resumed(&mut self, first: Option<&Event>) {
+        let Some(resuming) = self.resuming.take() else { return };
+        let missed = match (first, resuming.is_whole) {
+            (_, false) => Missed::Unknown,
+            (Some(Event::Gap(_)), true) => Missed::Gap,
+            (Some(_) | None, true) => Missed::Nothing,
+        };
+        self.ready.push_back(Event::Resumed(Resumed { after: resuming.after, missed }));
+    }
+
+    /// A try has failed.
+    fn fail(&mut self, error: &OpenError) -> Result<(), FollowError> {
+        let is_final =
+            if self.has_begun { error.is_final_ever() } else { error.is_final_at_first() };
+        if is_final {
+            self.state = State::Ended;
+            let why = error.to_string();
+            return Err(match error.refusal() {
+                Some(_) => FollowError::Refused(why),
+                None => FollowError::Unreachable(why),
+            });
+        }
+        let refusal = error.refusal();
+        // One of several places that is of no source any more spoils the set.
+        self.is_stale = self.places.n_sources() > 1
+            && refusal.is_some_and(|refusal| refusal.status == http::StatusCode::BAD_REQUEST);
+        self.wait(error.to_string(), refusal.and_then(|refusal| refusal.retry_after));
+        Ok(())
+    }
+
+    /// The connection is lost.
+    fn lose(&mut self, why: String) -> Result<(), FollowError> {
+        if self.settings.ends_with_server && self.has_begun {
+            self.state = State::Ended;
+            return Err(FollowError::Lost(why));
+        }
+        self.tell_resumed(None);
+        if self.has_begun {
+            self.lost.get_or_insert_with(Instant::now);
+        }
+        self.wait(why, None);
+        Ok(())
+    }
+
+    fn wait(&mut self, why: String, at_least: Option<Duration>) {
+        let delay = self.backoff.next().max(at_least.unwrap_or_default());
+        let (n_tries, was_connected) = (self.backoff.n_tries(), self.has_begun);
+        self.ready.push_back(Event::Reconnecting(Reconnecting {
+            why,
+            n_tries,
+            delay,
+            was_connected,
+        }));
+        self.state = State::Waiting(Instant::now() + delay);
+    }
+}
+
+/// What was missed is told first: if nothing is by then, nothing was.
+const RESUMED_AFTER: Duration = Duration::from_secs(1);

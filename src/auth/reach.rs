@@ -1,0 +1,65 @@
+//! Reach: which sources somebody may read, as rules and tokens name them. It is equal for all who may
+//! read the same, so that what is made for one of them can be shared with the others.
+
+use std::collections::BTreeSet;
+
+use crate::auth::Principal;
+use crate::auth::policy::{Glob, Policy};
+
+/// Which sources may be read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// All.
+    All,
+    /// Those that one of these names or globs fits.
+    Named(BTreeSet<String>),
+}
+
+impl Reach {
+    /// Tells of a name whether it may be read.
+    pub fn matcher(&self) -> impl Fn(&str) -> bool + use<> {
+        let globs = match self {
+            Self::All => None,
+            // SECURITY: what cannot be parsed reaches nothing; the policy was not loaded with it.
+            Self::Named(texts) => {
+                Some(texts.iter().filter_map(|text| Glob::parse(text).ok()).collect::<Vec<_>>())
+            }
+        };
+        move |name| match &globs {
+            None => true,
+            Some(globs) => globs.iter().any(|glob| glob.matches(name)),
+        }
+    }
+}
+
+impl Policy {
+    /// What somebody may read; none who may not come in.
+    #[must_use]
+    pub fn reach(&self, who: &Principal) -> Option<Reach> {
+        if !self.admits(who) {
+            return None;
+        }
+        let own = match who {
+            Principal::Anyone => return Some(Reach::All),
+            Principal::User(_) if self.has_no_rules() => return Some(Reach::All),
+            Principal::User(_) => &[],
+            Principal::Token { id, .. } => self.token(id).map_or(&[][..], |token| &token.sources),
+        };
+        Some(Reach::Named(self.globs_of(who).chain(own).cloned().collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reach;
+
+    #[test]
+    fn a_reach_matches_what_it_names() {
+        let named = Reach::Named(["app.log", "web/*"].map(str::to_owned).into());
+        let matches = named.matcher();
+        assert!(matches("app.log") && matches("web/a"));
+        assert!(!matches("db.log") && !matches("web/a/b"));
+        assert!(Reach::All.matcher()("anything"));
+        assert!(!Reach::Named([].into()).matcher()("anything"));
+    }
+}

@@ -1,0 +1,100 @@
+//! Wish: what a viewer wants to see, and what it has to be told of while it looks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::disk::Allowance;
+use crate::filter::Filter;
+use crate::follower::{EndReason, Follower};
+use crate::source::{Source, SourceName, Start};
+
+/// What a viewer wants to see.
+#[derive(Debug)]
+pub struct StreamSpec {
+    /// The sources, and where to begin in each.
+    pub sources: Vec<(Arc<dyn Source>, Start)>,
+    /// Which lines.
+    pub filter: Filter,
+    /// Go on at the live end.
+    pub follow: bool,
+    /// With `follow`: end when the clock comes here.
+    pub until: Option<Instant>,
+    /// The reason to give when all was sent without a fault.
+    pub done: EndReason,
+    /// The longest time without a word.
+    pub heartbeat: Duration,
+    /// Sources that may appear later.
+    pub source_watch: Option<SourceWatch>,
+    /// What the viewer may read, where that can change.
+    pub permissions: Option<Permissions>,
+    /// The time that looking through lines may take, in all that this viewer asks for.
+    pub allowance: Arc<Allowance>,
+    /// Ends the stream.
+    pub cancel: CancellationToken,
+}
+
+/// Tells whether a viewer may still read what it reads.
+pub struct Permissions {
+    /// Changes when rights may have changed. They may also run out by themselves, so that they are
+    /// looked at with each heartbeat as well.
+    pub changes: watch::Receiver<u64>,
+    /// Whether it may read a source now.
+    pub may_read: Box<dyn Fn(&SourceName) -> bool + Send + Sync>,
+}
+
+impl Permissions {
+    /// Waits until rights may have changed; for ever once they cannot. Cancel-safe.
+    pub async fn changed(&mut self) {
+        if self.changes.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether every source of a follower may be read now.
+    #[must_use]
+    pub fn cover(&self, follower: &Follower) -> bool {
+        follower.names().all(|source| (self.may_read)(source))
+    }
+}
+
+/// Tells of sources that appear later.
+pub struct SourceWatch {
+    /// Changes when the list may have changed.
+    pub changes: watch::Receiver<u64>,
+    /// All sources that the viewer wants, as of now.
+    pub list: Box<dyn Fn() -> Vec<Arc<dyn Source>> + Send + Sync>,
+}
+
+/// True when the list of sources has changed; never where there is no list.
+pub(super) async fn changed(source_watch: Option<&mut SourceWatch>) -> bool {
+    if let Some(source_watch) = source_watch
+        && source_watch.changes.changed().await.is_ok()
+    {
+        return true;
+    }
+    std::future::pending().await
+}
+
+/// Waits until rights may have changed; for ever where they cannot.
+pub async fn changed_rights(permissions: Option<&mut Permissions>) {
+    match permissions {
+        Some(permissions) => permissions.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl std::fmt::Debug for Permissions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rights").field("changes", &self.changes).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for SourceWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Roster").field("changes", &self.changes).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,56 @@
+//! Under way: the requests of clients behind a listed proxy that have not been answered to the end. The
+//! proxy's connections tell nothing of its clients; each of these is what a connection of one's own
+//! would be.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How many there are of each address.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    max: usize,
+    held: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One request.
+#[derive(Debug)]
+#[must_use = "the request counts as answered once its guard is dropped"]
+pub struct UnderWayGuard {
+    under_way: Arc<UnderWay>,
+    address: IpAddr,
+}
+
+impl UnderWay {
+    pub(super) fn new(max: usize) -> Arc<Self> {
+        Arc::new(UnderWay { max, held: Mutex::default() })
+    }
+
+    /// One more of `address`; none if it is one too many.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<UnderWayGuard> {
+        let mut held = self.lock();
+        let n_held = held.entry(address).or_insert(0);
+        if *n_held >= self.max {
+            return None;
+        }
+        *n_held += 1;
+        drop(held);
+        Some(UnderWayGuard { under_way: Arc::clone(self), address })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWayGuard {
+    fn drop(&mut self) {
+        let mut held = self.under_way.lock();
+        if let Some(n_held) = held.get_mut(&self.address) {
+            *n_held -= 1;
+            if *n_held == 0 {
+                held.remove(&self.address);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Descriptors: connections found by the process's own descriptors. Rocket hands none of its sockets
+//! out; another descriptor of one can be had by its number, looked at, and shut down.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::fs::fstat;
+use rustix::io::{fcntl_dupfd_cloexec, ioctl_fionread};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, RawPid, getpid, pidfd_getfd, pidfd_open};
+use socket2::Socket;
+
+/// The descriptors of this process, among them the connections to one port.
+#[derive(Debug)]
+pub struct Descriptors {
+    own: OwnedFd,
+    port: u16,
+}
+
+/// One connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Its descriptor.
+    pub number: RawPid,
+    /// Of no two sockets at a time.
+    pub inode: u64,
+    /// Our end.
+    pub ours: SocketAddr,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// A moment before it was accepted, or when it was first seen.
+    pub since: Instant,
+}
+
+impl Descriptors {
+    /// Those of the connections to `port`. An error where the system does not let a process have
+    /// another descriptor of its own (`pidfd_getfd`).
+    pub fn new(port: u16) -> io::Result<Self> {
+        let own = pidfd_open(getpid(), PidfdFlags::empty())?;
+        let number = own.as_raw_fd();
+        pidfd_getfd(&own, number, PidfdGetfdFlags::empty())?;
+        Ok(Descriptors { own, port })
+    }
+
+    /// The number that the next descriptor gets, as long as nobody else opens or closes one.
+    #[must_use]
+    pub fn lowest_free(&self) -> Option<RawPid> {
+        fcntl_dupfd_cloexec(&self.own, 0).ok().map(|copy| copy.as_raw_fd())
+    }
+
+    /// The connection with this number; none if it is something else, or nothing.
+    #[must_use]
+    pub fn connection(&self, number: RawPid, since: Instant) -> Option<Connection> {
+        let copy = pidfd_getfd(&self.own, number, PidfdGetfdFlags::empty()).ok()?;
+        let inode = fstat(&copy).ok()?.st_ino;
+        let socket = Socket::from(copy);
+        // A listener has no peer.
+        let peer = socket.peer_addr().ok()?.as_socket()?;
+        let ours = socket.local_addr().ok()?.as_socket()?;
+        (ours.port() == self.port).then_some(Connection { number, inode, ours, peer, since })
+    }
+
+    /// Whether it is still there.
+    #[must_use]
+    pub fn is_open(&self, connection: &Connection) -> bool {
+        self.copy(connection).is_some()
+    }
+
+    /// How many bytes have come that its owner has not read yet; none if it is gone.
+    #[must_use]
+    pub fn unread(&self, connection: &Connection) -> Option<u64> {
+        self.copy(connection).and_then(|socket| ioctl_fionread(&socket).ok())
+    }
+
+    /// Shuts it down: its owner reads the end, and closes it.
+    pub fn shut_down(&self, connection: &Connection) -> io::Result<()> {
+        self.copy(connection).map_or(Ok(()), |socket| socket.shutdown(Shutdown::Both))
+    }
+
+    /// Ends one whose peer is gone: what it is still to be sent is thrown away when its owner closes it.
+    pub fn give_up(&self, connection: &Connection) -> io::Result<()> {
+        let Some(socket) = self.copy(connection) else { return Ok(()) };
+        socket.set_linger(Some(Duration::ZERO))?;
+        socket.shutdown(Shutdown::Both)
+    }
+
+    /// Another descriptor of it; none if the number stands for something else by now.
+    #[must_use]
+    pub fn copy(&self, connection: &Connection) -> Option<Socket> {
+        let copy = pidfd_getfd(&self.own, connection.number, PidfdGetfdFlags::empty()).ok()?;
+        let is_it = fstat(&copy).is_ok_and(|stat| stat.st_ino == connection.inode);
+        is_it.then(|| Socket::from(copy))
+    }
+}

@@ -1,0 +1,59 @@
+//! Lag: how long what is ready to run waits for a worker. A connection whose request was read and is in
+//! the workers' queue looks the same from outside as one whose client has stopped in the middle.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// How late the workers are. Measured only while it is asked for.
+#[derive(Debug, Default)]
+pub struct Lag {
+    state: Mutex<State>,
+    /// It is to be measured. Holds one permit.
+    wanted: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Since when it is being measured.
+    begun: Option<Instant>,
+    last: Option<(Instant, Duration)>,
+}
+
+impl Lag {
+    /// The last measured, or the time that measuring it has taken so far.
+    #[must_use]
+    pub fn current(&self) -> Duration {
+        let now = Instant::now();
+        let mut state = self.lock();
+        let is_new = |(at, _): &(Instant, Duration)| now.saturating_duration_since(*at) < FRESH;
+        if state.begun.is_none() && !state.last.as_ref().is_some_and(is_new) {
+            state.begun = Some(now);
+            self.wanted.notify_one();
+        }
+        let so_far = state.begun.map(|begun| now.saturating_duration_since(begun));
+        let last = state.last.map(|(_, lag)| lag);
+        so_far.max(last).unwrap_or_default()
+    }
+
+    /// Measures it whenever it is asked for, until it is cancelled; in a task of the workers.
+    pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
+        while cancel.run_until_cancelled(self.wanted.notified()).await.is_some() {
+            // To the end of this worker's queue, behind all that was ready before.
+            tokio::task::yield_now().await;
+            let now = Instant::now();
+            let mut state = self.lock();
+            if let Some(begun) = state.begun.take() {
+                state.last = Some((now, now.saturating_duration_since(begun)));
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const FRESH: Duration = Duration::from_millis(2);

@@ -1,0 +1,216 @@
+//! Connection: the socket of a session. One poll drives both directions, and neither waits for the other:
+//! what the client says is taken in while a message is stuck on its way out.
+//!
+//! What is handed to a socket cannot be taken back, and kernels and proxies hold megabytes. So the
+//! lines that are under way are counted by receipts: a ping follows every [`RECEIPT_BYTES`] of them,
+//! and its pong says that they have been read. An answer is never behind more than
+//! [`MAX_AHEAD_BYTES`] of lines, wherever these wait.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::{Sink as _, Stream as _};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use crate::chunk::Position;
+use crate::websocket::outbox::{Next, Outbox};
+use crate::wire::websocket::MESSAGE_BYTES;
+
+/// A WebSocket connection whose handshake is done.
+#[derive(Debug)]
+pub struct Connection<S> {
+    socket: WebSocketStream<S>,
+    /// Something was handed over that may not have left.
+    is_dirty: bool,
+    receipts: Receipts,
+    /// When the client was last heard.
+    heard: Instant,
+    /// When the socket last took something, or had nothing to take.
+    moved: Instant,
+}
+
+/// What has happened on a connection.
+#[derive(Debug)]
+pub enum ConnectionEvent {
+    /// The client said something.
+    Said(Message),
+    /// A message was handed over: its bytes, and where the viewer is now.
+    Sent(usize, Option<Vec<Position>>),
+    /// All that was handed over has left.
+    Idle,
+    /// The client closed.
+    Closed,
+    /// The connection is broken.
+    Broken(Error),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A server's end; a message of the client may have `max_bytes`.
+    pub async fn new(io: S, max_bytes: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_message_size(Some(max_bytes))
+            .max_frame_size(Some(max_bytes));
+        let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+        let now = Instant::now();
+        let receipts = Receipts::default();
+        Connection { socket, is_dirty: false, receipts, heard: now, moved: now }
+    }
+
+    /// Waits until something happens; hands over what is in the outbox meanwhile. Cancel-safe.
+    pub fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        outbox: &mut Outbox,
+    ) -> Poll<ConnectionEvent> {
+        match Pin::new(&mut self.socket).poll_next(cx) {
+            Poll::Ready(Some(Ok(message))) => {
+                self.heard = Instant::now();
+                // A ping has put its pong into the buffer.
+                self.is_dirty = true;
+                if let Message::Pong(payload) = &message {
+                    self.receipts.take(payload);
+                }
+                return Poll::Ready(ConnectionEvent::Said(message));
+            }
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(ConnectionEvent::Broken(error)),
+            Poll::Ready(None) => return Poll::Ready(ConnectionEvent::Closed),
+            Poll::Pending => {}
+        }
+        if let Err(error) = ready!(Pin::new(&mut self.socket).poll_ready(cx)) {
+            return Poll::Ready(ConnectionEvent::Broken(error));
+        }
+        let due = self.receipts.due().map(Next::Ping);
+        if let Some(next) = due.or_else(|| outbox.next_out(self.has_room())) {
+            self.is_dirty = true;
+            self.moved = Instant::now();
+            let (message, n_bytes, places) = match next {
+                Next::Ping(payload) => (Message::Ping(payload), 0, None),
+                Next::Message(bytes) => text(bytes, None),
+                Next::Moving(bytes, places) => {
+                    self.receipts.sent += bytes.len() as u64;
+                    text(bytes, Some(places))
+                }
+            };
+            let sent = Pin::new(&mut self.socket).start_send(message);
+            return Poll::Ready(sent.map_or_else(ConnectionEvent::Broken, |()| {
+                ConnectionEvent::Sent(n_bytes, places)
+            }));
+        }
+        if !self.is_dirty {
+            return Poll::Pending;
+        }
+        let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
+        (self.is_dirty, self.moved) = (false, Instant::now());
+        Poll::Ready(flushed.map_or_else(ConnectionEvent::Broken, |()| ConnectionEvent::Idle))
+    }
+
+    /// Whether the client has read enough to be sent more lines.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let n_ahead = self.receipts.sent - self.receipts.read;
+        n_ahead == 0 || n_ahead + MESSAGE_BYTES as u64 <= MAX_AHEAD_BYTES
+    }
+
+    /// Whether nothing is on its way out.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        !self.is_dirty
+    }
+
+    /// When the client was last heard.
+    #[must_use]
+    pub fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// Counts the client's silence from now on.
+    pub fn excuse(&mut self) {
+        let now = Instant::now();
+        (self.heard, self.moved) = (now, now);
+    }
+
+    /// When the client last took something, or had nothing to take.
+    #[must_use]
+    pub fn moved(&self) -> Instant {
+        self.moved
+    }
+
+    /// The socket, to be closed.
+    pub fn into_socket(self) -> WebSocketStream<S> {
+        self.socket
+    }
+}
+
+/// How much of the lines sent has been read.
+#[derive(Debug, Default)]
+struct Receipts {
+    /// Bytes of lines that were handed over.
+    sent: u64,
+    /// Known to have been read.
+    read: u64,
+    /// Up to where the last ping asks.
+    asked: u64,
+}
+
+impl Receipts {
+    /// The ping that is to be sent now.
+    fn due(&mut self) -> Option<Bytes> {
+        (self.sent - self.asked >= RECEIPT_BYTES).then(|| {
+            self.asked = self.sent;
+            Bytes::copy_from_slice(&self.sent.to_be_bytes())
+        })
+    }
+
+    /// A pong; those that answer nothing of ours say that the client lives, and no more.
+    fn take(&mut self, payload: &[u8]) {
+        if let Ok(payload) = payload.try_into() {
+            let read = u64::from_be_bytes(payload);
+            if read <= self.asked {
+                self.read = self.read.max(read);
+            }
+        }
+    }
+}
+
+fn text(bytes: Bytes, places: Option<Vec<Position>>) -> (Message, usize, Option<Vec<Position>>) {
+    let n_bytes = bytes.len();
+    (Message::Text(utf8(bytes)), n_bytes, places)
+}
+
+/// Shared, where it is text; what we write is. Were it not, it is mended rather than lost.
+fn utf8(bytes: Bytes) -> Utf8Bytes {
+    Utf8Bytes::try_from(bytes.clone())
+        .unwrap_or_else(|_not_text| Utf8Bytes::from(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// A message of a client may have this many bytes.
+pub const MAX_RECEIVED_BYTES: usize = 64 * 1024;
+
+/// Lines under way: handed over, and not known to have been read.
+pub const MAX_AHEAD_BYTES: u64 = 256 * 1024;
+
+/// After as many bytes of lines a ping asks whether they have been read.
+pub const RECEIPT_BYTES: u64 = 64 * 1024;
+
+/// Clients say little.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::utf8;
+
+    #[test]
+    fn a_message_that_is_not_text_is_mended_rather_than_lost() {
+        assert_eq!(utf8(Bytes::from_static(b"plain")).as_str(), "plain");
+        assert_eq!(utf8(Bytes::from_static(b"a\xffb")).as_str(), "a\u{fffd}b");
+    }
+}
