@@ -46,12 +46,19 @@ class Page {
 		announce(() => this.pane?.model);
 		listenToKeys((action) => this.actions[action]?.());
 		addEventListener("popstate", () => this.#readUrl());
+		// A page left by a link is kept by the browser for the way back, and with it whatever it holds open.
+		addEventListener("pagehide", () => this.#eachOpen((connection) => connection.stop()));
+		addEventListener("pageshow", ({ persisted }) => persisted && this.#eachOpen((connection) => connection.start()));
 		document.addEventListener("visibilitychange", () => {
 			for (const { model } of this.panes) if (model.isFollowing && !document.hidden) model.unread = 0;
 			this.stateChanged();
 		});
 		setInterval(() => this.stateChanged(), 1000);
 		setInterval(() => this.look.time === "relative" && this.#showLook(), AGES_MS);
+	}
+
+	#eachOpen(act) {
+		for (const { model: { connection } } of this.panes) if (connection.state.kind !== "ended") act(connection);
 	}
 
 	// The URL: what is shown stands in the path and query, how it looks in the fragment.

@@ -88,6 +88,7 @@ export class LogModel {
 			this.news = { text, at: Date.now(), isBad: true };
 			note(`${text}: these bytes are gone for good`, "warn");
 		} else if (event === "rotated") note(`rotated (${record.how})`);
+		else if (event === "unreadable") note(`${source} cannot be read: ${reason}`, "warn");
 		else if (ENDS[reason]) note(`the end: ${ENDS[reason]}`);
 		this.delegate.stateChanged();
 	}

@@ -15,7 +15,7 @@ export class Sources {
 	#box = $("list").firstElementChild;
 	/** Folders by their name, and sources. @type {(string | SourceStatus)[]} */ #items = [];
 	#closed = new Set();
-	/** @type {EventSource | null} */ #events = null;
+	/** @type {EventSource | null | void} */ #events = null;
 	#isDue = false;
 	#isStale = true;
 
@@ -32,8 +32,7 @@ export class Sources {
 
 	/** A page that nobody sees needs no list, and browsers have few connections. */
 	#listen() {
-		if (document.hidden) this.#events?.close();
-		if (document.hidden) this.#events = null;
+		if (document.hidden) this.#events = this.#events?.close();
 		if (document.hidden || this.#events) return;
 		const events = (this.#events = new EventSource(new URL("api/sources", root)));
 		/** @type {Record<string, (data: any) => void>} */
