@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use tailcast::chunk::{Chunk, Ends, Generation, Place};
+use tailcast::chunk::{Chunk, Ends, Generation, Position};
 use tailcast::cursor::{Cursor, CursorPrefix, GenerationKey, Version};
 use tailcast::file::gzip_indexes::GzipIndexes;
 use tailcast::file::location::Location;
@@ -96,7 +96,7 @@ impl Generation for Fixed {
 
 /// A chunk about which nothing has been found out yet.
 fn chunk_of(log: &Bytes) -> Chunk {
-    let start = Place { generation: Arc::new(Fixed), offset: 1 << 30, check: 1 };
+    let start = Position { generation: Arc::new(Fixed), offset: 1 << 30, check: 1 };
     Chunk::new(start, log.clone(), Encoding::Utf8, Ends::default())
 }
 
