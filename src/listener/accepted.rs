@@ -36,10 +36,16 @@ impl Accepted {
             // A descriptor that is closed meanwhile is as good as none.
             let Ok(target) = std::fs::read_link(entry.path()) else { continue };
             let Some(inode) = target.to_str().and_then(socket_inode) else { continue };
-            let known = self.sockets.get(&inode).copied();
-            let found = || self.descriptors.connection(number, Instant::now());
-            let found = || found().filter(|it| it.inode == inode);
-            seen.insert(inode, known.unwrap_or_else(found));
+            let socket = match self.sockets.get(&inode) {
+                Some(known) => *known,
+                // Another descriptor of it that somebody had for a moment, or closed meanwhile.
+                None if self.descriptors.inode(number) != Some(inode) => continue,
+                None => {
+                    let found = self.descriptors.connection(number, Instant::now());
+                    found.filter(|it| it.inode == inode)
+                }
+            };
+            seen.insert(inode, socket);
         }
         self.sockets = seen;
         Ok(())
@@ -89,4 +95,49 @@ impl Accepted {
 /// `socket:[4711]`
 fn socket_inode(target: &str) -> Option<u64> {
     target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed fixture is a failed test")]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_is_looked_at_meanwhile_is_not_taken_for_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let descriptors = Arc::new(Descriptors::new(address.port()).unwrap());
+        let clients: Vec<TcpStream> =
+            (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let accepted: Vec<TcpStream> =
+            clients.iter().map(|_| listener.accept().unwrap().0).collect();
+        let peers: Vec<SocketAddr> = clients.iter().map(|it| it.local_addr().unwrap()).collect();
+        let is_done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    for socket in &accepted {
+                        let found = descriptors.connection(socket.as_raw_fd(), Instant::now());
+                        assert!(found.is_some());
+                    }
+                }
+            });
+            let mut gone = Vec::new();
+            for _ in 0..500 {
+                let mut all = Accepted::new(Arc::clone(&descriptors));
+                gone.extend(all.gone(&peers).unwrap());
+                // What was learned stays true when the other descriptors are closed.
+                gone.extend(all.gone(&peers).unwrap());
+            }
+            is_done.store(true, Ordering::Relaxed);
+            assert_eq!(gone, []);
+        });
+        drop(accepted);
+        assert_eq!(Accepted::new(descriptors).gone(&peers).unwrap(), peers);
+    }
 }

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::fstat;
@@ -16,6 +17,9 @@ use socket2::Socket;
 pub struct Descriptors {
     own: OwnedFd,
     port: u16,
+    /// Held for as long as another descriptor of a socket is open: whoever looks through all descriptors
+    /// meanwhile would take it for the connection's own, which seems to be closed a moment later.
+    copies: Mutex<()>,
 }
 
 /// One connection.
@@ -40,7 +44,7 @@ impl Descriptors {
         let own = pidfd_open(getpid(), PidfdFlags::empty())?;
         let number = own.as_raw_fd();
         pidfd_getfd(&own, number, PidfdGetfdFlags::empty())?;
-        Ok(Descriptors { own, port })
+        Ok(Descriptors { own, port, copies: Mutex::default() })
     }
 
     /// The number that the next descriptor gets, as long as nobody else opens or closes one.
@@ -52,44 +56,60 @@ impl Descriptors {
     /// The connection with this number; none if it is something else, or nothing.
     #[must_use]
     pub fn connection(&self, number: RawPid, since: Instant) -> Option<Connection> {
-        let copy = pidfd_getfd(&self.own, number, PidfdGetfdFlags::empty()).ok()?;
-        let inode = fstat(&copy).ok()?.st_ino;
-        let socket = Socket::from(copy);
-        // A listener has no peer.
-        let peer = socket.peer_addr().ok()?.as_socket()?;
-        let ours = socket.local_addr().ok()?.as_socket()?;
-        (ours.port() == self.port).then_some(Connection { number, inode, ours, peer, since })
+        self.with_copy(number, |socket, inode| {
+            // A listener has no peer.
+            let peer = socket.peer_addr().ok()?.as_socket()?;
+            let ours = socket.local_addr().ok()?.as_socket()?;
+            (ours.port() == self.port).then_some(Connection { number, inode, ours, peer, since })
+        })
+        .flatten()
+    }
+
+    /// The inode of the socket with this number; none if it is something else, or nothing.
+    #[must_use]
+    pub fn inode(&self, number: RawPid) -> Option<u64> {
+        self.with_copy(number, |_socket, inode| inode)
     }
 
     /// Whether it is still there.
     #[must_use]
     pub fn is_open(&self, connection: &Connection) -> bool {
-        self.copy(connection).is_some()
+        self.inode(connection.number) == Some(connection.inode)
     }
 
     /// How many bytes have come that its owner has not read yet; none if it is gone.
     #[must_use]
     pub fn unread(&self, connection: &Connection) -> Option<u64> {
-        self.copy(connection).and_then(|socket| ioctl_fionread(&socket).ok())
+        self.with(connection, |socket| ioctl_fionread(socket).ok()).flatten()
     }
 
     /// Shuts it down: its owner reads the end, and closes it.
     pub fn shut_down(&self, connection: &Connection) -> io::Result<()> {
-        self.copy(connection).map_or(Ok(()), |socket| socket.shutdown(Shutdown::Both))
+        self.with(connection, |socket| socket.shutdown(Shutdown::Both)).unwrap_or(Ok(()))
     }
 
     /// Ends one whose peer is gone: what it is still to be sent is thrown away when its owner closes it.
     pub fn give_up(&self, connection: &Connection) -> io::Result<()> {
-        let Some(socket) = self.copy(connection) else { return Ok(()) };
-        socket.set_linger(Some(Duration::ZERO))?;
-        socket.shutdown(Shutdown::Both)
+        let give_up = |socket: &Socket| {
+            socket.set_linger(Some(Duration::ZERO))?;
+            socket.shutdown(Shutdown::Both)
+        };
+        self.with(connection, give_up).unwrap_or(Ok(()))
     }
 
-    /// Another descriptor of it; none if the number stands for something else by now.
-    #[must_use]
-    pub fn copy(&self, connection: &Connection) -> Option<Socket> {
-        let copy = pidfd_getfd(&self.own, connection.number, PidfdGetfdFlags::empty()).ok()?;
-        let is_it = fstat(&copy).is_ok_and(|stat| stat.st_ino == connection.inode);
-        is_it.then(|| Socket::from(copy))
+    /// What `work` makes of it; none if the number stands for something else by now.
+    fn with<T>(&self, connection: &Connection, work: impl FnOnce(&Socket) -> T) -> Option<T> {
+        self.with_copy(connection.number, |socket, inode| {
+            (inode == connection.inode).then(|| work(socket))
+        })
+        .flatten()
+    }
+
+    /// What `work` makes of the socket with this number and of its inode. To be quick: others wait.
+    fn with_copy<T>(&self, number: RawPid, work: impl FnOnce(&Socket, u64) -> T) -> Option<T> {
+        let _one_at_a_time = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let copy = pidfd_getfd(&self.own, number, PidfdGetfdFlags::empty()).ok()?;
+        let inode = fstat(&copy).ok()?.st_ino;
+        Some(work(&Socket::from(copy), inode))
     }
 }
