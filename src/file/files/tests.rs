@@ -2,6 +2,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::file::segment::handover::Handover;
+use crate::history::{EventKind, GapReason, RotatedHow};
+
 use super::*;
 
 const PLAIN: &str = "one\ntwo\nthree\n";
@@ -45,6 +48,34 @@ fn who_opened_an_archive_too_early_does_not_stand_for_what_it_holds_later() {
     assert_eq!(files.head_of(&listed).unwrap(), PLAIN.as_bytes());
     let late = files.open(&listed).unwrap();
     assert!(Arc::ptr_eq(&late, &files.open(&listed).unwrap()));
+}
+
+/// A file that several readers had stopped in was closed under all of them; none goes on in it.
+#[test]
+fn a_way_that_leads_through_files_that_were_closed_leads_past_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (files, path) = (files_in(folder.path()), folder.path().join("a.log"));
+    let segments: Vec<Arc<Segment>> = (0..3)
+        .map(|number| {
+            fs::write(&path, format!("{number} {PLAIN}")).unwrap();
+            let segment = files.open(&files.list().unwrap()[0]).unwrap();
+            fs::remove_file(&path).unwrap();
+            segment
+        })
+        .collect();
+    for (number, pair) in (1..).zip(segments.windows(2)) {
+        let (end, to) = (PLAIN.len() as u64 + 2, Arc::clone(&pair[1]));
+        let events = vec![EventKind::Rotated(RotatedHow::Replaced)];
+        let handover = Handover { number, end, events, to, offset: 0, check: 0, is_same: false };
+        pair[0].onward().note(handover);
+    }
+    let another_reader = Arc::clone(&segments[1]);
+    another_reader.held().unwrap().release();
+    segments[0].onward().shorten();
+    assert!(segments[0].onward().is_to(&segments[2]));
+    let onward = segments[0].onward().get().unwrap();
+    let gap = EventKind::Gap { bytes: onward.end, reason: GapReason::RotatedAway };
+    assert_eq!(onward.events, [gap, EventKind::Rotated(RotatedHow::Replaced)]);
 }
 
 fn packed(content: &str) -> Vec<u8> {

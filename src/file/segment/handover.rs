@@ -69,12 +69,13 @@ impl Onward {
         }
     }
 
-    /// Leaves out next segments that nobody else reads and whose content is gone: a file may be emptied
-    /// thousands of times behind one reader.
+    /// Leaves out next segments whose content is gone and that nobody else reads, or can: a file may be
+    /// emptied thousands of times behind one reader.
     pub fn shorten(&self) {
         loop {
             let Some(first) = self.get() else { return };
-            if first.is_read() || !(first.to.is_truncated() || first.to.is_released()) {
+            let is_spare = first.to.is_truncated() && !first.is_read();
+            if !is_spare && !first.to.is_released() {
                 return;
             }
             let Some(second) = first.to.onward().get() else { return };
