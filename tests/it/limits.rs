@@ -127,7 +127,7 @@ fn a_bomb_of_zeros_takes_neither_the_memory_nor_the_others_time() {
     let bomb = folder.join("bomb.log.1.gz");
     super::process::run(
         "sh",
-        &["-c", &format!("head -c 200000000 /dev/zero | gzip -1 > {}", bomb.display())],
+        &["-c", &format!("head -c 80000000 /dev/zero | gzip -1 > {}", bomb.display())],
     );
     folder.log("bomb.log").line("the last line");
     let server = TestServer::serving(folder.path());

@@ -110,7 +110,9 @@ fn a_token_reads_what_it_was_made_for_and_nothing_else() {
     assert_eq!(answer.text(), "from nginx\n");
     assert_eq!(server.get(with_token("/logs/shop/build.log", &token)).status, 404);
 
-    let (head, secret) = token.rsplit_once('_').unwrap();
+    // `tc_`, an id, and a secret, in which there may be a `_` as well.
+    let (at, _) = token.match_indices('_').nth(1).unwrap();
+    let (head, secret) = (&token[..at], &token[at + 1..]);
     let mut flipped = secret.to_owned();
     flipped.replace_range(..1, if secret.starts_with('A') { "B" } else { "A" });
     for wrong in [
