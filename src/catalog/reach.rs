@@ -2,10 +2,10 @@
 //! does; so a place that does not answer is left as it was, and the others are looked at.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use std::{fs, io};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -44,7 +44,7 @@ impl Reach {
             if lock(&self.asked).insert(place.clone()) {
                 let answered = Answered { asked: Arc::clone(&self.asked), place: place.clone() };
                 // That it does not exist is an answer, too.
-                let ask = move || fs::metadata(&answered.place).map(drop);
+                let ask = move || look_into(&answered.place);
                 asking.push(self.disks.access(place).call(Lane::Look, ask));
             }
         }
@@ -56,6 +56,19 @@ impl Reach {
             }
         }
         lock(&self.asked).intersection(&places).cloned().collect()
+    }
+}
+
+/// Looks at a place as a look at the disk does: what is known of it may be told from a cache (FUSE and NFS
+/// keep it for seconds) while its disk says nothing.
+fn look_into(place: &Path) -> io::Result<()> {
+    let kind = fs::metadata(place)?;
+    if kind.is_dir() {
+        fs::read_dir(place)?.next().transpose().map(drop)
+    } else if kind.is_file() {
+        fs::File::open(place).map(drop)
+    } else {
+        Ok(())
     }
 }
 
