@@ -112,12 +112,15 @@ impl<F: Future + Unpin> Accepting<F> {
     }
 
     /// The connection that was accepted when `number` was the lowest that was free. Meanwhile another
-    /// thread may have taken that, or let go of a lower one, most likely one that we have shut down.
-    /// What is missed here is found by the look at silent connections, or by its first request.
+    /// thread may have taken that, or let go of a lower one: one that we have shut down, or a file; those
+    /// are looked through where they are few. What is missed here is found by the look at silent
+    /// connections, or by its first request.
     fn fresh(&mut self, sockets: &Sockets, number: i32, since: Instant) -> Option<Connection> {
         let lower = self.closing.range(..number).copied().take(N_LOWER);
         let near = number.saturating_add(1)..number.saturating_add(1 + N_HIGHER);
-        let found = std::iter::once(number).chain(lower).chain(near).find_map(|number| {
+        let all_lower = 0..number.min(MAX_SEARCHED);
+        let likely = std::iter::once(number).chain(lower).chain(near);
+        let found = likely.chain(all_lower).find_map(|number| {
             let found = sockets.descriptors().connection(number, since);
             found.filter(|connection| !self.reception.knows(connection))
         });
@@ -192,3 +195,5 @@ const N_HIGHER: i32 = 2;
 /// Where another thread has let go of a lower one.
 const N_LOWER: usize = 12;
 const MAX_CLOSING: usize = 1024;
+/// Four system calls each, and seldom.
+const MAX_SEARCHED: i32 = 256;
