@@ -1,6 +1,8 @@
 //! Archive: a packed segment, unpacked as a stream. Places in it count unpacked bytes, so that a
 //! cursor stays good when its file is compressed.
 
+mod bzip2;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -11,6 +13,7 @@ use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use xxhash_rust::xxh64::Xxh64;
 
 use crate::disk::stop_if_abandoned;
+use crate::file::archive::bzip2::Bzip2Streams;
 use crate::file::gzip::{GzipIndex, GzipReader};
 use crate::file::rotation::Compression;
 
@@ -53,7 +56,7 @@ impl ArchiveReader {
         let stream: Box<dyn Read + Send> = match compression {
             Compression::None | Compression::Gzip => Box::new(packed),
             Compression::Zstd => Box::new(ZstdFrames::new(packed)),
-            Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(packed)),
+            Compression::Bzip2 => Box::new(Bzip2Streams::new(packed)),
             Compression::Xz => {
                 Box::new(lzma_rust2::XzReader::new_mem_limit(packed, true, XZ_MEMORY_KIB))
             }
