@@ -27,6 +27,7 @@ pub use crate::disk::Allowance;
 pub use crate::follower::delivery::{Delivery, EndReason};
 use crate::follower::filtering::{Begun, Filtered, Filtering, Job};
 use crate::follower::output::Output;
+pub use crate::follower::source_stream::PROVEN_BYTES;
 use crate::follower::source_stream::SourceStream;
 use crate::follower::source_streams::SourceStreams;
 use crate::follower::stream_spec::changed;

@@ -14,6 +14,9 @@ pub trait SourceReader: Send + fmt::Debug {
     /// written to before the limit lies there.
     fn step(&mut self, limit: Option<&Position>) -> Result<StreamItem, ReadError>;
 
+    /// How many bytes a step reads, about; as many as are best for speed where nobody says.
+    fn set_block_bytes(&mut self, n_bytes: usize);
+
     /// How far was read.
     fn place(&self) -> Position;
 

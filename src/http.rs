@@ -17,6 +17,7 @@ pub mod logs;
 pub mod negotiate;
 pub mod older;
 pub mod origin;
+pub mod outlet;
 pub mod page;
 pub mod problem;
 pub mod query;

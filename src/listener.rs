@@ -32,10 +32,12 @@ pub fn limit_silence(address: SocketAddr) -> io::Result<()> {
 /// Lets more connections wait in the kernel than Rocket does (1,024), so that a flood does not crowd
 /// others out in the moment that it takes to notice it: a connection that finds the queue full is tried
 /// again by its client only a second later. And lets less of each wait, as requests are short: the kernel
-/// would keep megabytes, and what waits is read even when a connection has been shut down.
+/// would keep megabytes, and what waits is read even when a connection has been shut down. Nor does the
+/// kernel take more than a little of what the window of the client does not let it send yet.
 pub fn prepare_for_floods(address: SocketAddr) -> io::Result<()> {
     let listener = find_listener(address)?;
     listener.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    listener.set_tcp_notsent_lowat(UNSENT_BYTES)?;
     listener.listen(BACKLOG)
 }
 
@@ -72,3 +74,5 @@ pub fn raise_descriptor_limit() -> io::Result<Option<u64>> {
 const BACKLOG: i32 = 4096;
 /// The kernel takes twice as much, for its own bookkeeping.
 const RECEIVE_BUFFER_BYTES: usize = 8 * 1024;
+/// What is sent and not acknowledged is not among it: a fast and distant client has all of its window.
+const UNSENT_BYTES: u32 = 16 * 1024;

@@ -201,6 +201,7 @@ impl Parts {
                 Arc::clone(&connections),
             ),
             connections,
+            descriptors: Arc::default(),
             network,
             metrics,
             zone,

@@ -155,6 +155,8 @@ impl SourceReader for MemoryReader {
         Ok(StreamItem::Chunk(Arc::new(Chunk::new(start, raw, Encoding::Utf8, Ends::default()))))
     }
 
+    fn set_block_bytes(&mut self, _n_bytes: usize) {}
+
     fn place(&self) -> Position {
         let generation = Arc::clone(&self.generation);
         let check = check_of(&self.bytes.lock().unwrap()[..self.offset as usize]);

@@ -63,6 +63,7 @@ pub struct TailReader {
     cut: Option<Cut>,
     /// Of a reader who is behind.
     behind: Behind,
+    block_bytes: usize,
 }
 
 /// Where what a file held ends, and what of it is gone.
@@ -79,6 +80,15 @@ pub enum Pace {
     Live,
     /// Through what was written before.
     Backlog,
+}
+
+impl Pace {
+    fn block_bytes(self) -> usize {
+        match self {
+            Self::Live => LIVE_BLOCK_BYTES,
+            Self::Backlog => BACKLOG_BLOCK_BYTES,
+        }
+    }
 }
 
 /// How the file that is read stands to the path of the source.
@@ -214,6 +224,7 @@ impl TailReader {
             late: LateFiles::default(),
             cut: None,
             behind,
+            block_bytes: pace.block_bytes(),
         };
         if pace == Pace::Live {
             reader.ahead.known = reader.list_known()?;
@@ -272,12 +283,8 @@ impl TailReader {
         let is_own = |limit: &&Position| crate::chunk::is_same(&limit.generation, &own);
         let last = limit.filter(is_own).map_or(u64::MAX, |limit| limit.offset);
         let last = self.cut.map_or(last, |cut| last.min(cut.offset)).min(self.behind.until());
-        let block_bytes = match self.pace {
-            Pace::Live => LIVE_BLOCK_BYTES,
-            Pace::Backlog => BACKLOG_BLOCK_BYTES,
-        };
         let path = self.reader.segment().path().to_owned();
-        let block = match self.reader.next_block(block_bytes, last) {
+        let block = match self.reader.next_block(self.block_bytes, last) {
             Err(error) if is_released(&error) => {
                 let left = match self.handover(limit) {
                     Some(handover) => self.take_handover(handover, GapReason::Deleted),
@@ -428,6 +435,10 @@ impl SourceReader for TailReader {
             return Err(error);
         }
         Ok(true)
+    }
+
+    fn set_block_bytes(&mut self, n_bytes: usize) {
+        self.block_bytes = n_bytes.min(self.pace.block_bytes());
     }
 
     fn place(&self) -> Position {

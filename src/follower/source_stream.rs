@@ -51,6 +51,8 @@ pub struct SourceStream {
     has_turn: bool,
     /// The files that were left: late lines may still come to them.
     passed: PassedFiles,
+    /// Bytes of lines that were read for this viewer alone.
+    n_read: u64,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,7 @@ impl SourceStream {
             refusal: None,
             has_turn: false,
             passed: PassedFiles::default(),
+            n_read: 0,
         }
     }
 
@@ -308,6 +311,9 @@ impl SourceStream {
     }
 
     fn take_chunk(&mut self, chunk: Arc<Chunk>, out: &mut Advance) {
+        if matches!(self.phase, Phase::Reading) {
+            self.n_read += chunk.raw().len() as u64;
+        }
         self.come_to(chunk.end());
         let Some(late) = chunk.late() else {
             out.items.push(Output::Lines(chunk));
@@ -368,7 +374,10 @@ impl SourceStream {
         self.guard.is_none() && self.stop.same_generation(place) && place.offset >= self.stop.offset
     }
 
-    fn read(&self, history: Box<dyn SourceReader>, pause: Duration) -> PendingRead {
+    /// Reads little for those that have yet to show that they take it: who stops at once holds no more.
+    fn read(&self, mut history: Box<dyn SourceReader>, pause: Duration) -> PendingRead {
+        let is_proven = self.n_read >= PROVEN_BYTES;
+        history.set_block_bytes(if is_proven { usize::MAX } else { FIRST_BLOCK_BYTES });
         let disk = Arc::clone(self.source.disk());
         wait::step(self.number, history, self.limit(), disk, pause)
     }
@@ -388,6 +397,11 @@ impl SourceStream {
         self.guard.as_ref().and_then(FeedGuard::end)
     }
 }
+
+/// A client that has taken as much is one that reads: kernels on the way take less from one that does not.
+pub const PROVEN_BYTES: u64 = 1 << 20;
+
+const FIRST_BLOCK_BYTES: usize = 2 * 1024;
 
 /// After this many failures in a row a stream that does not follow ends; one that does leaves what
 /// can never be read.

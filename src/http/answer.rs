@@ -25,7 +25,7 @@ pub enum Answer {
         name: String,
         /// Who gets it.
         viewer: Option<Box<Viewer>>,
-        /// There is much to catch up with.
+        /// It is a download of much.
         is_long: bool,
     },
     /// A resume with nothing more to come.
@@ -150,7 +150,7 @@ const STREAM_HEADERS: [(&str, &str); 3] = [
 
 /// Rocket copies a stream through a buffer of this size, one for each response; larger ones carry
 /// more a write, and cost memory.
-const CHUNK_BYTES: usize = 16 * 1024;
+const CHUNK_BYTES: usize = 12 * 1024;
 
-/// For those that have much to catch up with.
-const LONG_CHUNK_BYTES: usize = 128 * 1024;
+/// For downloads of much.
+const LONG_CHUNK_BYTES: usize = 32 * 1024;

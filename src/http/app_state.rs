@@ -1,6 +1,6 @@
 //! Site: what the routes of one server share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use crate::http::departures::Departures;
 use crate::http::source_events::Boards;
 use crate::http::statuses::Statuses;
 use crate::line::Zone;
+use crate::listener::descriptors::Descriptors;
 use crate::metrics::Metrics;
 
 /// What the routes of one server share.
@@ -29,6 +30,8 @@ pub struct AppState {
     pub hosts: Arc<Vec<String>>,
     /// Which connections speak.
     pub connections: Arc<Connections>,
+    /// The sockets of these; none where the system does not let them be looked at, and before the start.
+    pub descriptors: Arc<OnceLock<Arc<Descriptors>>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// For times that tell no zone.

@@ -46,8 +46,8 @@ struct All {
 
 #[derive(Debug)]
 struct Activity {
-    /// The connection's inode; 0 where it was not seen when it was accepted.
-    inode: u64,
+    /// None where it was not seen when it was accepted.
+    connection: Option<Connection>,
     last: Instant,
     has_asked: bool,
     n_streams: usize,
@@ -70,7 +70,8 @@ pub enum Excess {
 pub struct StreamGuard {
     connections: Arc<Connections>,
     peer: SocketAddr,
-    inode: u64,
+    /// None where it is not known.
+    inode: Option<u64>,
 }
 
 impl Connections {
@@ -99,7 +100,7 @@ impl Connections {
         if !all.talks.contains_key(&peer) {
             // It was not seen when it was accepted.
             let excess = self.limited(peer).and_then(|address| self.excess(&all, address));
-            all.talks.insert(peer, Activity { excess, ..Activity::new(0, now) });
+            all.talks.insert(peer, Activity { excess, ..Activity::new(None, now) });
         }
         let talk = all.talks.get_mut(&peer)?;
         talk.last = now;
@@ -115,9 +116,15 @@ impl Connections {
     pub fn stream(self: &Arc<Self>, peer: SocketAddr) -> StreamGuard {
         let now = Instant::now();
         let mut all = self.lock();
-        let talk = all.talks.entry(peer).or_insert_with(|| Activity::new(0, now));
+        let talk = all.talks.entry(peer).or_insert_with(|| Activity::new(None, now));
         talk.n_streams += 1;
-        StreamGuard { connections: Arc::clone(self), peer, inode: talk.inode }
+        StreamGuard { connections: Arc::clone(self), peer, inode: talk.inode() }
+    }
+
+    /// The connection of a client that has asked for something; none where it was not seen.
+    #[must_use]
+    pub fn of(&self, peer: SocketAddr) -> Option<Connection> {
+        self.lock().talks.get(&peer).and_then(|talk| talk.connection)
     }
 
     /// Whether a connection has been silent for too long: it has sent no whole request, or none for
@@ -151,15 +158,17 @@ impl Connections {
         let inodes: std::collections::HashSet<u64> =
             all.held.values().map(|connection| connection.inode).collect();
         all.talks.retain(|_, talk| {
-            talk.n_streams > 0 || is_new(talk.last) || inodes.contains(&talk.inode)
+            talk.n_streams > 0
+                || is_new(talk.last)
+                || talk.inode().is_some_and(|inode| inodes.contains(&inode))
         });
     }
 
     /// Notes one that was not seen when it was accepted.
     fn note_found(&self, all: &mut All, connection: &Connection) {
-        let talk = Activity::new(connection.inode, connection.since);
+        let talk = Activity::new(Some(*connection), connection.since);
         let talk = all.talks.entry(connection.peer).or_insert(talk);
-        talk.inode = connection.inode;
+        talk.connection = Some(*connection);
         if !talk.has_asked && talk.pending.is_none() {
             let (network, limits) = self.limits(connection, all.counts_bytes);
             talk.pending = Some(all.pending.push(network, limits, *connection));
@@ -189,7 +198,8 @@ impl Connections {
 
     fn forget(&self, all: &mut All, connection: &Connection) {
         all.held.remove(&connection.number);
-        if all.talks.get(&connection.peer).is_none_or(|talk| talk.inode == connection.inode) {
+        if all.talks.get(&connection.peer).is_none_or(|talk| talk.inode() == Some(connection.inode))
+        {
             let talk = all.talks.remove(&connection.peer);
             if let Some(key) = talk.and_then(|talk| talk.pending) {
                 all.pending.remove(key);
@@ -247,7 +257,7 @@ impl Reception for Connections {
         // Its first request may have been quicker than we.
         let is_early = |talk: &&mut Activity| talk.has_asked && talk.last >= connection.since;
         if let Some(talk) = all.talks.get_mut(&connection.peer).filter(is_early) {
-            talk.inode = connection.inode;
+            talk.connection = Some(connection);
             self.hold(&mut all, connection);
             return Plan::default();
         }
@@ -262,7 +272,7 @@ impl Reception for Connections {
         self.hold(&mut all, connection);
         let (network, limits) = self.limits(&connection, all.counts_bytes);
         let pending = Some(all.pending.push(network, limits, connection));
-        let talk = Activity { excess, pending, ..Activity::new(connection.inode, now) };
+        let talk = Activity { excess, pending, ..Activity::new(Some(connection), now) };
         let before = all.talks.insert(connection.peer, talk);
         if let Some(key) = before.and_then(|talk| talk.pending) {
             all.pending.remove(key);
@@ -281,15 +291,20 @@ impl Reception for Connections {
 }
 
 impl Activity {
-    fn new(inode: u64, now: Instant) -> Self {
-        Activity { inode, last: now, has_asked: false, n_streams: 0, excess: None, pending: None }
+    fn new(connection: Option<Connection>, now: Instant) -> Self {
+        let (has_asked, n_streams, excess, pending) = (false, 0, None, None);
+        Activity { connection, last: now, has_asked, n_streams, excess, pending }
+    }
+
+    fn inode(&self) -> Option<u64> {
+        self.connection.map(|connection| connection.inode)
     }
 }
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
         let mut all = self.connections.lock();
-        let own = |talk: &&mut Activity| self.inode == 0 || talk.inode == self.inode;
+        let own = |talk: &&mut Activity| self.inode.is_none() || talk.inode() == self.inode;
         if let Some(talk) = all.talks.get_mut(&self.peer).filter(own) {
             talk.n_streams = talk.n_streams.saturating_sub(1);
             talk.last = Instant::now();

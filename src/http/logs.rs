@@ -78,7 +78,7 @@ async fn answer(asked: LogRequest, site: &AppState) -> Result<Answer, Problem> {
             return Ok(Answer::NothingMore);
         }
     }
-    let is_long = follower.progress().1 > LONG_BACKLOG_BYTES;
+    let is_long = is_finite && follower.progress().1 > LONG_BACKLOG_BYTES;
     let zone = Arc::clone(&site.zone);
     let encoder = Encoder::new(format, &name, wanted.pattern.is_some(), options, zone);
     let client = asked.client;
@@ -317,5 +317,5 @@ const LOST_UPGRADE: &str = "this is a WebSocket handshake whose `Upgrade` header
 
 const UNTIL_SLACK: Duration = Duration::from_millis(200);
 
-/// From here on a stream has much to catch up with.
+/// From here on a download is long.
 const LONG_BACKLOG_BYTES: u64 = 1 << 20;

@@ -3,14 +3,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::follower::{Delivery, EndReason, Follower};
+use crate::follower::{Delivery, EndReason, Follower, PROVEN_BYTES};
 use crate::http::admission::AdmissionGuard;
 use crate::http::app_state::AppState;
 use crate::http::host::Client;
+use crate::http::outlet::Outlet;
 use crate::viewer_log::ViewerLog;
 use crate::wire::{Encoder, Format};
 
@@ -22,9 +24,18 @@ pub struct Viewer {
     site: AppState,
     log: ViewerLog,
     peer: Option<SocketAddr>,
+    outlet: Outlet,
+    /// What is left of a delivery.
+    rest: Bytes,
+    /// How much was given since there was known to be room.
+    unwritten: usize,
+    n_given: u64,
+    /// What it may be given before it is looked whether it takes it, in bytes.
+    part_bytes: usize,
     state: State,
     /// When the client took what it was given last.
     given: Option<Instant>,
+    has_stalled: bool,
     _place: AdmissionGuard,
 }
 
@@ -49,16 +60,69 @@ impl Viewer {
         let peer = client.peer;
         let log =
             ViewerLog::new(format.as_str(), asked, client.to_string(), Arc::clone(&site.metrics));
-        let (state, given) = (State::New, None);
-        Viewer { follower, encoder, site, log, peer, state, given, _place: place }
+        let outlet =
+            Outlet::new(Arc::clone(&site.connections), Arc::clone(&site.descriptors), peer);
+        Viewer {
+            follower,
+            encoder,
+            site,
+            log,
+            peer,
+            outlet,
+            rest: Bytes::new(),
+            unwritten: 0,
+            n_given: 0,
+            part_bytes: FIRST_PART_BYTES,
+            state: State::New,
+            given: None,
+            has_stalled: false,
+            _place: place,
+        }
     }
 
     /// The next bytes; none at the end. Never empty.
     pub async fn next(&mut self) -> Option<Bytes> {
-        let bytes = self.next_bytes().await?;
+        self.wait_for_client().await;
+        if self.rest.is_empty() {
+            self.rest = self.next_bytes().await?;
+        }
+        let bytes = self.take_part();
         self.log.count_bytes(bytes.len());
+        self.n_given += bytes.len() as u64;
+        self.unwritten += bytes.len();
         self.given = Some(Instant::now());
         Some(bytes)
+    }
+
+    /// Waits until the client has taken what it was given, so far as no more than a part is left.
+    async fn wait_for_client(&mut self) {
+        if self.unwritten >= self.part_bytes {
+            let waited = self.outlet.room().await;
+            self.unwritten = 0;
+            self.part_bytes = self.next_part_bytes(waited);
+        }
+        self.has_stalled |= self.is_overdue();
+    }
+
+    /// As much as may be given at once: whole characters, as it may be text.
+    fn take_part(&mut self) -> Bytes {
+        let is_inside = |at: usize| self.rest.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+        let most = self.part_bytes.min(self.rest.len());
+        let at = (0..MAX_CHARACTER_BYTES).find(|n_back| !is_inside(most - n_back));
+        self.rest.split_to(most - at.unwrap_or(0))
+    }
+
+    /// Little for those that have yet to show that they read, as so much is left in our hands where they do
+    /// not; much for those whose window is full and that are fast, as it is not noticed at once that they
+    /// have taken it.
+    fn next_part_bytes(&self, waited: Duration) -> usize {
+        if self.n_given < PROVEN_BYTES || waited > LONG_WAIT {
+            FIRST_PART_BYTES
+        } else if waited.is_zero() || waited > SHORT_WAIT {
+            self.part_bytes.max(PART_BYTES)
+        } else {
+            (self.part_bytes * 2).clamp(PART_BYTES, MAX_PART_BYTES)
+        }
     }
 
     async fn next_bytes(&mut self) -> Option<Bytes> {
@@ -71,7 +135,7 @@ impl Viewer {
             }
         }
         while self.state == State::Streaming {
-            if self.has_stalled() {
+            if self.has_stalled {
                 return Some(self.end(EndReason::Limit)).filter(|end| !end.is_empty());
             }
             let Some(delivery) = self.next_delivery().await else { break };
@@ -107,10 +171,17 @@ impl Viewer {
 
     /// The client has taken nothing for longer than it may. It can be told only when it takes
     /// something again: until then nobody asks us.
-    fn has_stalled(&self) -> bool {
+    fn is_overdue(&self) -> bool {
         match (self.site.stall_limit, self.given) {
             (Some(limit), Some(given)) => given.elapsed() > limit,
             (Some(_) | None, Some(_) | None) => false,
         }
     }
 }
+
+const FIRST_PART_BYTES: usize = 4 * 1024;
+const PART_BYTES: usize = 64 * 1024;
+const MAX_PART_BYTES: usize = 256 * 1024;
+const SHORT_WAIT: Duration = Duration::from_millis(8);
+const LONG_WAIT: Duration = Duration::from_millis(100);
+const MAX_CHARACTER_BYTES: usize = 4;

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::fstat;
 use rustix::io::{fcntl_dupfd_cloexec, ioctl_fionread};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, RawPid, getpid, pidfd_getfd, pidfd_open};
@@ -81,6 +82,17 @@ impl Descriptors {
     #[must_use]
     pub fn unread(&self, connection: &Connection) -> Option<u64> {
         self.with(connection, |socket| ioctl_fionread(socket).ok()).flatten()
+    }
+
+    /// Whether what is written to it now leaves at once, as far as the kernel is concerned; true also
+    /// where it is gone or broken, which its owner finds out by writing.
+    #[must_use]
+    pub fn has_room(&self, connection: &Connection) -> bool {
+        let has_room = |socket: &Socket| {
+            let mut asked = [PollFd::new(socket, PollFlags::OUT)];
+            poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_or(true, |n| n > 0)
+        };
+        self.with(connection, has_room).unwrap_or(true)
     }
 
     /// Shuts it down: its owner reads the end, and closes it.

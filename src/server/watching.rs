@@ -40,6 +40,7 @@ pub(super) fn start(
             return;
         }
     };
+    site.descriptors.get_or_init(|| Arc::clone(&descriptors));
     let lag = Arc::<Lag>::default();
     sockets.get_or_init(|| Sockets::new(address, Arc::clone(&descriptors), Arc::clone(&lag)));
     tasks.spawn(lag.run(stop.clone()));

@@ -118,6 +118,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         n_ahead == 0 || n_ahead + MESSAGE_BYTES as u64 <= MAX_AHEAD_BYTES
     }
 
+    /// Whether the client has shown that it reads.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.receipts.read >= MAX_AHEAD_BYTES
+    }
+
     /// Whether nothing is on its way out.
     #[must_use]
     pub fn is_idle(&self) -> bool {

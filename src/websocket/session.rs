@@ -46,6 +46,8 @@ pub struct Session {
     ending: Option<Closing>,
     /// Sources that the client has left.
     left: Vec<SourceName>,
+    /// Lines are gathered, and messages cut, at about this size, encoded.
+    batch_bytes: usize,
     next_beat: Instant,
 }
 
@@ -73,6 +75,7 @@ impl Session {
             work: None,
             ending: None,
             left: Vec::new(),
+            batch_bytes: FIRST_BATCH_BYTES,
             next_beat,
         }
     }
@@ -105,6 +108,9 @@ impl Session {
             }
             self.begin_commands();
             let is_open = self.ending.is_none();
+            if connection.is_proven() {
+                self.batch_bytes = BATCH_BYTES;
+            }
             let can_take = is_open && connection.has_room() && self.outbox.wants_lines();
             let due = self.next_due(connection);
             tokio::select! {
@@ -136,7 +142,7 @@ impl Session {
     /// Takes over a delivery, and what is there besides: the further a reader is behind, the more.
     fn gather(&mut self, first: Option<Delivery>) {
         let mut next = first;
-        let mut batch = Batch::new(self.sent.clone());
+        let mut batch = Batch::new(self.sent.clone(), self.batch_bytes);
         while let Some(delivery) = next {
             self.viewer_log.count(&delivery);
             match delivery {
@@ -177,7 +183,7 @@ impl Session {
                     return;
                 }
             }
-            if batch.n_bytes() >= BATCH_BYTES {
+            if batch.n_bytes() >= self.batch_bytes {
                 break;
             }
             next = self.follower.next().now_or_never().flatten();
@@ -311,8 +317,10 @@ impl Session {
     }
 }
 
-/// Lines are gathered up to about this size, encoded.
 const BATCH_BYTES: usize = messages::MESSAGE_BYTES;
+
+/// For a client that has yet to show that it reads: a message is held until it has left.
+const FIRST_BATCH_BYTES: usize = 8 * 1024;
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -26,6 +26,8 @@ pub struct Batch {
     places: Vec<Position>,
     parts: VecDeque<Part>,
     n_bytes: usize,
+    /// Messages are cut at this size, unless one record is larger.
+    message_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -48,10 +50,11 @@ enum Records {
 }
 
 impl Batch {
-    /// No lines yet. `places`: how far each track was delivered.
+    /// No lines yet. `places`: how far each track was delivered. `message_bytes`: where messages are cut,
+    /// at most [`MESSAGE_BYTES`].
     #[must_use]
-    pub fn new(places: Vec<Position>) -> Self {
-        Batch { places, parts: VecDeque::new(), n_bytes: 0 }
+    pub fn new(places: Vec<Position>, message_bytes: usize) -> Self {
+        Batch { places, parts: VecDeque::new(), n_bytes: 0, message_bytes }
     }
 
     /// Notes where the next track begins.
@@ -133,8 +136,8 @@ impl Batch {
                 self.parts.pop_front();
                 continue;
             };
-            if n_records > 0 && out.len() + record.len() + start.len() + FRAME_BYTES > MESSAGE_BYTES
-            {
+            let n_bytes = out.len() + record.len() + start.len() + FRAME_BYTES;
+            if n_records > 0 && n_bytes > self.message_bytes {
                 break;
             }
             if n_records > 0 {
@@ -161,7 +164,7 @@ impl Batch {
         let part = self.parts.front()?;
         let (Records::All, 0) = (&part.records, part.n_done) else { return None };
         let bytes = part.shared()?.bytes.as_bytes().clone();
-        if bytes.len() > MESSAGE_BYTES {
+        if bytes.len() > self.message_bytes {
             return None;
         }
         *place = part.chunk.end();

@@ -176,7 +176,7 @@ fn number_of(got: &[crate::support::Line], tag: &str) -> usize {
 /// What one file holds: more than sockets do, in few lines.
 fn long_lines(file: usize) -> String {
     let numbers = file * LINES_A_FILE..(file + 1) * LINES_A_FILE;
-    numbers.map(|number| format!("{number:07} {}\n", "long ".repeat(16_000))).collect()
+    numbers.map(|number| format!("{number:07} {}\n", "long ".repeat(3_000))).collect()
 }
 
 /// How many files below `folder` the server holds that have no name any more.
@@ -212,7 +212,7 @@ const LONG: Duration = Duration::from_millis(6500);
 
 const N_DELETED: usize = 40;
 
-/// Of 80 KB each.
+/// Of 15 KB each.
 const LINES_A_FILE: usize = 30;
 
 /// Of one source; enough to outlast a slow reader.

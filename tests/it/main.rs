@@ -80,6 +80,7 @@ mod slow_patterns;
 mod slow_searches;
 mod slow_senders;
 mod source_events;
+mod stalled_memory;
 mod stalls;
 mod steady_writer;
 mod stopped;
