@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::listener::descriptors::{Connection, Descriptors};
+use crate::listener::descriptors::{Connection, Descriptors, inode_in};
 
 /// The connections to one port of ours, as they were at the last look.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Accepted {
             let Some(number) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
             // A descriptor that is closed meanwhile is as good as none.
             let Ok(target) = std::fs::read_link(entry.path()) else { continue };
-            let Some(inode) = target.to_str().and_then(socket_inode) else { continue };
+            let Some(inode) = target.to_str().and_then(inode_in) else { continue };
             let socket = match self.sockets.get(&inode) {
                 Some(known) => *known,
                 // Another descriptor of it that somebody had for a moment, or closed meanwhile.
@@ -90,11 +90,6 @@ impl Accepted {
     pub fn give_up(&self, connection: &Connection) -> io::Result<()> {
         self.descriptors.give_up(connection)
     }
-}
-
-/// `socket:[4711]`
-fn socket_inode(target: &str) -> Option<u64> {
-    target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ impl Descriptors {
     /// The inode of the socket with this number; none if it is something else, or nothing.
     #[must_use]
     pub fn inode(&self, number: RawPid) -> Option<u64> {
-        self.with_copy(number, |_socket, inode| inode)
+        let _one_at_a_time = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        socket_inode(number)
     }
 
     /// Whether it is still there.
@@ -120,8 +121,22 @@ impl Descriptors {
     /// What `work` makes of the socket with this number and of its inode. To be quick: others wait.
     fn with_copy<T>(&self, number: RawPid, work: impl FnOnce(&Socket, u64) -> T) -> Option<T> {
         let _one_at_a_time = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nothing else is copied: to look at a file, or to close a copy of it, may wait for its disk.
+        let inode = socket_inode(number)?;
         let copy = pidfd_getfd(&self.own, number, PidfdGetfdFlags::empty()).ok()?;
-        let inode = fstat(&copy).ok()?.st_ino;
-        Some(work(&Socket::from(copy), inode))
+        let socket = Socket::from(copy);
+        let is_it = socket.r#type().is_ok() && fstat(&socket).is_ok_and(|it| it.st_ino == inode);
+        is_it.then(|| work(&socket, inode))
     }
+}
+
+/// Asks no file system but `/proc`.
+fn socket_inode(number: RawPid) -> Option<u64> {
+    let target = std::fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
+    inode_in(target.to_str()?)
+}
+
+/// `socket:[4711]`
+pub(super) fn inode_in(target: &str) -> Option<u64> {
+    target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
