@@ -25,6 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch as version;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::discovery::{Discovery, Found, FoundSource};
@@ -56,6 +58,16 @@ struct Scanner {
     discovery: Discovery,
     served: BTreeMap<SourceName, Location>,
     watch_set: WatchSet,
+}
+
+/// What a look at the disk has brought. Nothing is changed by it yet: a place may fall silent on its way,
+/// and it is then left to itself.
+struct Looked {
+    discovery: Discovery,
+    found: Found,
+    /// No place was left out.
+    is_whole: bool,
+    took: Duration,
 }
 
 impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
@@ -91,17 +103,29 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
 
     /// Looks at the disk now, and publishes what changed; it blocks.
     pub fn rescan(&self) {
-        self.look(&BTreeSet::new());
+        self.take(self.look(&BTreeSet::new()));
     }
 
     /// Looks everywhere but at the places that do not answer: what is there stays as it was.
-    fn look(&self, silent: &BTreeSet<PathBuf>) {
-        let mut scanner = self.scanner();
-        let Scanner { discovery, served, watch_set } = &mut *scanner;
+    fn look(&self, silent: &BTreeSet<PathBuf>) -> Looked {
+        let began = Instant::now();
+        let (mut discovery, served) = {
+            let scanner = self.scanner();
+            (scanner.discovery.clone(), scanner.served.clone())
+        };
         let is_served = |name: &SourceName, path: &std::path::Path| {
             served.get(name).is_some_and(|location| location.path == path)
         };
-        let mut found = discovery.scan_but(silent, is_served);
+        let found = discovery.scan_but(silent, is_served);
+        Looked { discovery, found, is_whole: silent.is_empty(), took: began.elapsed() }
+    }
+
+    /// Takes over what a look has brought, and publishes it.
+    fn take(&self, looked: Looked) {
+        let mut scanner = self.scanner();
+        let Scanner { discovery, served, watch_set } = &mut *scanner;
+        let mut found = looked.found;
+        *discovery = looked.discovery;
         let before = self.snapshot();
         let mut after = Snapshot::default();
         let mut locations = BTreeMap::new();
@@ -117,7 +141,7 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         after.left_out.sort();
         after.left_out.dedup();
         *served = locations;
-        if silent.is_empty() {
+        if looked.is_whole {
             *watch_set = WatchSet::from(found);
         }
         self.publish(&before, after);
@@ -136,20 +160,23 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
             self.set_degraded(&watch, silent.len());
             if silent.is_empty() {
                 watch.changed().await;
-            } else if tokio::time::timeout(SILENT_PAUSE, watch.changed()).await.is_err() {
+            } else if timeout(SILENT_PAUSE, watch.changed()).await.is_err() {
                 tracing::debug!(places = silent.len(), "some places do not answer");
             }
             let silent = reach.silent(reach.with_mounts(&places)).await;
-            let catalog = Arc::clone(&self);
-            let look = move || {
-                let began = Instant::now();
-                catalog.look(&silent);
-                began.elapsed()
-            };
-            match tokio::task::spawn_blocking(look).await {
-                Ok(took) => watch.looked(took),
-                Err(error) => {
+            let (catalog, left_out) = (Arc::clone(&self), silent.clone());
+            let look = tokio::task::spawn_blocking(move || catalog.look(&left_out));
+            match outcome(look, &reach, &places, &silent).await {
+                Some(Ok(looked)) => {
+                    watch.looked(looked.took);
+                    self.take(looked);
+                }
+                Some(Err(error)) => {
                     tracing::error!("the look for sources failed: {error}");
+                    watch.looked(AFTER_FAILURE);
+                }
+                None => {
+                    tracing::debug!("a place has fallen silent while it was looked at");
                     watch.looked(AFTER_FAILURE);
                 }
             }
@@ -203,6 +230,25 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
     }
 }
 
+/// What a look brings; none if another place than those left out falls silent on its way: it then waits
+/// there for as long as the disk does, and for nobody.
+async fn outcome(
+    mut look: JoinHandle<Looked>,
+    reach: &Reach,
+    places: &BTreeSet<PathBuf>,
+    left_out: &BTreeSet<PathBuf>,
+) -> Option<Result<Looked, JoinError>> {
+    loop {
+        if let Ok(outcome) = timeout(LOOK_PATIENCE, &mut look).await {
+            return Some(outcome);
+        }
+        // To look at much takes long as well.
+        if !reach.silent(reach.with_mounts(places)).await.is_subset(left_out) {
+            return None;
+        }
+    }
+}
+
 impl<S: ?Sized> Catalog<S> {
     /// The catalog as it is now.
     pub fn snapshot(&self) -> Arc<Snapshot<S>> {
@@ -243,6 +289,9 @@ impl<S: ?Sized> fmt::Debug for Catalog<S> {
 
 /// Counts as the duration of a look that did not end.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// After this time it is asked whether a look still gets answers.
+const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Between looks while a place does not answer.
 const SILENT_PAUSE: Duration = Duration::from_secs(2);

@@ -22,7 +22,7 @@ use crate::source::SourceName;
 pub use crate::catalog::found::{Found, FoundSource};
 
 /// Finds the sources of a configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Discovery {
     roots: Vec<Root>,
     broken: Vec<LeftOut>,

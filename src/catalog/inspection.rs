@@ -23,7 +23,7 @@ pub(super) struct Probe {
 }
 
 /// What a look came to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Serve,
     /// It does not exist (any more).
@@ -32,7 +32,7 @@ pub(super) enum Verdict {
 }
 
 /// The looks so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Inspection {
     /// What was left out for its content.
     known: HashMap<PathBuf, (Stamp, LeftOutReason)>,
@@ -133,7 +133,7 @@ fn open_regular(path: &Path) -> io::Result<File> {
 }
 
 /// What changes when a file is written or replaced.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     device: u64,
     inode: u64,

@@ -12,7 +12,7 @@ use crate::config::SourceSpec;
 use crate::glob::{Glob, GlobError};
 
 /// One configured path.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Root {
     /// The file, the directory, or the longest prefix of the glob without glob characters:
     /// absolute and lexically normalised.
@@ -29,7 +29,7 @@ pub(super) struct Root {
     pub(super) label_as_directory: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum RootKind {
     File,
     Directory,
@@ -106,7 +106,7 @@ impl Root {
 }
 
 /// A glob, relative to its root.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct PathGlob {
     whole: Glob,
     /// What the directories at each depth have to match.

@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::catalog::found::Found;
 use crate::catalog::watch::held::Held;
@@ -42,6 +43,8 @@ pub struct DirectoryWatch {
     seen: u64,
     degraded: Vec<String>,
     last_look: Look,
+    /// Waits for a disk that does not answer.
+    following: Option<JoinHandle<Vec<String>>>,
 }
 
 #[derive(Debug)]
@@ -63,17 +66,35 @@ impl DirectoryWatch {
         let (held, wakes) = Held::new();
         let last_look = Look { ended: Instant::now(), took: Duration::ZERO };
         let held = Arc::new(Mutex::new(held));
-        Self { held, wakes, seen: 0, degraded: Vec::new(), last_look }
+        Self { held, wakes, seen: 0, degraded: Vec::new(), last_look, following: None }
     }
 
     /// Watches exactly the directories of `set` from now on. A directory that is new in it is due
-    /// for a look, as something may have appeared in it before it was watched.
+    /// for a look, as something may have appeared in it before it was watched. Where a disk does not answer
+    /// it goes on without this, and says so; the next call tries again.
     pub async fn follow(&mut self, set: WatchSet) {
+        if let Some(before) = self.following.take()
+            && self.finish(before).await.is_none()
+        {
+            return;
+        }
         let held = Arc::clone(&self.held);
         let work = move || held.lock().unwrap_or_else(PoisonError::into_inner).follow(&set);
-        match tokio::task::spawn_blocking(work).await {
-            Ok(degraded) => self.report(degraded),
-            Err(error) => self.report(vec![format!("directories cannot be watched: {error}")]),
+        if let Some(degraded) = self.finish(tokio::task::spawn_blocking(work)).await {
+            self.report(degraded);
+        }
+    }
+
+    /// Why not everything is watched; none, and reported, if a disk does not answer.
+    async fn finish(&mut self, mut following: JoinHandle<Vec<String>>) -> Option<Vec<String>> {
+        match timeout(PATIENCE, &mut following).await {
+            Ok(Ok(degraded)) => Some(degraded),
+            Ok(Err(error)) => Some(vec![format!("directories cannot be watched: {error}")]),
+            Err(_elapsed) => {
+                self.following = Some(following);
+                self.report(vec!["a disk does not answer to watching a directory".to_owned()]);
+                None
+            }
         }
     }
 
@@ -130,6 +151,8 @@ fn rest_after(took: Duration) -> Duration {
     (took * REST).min(took.max(MAX_REST))
 }
 
+/// To watch many directories takes a while.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a burst of changes may go on before it is looked at.
 const SETTLE: Duration = Duration::from_millis(50);
 /// Between looks, as the time the last one took.

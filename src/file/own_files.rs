@@ -13,7 +13,7 @@ use crate::file::file_id::FileId;
 pub struct OwnFiles(Arc<[PathBuf]>);
 
 /// What our own files are at one moment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Identities {
     files: OwnFiles,
     ids: HashSet<FileId>,
