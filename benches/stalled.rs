@@ -35,7 +35,7 @@ struct Args {
     /// The log, in MB: there before they come, or written behind them.
     #[arg(long, default_value_t = 40)]
     megabytes: u64,
-    /// What each reads before it stops, in KiB.
+    /// What each reads before it stops, in KiB; a WebSocket at most 128, as it answers no ping.
     #[arg(long, default_value_t = 0)]
     read_kib: usize,
     /// The server runs in a memory control group of so many MiB. Needs the right to make one.
@@ -137,6 +137,7 @@ fn stalled(
     let mut answer = [0; 12];
     socket.read_exact(&mut answer)?;
     anyhow::ensure!(answer.starts_with(b"HTTP/1.1 "), "no answer");
+    let n_bytes = if is_socket { n_bytes.min(MAX_UNANSWERED) } else { n_bytes };
     let mut buffer = vec![0; n_bytes];
     socket.read_exact(&mut buffer)?;
     Ok(socket)
@@ -200,5 +201,6 @@ const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocke
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const OTHER: &str = "GET /logs/app.log?tail=10&follow=false HTTP/1.1\r\nHost: localhost\r\n\
     Connection: close\r\n\r\n";
+const MAX_UNANSWERED: usize = 128 * 1024;
 /// Until what was held for a moment is given back.
 const SETTLE: Duration = Duration::from_secs(5);

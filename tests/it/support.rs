@@ -37,7 +37,7 @@ pub use self::viewer::{Line, Viewer};
 
 /// How long a condition may take to come true before the test has failed. Far more than any of
 /// them needs, as the tests share the machine with each other.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(40);
 
 /// Looks again and again until `condition` holds; `what` names it in the failure.
 #[track_caller]
