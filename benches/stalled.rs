@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Parser;
 
+use support::http;
 use support::line::LINE_BYTES;
 use support::server::Server;
 use support::table::{Table, grouped};
@@ -132,8 +133,8 @@ fn stalled(
 ) -> anyhow::Result<TcpStream> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-    let upgrade = if is_socket { UPGRADE } else { "" };
-    write!(socket, "GET /logs/app.log?{query} HTTP/1.1\r\nHost: localhost\r\n{upgrade}\r\n")?;
+    let scheme = if is_socket { http::WEBSOCKET } else { "" };
+    socket.write_all(http::request(&format!("{scheme}/logs/app.log?{query}")).as_bytes())?;
     let mut answer = [0; 12];
     socket.read_exact(&mut answer)?;
     anyhow::ensure!(answer.starts_with(b"HTTP/1.1 "), "no answer");
@@ -146,13 +147,7 @@ fn stalled(
 /// How long another client waits for the last lines.
 fn ask(address: SocketAddr) -> anyhow::Result<Duration> {
     let begun = Instant::now();
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-    socket.write_all(OTHER.as_bytes())?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer)?;
-    let status = answer.lines().next().unwrap_or_default();
-    anyhow::ensure!(status.starts_with("HTTP/1.1 200"), "another client is answered {status:?}");
+    http::get(address, "/logs/app.log?tail=10&follow=false")?;
     Ok(begun.elapsed())
 }
 
@@ -197,10 +192,6 @@ impl Drop for Group {
     }
 }
 
-const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-const OTHER: &str = "GET /logs/app.log?tail=10&follow=false HTTP/1.1\r\nHost: localhost\r\n\
-    Connection: close\r\n\r\n";
 const MAX_UNANSWERED: usize = 128 * 1024;
 /// Until what was held for a moment is given back.
 const SETTLE: Duration = Duration::from_secs(5);

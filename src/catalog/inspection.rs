@@ -23,7 +23,7 @@ pub(super) struct Probe {
 }
 
 /// What a look came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Serve,
     /// It does not exist (any more).
