@@ -99,11 +99,13 @@ struct Found {
     gap: Option<Gap>,
     /// What lies before this place, from the start on, belongs to it, too.
     head: u64,
+    /// All that the live end has noted of how it went on from here counts.
+    is_led: bool,
 }
 
 impl Found {
     fn at(segment: Arc<Segment>, offset: u64) -> Self {
-        Found { segment, offset, gap: None, head: 0 }
+        Found { segment, offset, gap: None, head: 0, is_led: false }
     }
 }
 
@@ -130,14 +132,16 @@ impl FileSource {
             Start::Oldest => self.oldest()?,
             Start::At(place) => match self.files.segment_of(place) {
                 Some(segment) if !segment.is_released() => Some(Found::at(segment, place.offset)),
-                Some(_) | None => return self.after(&place.cursor().map_err(io::Error::other)?),
+                Some(_) | None => {
+                    return self.resumed_after(&place.cursor().map_err(io::Error::other)?);
+                }
             },
             Start::Since => match filter.since {
                 Some(since) => Some(self.since(since, end)?),
                 None => self.oldest()?,
             },
             Start::Tail(n_lines) => Some(self.tail(*n_lines, filter, end)?),
-            Start::After(cursor) => return self.after(cursor),
+            Start::After(cursor) => return self.resumed_after(cursor),
         };
         Ok(Some(found.unwrap_or_else(|| Found::at(self.files.absent(), 0))))
     }
@@ -250,6 +254,25 @@ impl FileSource {
         Ok(Found::at(segment, offset))
     }
 
+    /// Where a client goes on that comes back with `cursor`. What the live end has seen of its file counts
+    /// where the disk does not show it any more.
+    fn resumed_after(&self, cursor: &Cursor) -> io::Result<Option<Found>> {
+        let found = self.after(cursor)?;
+        // At the start of a file nothing tells it from another one that begins alike.
+        let is_start = cursor.check == 0;
+        let is_unsure = |found: &Found| {
+            let is_same_file = found.segment.id().is_some_and(|id| id.is_in(cursor));
+            found.gap.is_some() || is_start && is_same_file
+        };
+        let own_cursor = cursor.generation.source == self.files.source_hash();
+        let is_asked = own_cursor && found.as_ref().is_some_and(is_unsure);
+        let read = self.files.read_before(cursor).filter(|_| is_asked);
+        Ok(match read {
+            Some(segment) => Some(Found { is_led: true, ..Found::at(segment, cursor.offset) }),
+            None => found,
+        })
+    }
+
     /// The place of a cursor, wherever its file is now. None: it is another source's.
     fn after(&self, cursor: &Cursor) -> io::Result<Option<Found>> {
         let siblings = self.files.list()?;
@@ -272,7 +295,10 @@ impl FileSource {
         }
         if let Some((segment, certainty)) = found {
             let gap = match certainty {
-                Certainty::Sure => gone_in_hole(cursor, &segment),
+                Certainty::Sure => match gone_in_hole(cursor, &segment) {
+                    Some(gap) => return self.after_hole(cursor, &siblings, segment, gap).map(Some),
+                    None => None,
+                },
                 Certainty::Doubtful => Some(Gap {
                     before: Position::gone(cursor),
                     bytes: 0,
@@ -314,6 +340,28 @@ impl FileSource {
         Ok(Some(Found { gap: Some(gap), ..Found::at(segment, 0) }))
     }
 
+    /// The place of a cursor whose own file begins with a hole that reaches beyond it: the file was emptied
+    /// under a writer that does not append, and may have been copied and emptied again since.
+    fn after_hole(
+        &self,
+        cursor: &Cursor,
+        siblings: &[Sibling],
+        segment: Arc<Segment>,
+        gap: Gap,
+    ) -> io::Result<Found> {
+        let n_before = self.files.n_before(cursor, siblings);
+        let unread = siblings.get(n_before..).unwrap_or_default();
+        let first = lineage::first_written_after(unread, cursor.generation.written);
+        let first = first.and_then(|at| unread.get(at)).filter(|it| Some(it.id) != segment.id());
+        if let Some(first) = first {
+            let copy = self.files.open(first)?;
+            if let Some(gap) = gone_in_hole(cursor, &copy) {
+                return Ok(Found { gap: Some(gap), ..Found::at(copy, 0) });
+            }
+        }
+        Ok(Found { gap: Some(gap), ..Found::at(segment, cursor.offset) })
+    }
+
     /// The place of a cursor of an empty file, or of none: that file, or an earlier one that was
     /// written to since (then it is a copy of what had been in that file).
     fn after_empty(&self, cursor: &Cursor, siblings: &[Sibling]) -> io::Result<Found> {
@@ -349,7 +397,7 @@ impl FileSource {
             Some(Found::at(segment, place.offset))
         });
         let has_live_end = ring_end.is_some();
-        let end = match ring_end {
+        let mut end = match ring_end {
             Some(end) => end,
             None => self.written_end()?,
         };
@@ -361,14 +409,20 @@ impl FileSource {
         };
         let files = Arc::clone(&self.files);
         let begin = if found.head > 0 { 0 } else { found.offset };
+        let is_begun_in_end = Arc::ptr_eq(&found.segment, &end.segment);
         let mut history = TailReader::new(files, found.segment, begin, Pace::Backlog)?;
         if found.head > 0 {
             history.leap(found.head, found.offset);
         }
-        if matches!(start, Start::At(_)) {
+        if found.is_led || matches!(start, Start::At(_)) {
             history = history.resumed();
-        } else if has_live_end {
+        } else if has_live_end || is_begun_in_end {
             history = history.towards(Arc::clone(&end.segment))?;
+        } else if end.segment.id().is_some() && !end.segment.is_archive() {
+            // Shared with nobody: of what others read there may be more, or less, than it holds now.
+            let own_end = Arc::new(end.segment.again()?);
+            history = history.towards(Arc::clone(&own_end))?;
+            end.segment = own_end;
         }
         let generation = end.segment;
         let end = Position { generation, offset: end.offset, check: 0 };

@@ -1,7 +1,7 @@
 //! Files: what one source has on disk. Hands out segments so that one file is open once, however
 //! many read it, and remembers the heads of files that do not change any more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,7 @@ use crate::file::lineage::{self, Sibling};
 use crate::file::location::Location;
 use crate::file::own_files::OwnFiles;
 use crate::file::reserve::Reserve;
+use crate::file::resume;
 use crate::file::rotation::Compression;
 use crate::file::segment::handover::Handover;
 use crate::file::segment::{NANOS_A_MILLI, Segment};
@@ -34,6 +35,8 @@ pub struct Files {
     source: u32,
     metrics: Arc<Metrics>,
     open: Mutex<Vec<Weak<Segment>>>,
+    /// What the live end has left last of what was emptied or cut: for clients that come back.
+    left: Mutex<VecDeque<Arc<Segment>>>,
     heads: Mutex<HashMap<HeadKey, Vec<u8>>>,
     chronicle: Mutex<Chronicle>,
     n_handovers: AtomicU64,
@@ -85,8 +88,19 @@ impl Files {
         redactor: Redactor,
     ) -> Self {
         let source = hash32(name.as_str().as_bytes());
-        let (open, heads, chronicle, n_handovers) = Default::default();
-        Files { location, source, metrics, open, heads, chronicle, n_handovers, shared, redactor }
+        let (open, left, heads, chronicle, n_handovers) = Default::default();
+        Files {
+            location,
+            source,
+            metrics,
+            open,
+            left,
+            heads,
+            chronicle,
+            n_handovers,
+            shared,
+            redactor,
+        }
     }
 
     /// Where the files are.
@@ -116,6 +130,9 @@ impl Files {
         let segments: Vec<Arc<Segment>> =
             lock(&self.open).iter().filter_map(Weak::upgrade).collect();
         self.bound_deleted(&segments, &siblings);
+        let is_listed =
+            |segment: &Arc<Segment>| siblings.iter().any(|it| Some(it.id) == segment.id());
+        lock(&self.left).retain(is_listed);
         let open: Vec<FileId> = segments.iter().filter_map(|segment| segment.id()).collect();
         lock(&self.chronicle).note(&siblings, |id| open.contains(&id));
         Ok(siblings)
@@ -185,7 +202,26 @@ impl Files {
             return;
         }
         from.onward().note(handover);
+        if from.is_truncated() {
+            self.keep_left(from);
+        }
         self.shorten_handovers();
+    }
+
+    fn keep_left(&self, segment: &Arc<Segment>) {
+        let mut left = lock(&self.left);
+        left.push_back(Arc::clone(segment));
+        let n_spare = left.len().saturating_sub(MAX_LEFT);
+        let spare: Vec<_> = left.drain(..n_spare).collect();
+        // Each may be the last of a chain.
+        drop(left);
+        drop(spare);
+    }
+
+    /// The live end has ended: what it has left is not kept any longer.
+    pub fn forget_left(&self) {
+        let left = std::mem::take(&mut *lock(&self.left));
+        drop(left);
     }
 
     /// Lets go of segments that only lead on to others. Some are held by the newest lines for a while.
@@ -243,6 +279,16 @@ impl Files {
         Ok(is_alike && (is_begun || n_read == plain_size))
     }
 
+    /// Whether the plain `segment` begins with all that `packed` holds, as far as is compared.
+    pub fn begins_with(&self, segment: &Segment, packed: &Sibling) -> io::Result<bool> {
+        let own = segment.read_range(0, TWIN_BYTES)?;
+        match self.open(packed)?.content_range(0, TWIN_BYTES) {
+            Ok(packed) => Ok(own.starts_with(&packed)),
+            Err(error) if is_damage(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The file that is written to: the active one, or without one the youngest that is not packed.
     pub fn youngest(&self) -> io::Result<Option<Sibling>> {
         if let Some(active) = lineage::active(&self.location)? {
@@ -276,7 +322,7 @@ impl Files {
             let text = format!("{} is another file by now", path.display());
             return Err(io::Error::new(io::ErrorKind::NotFound, text));
         }
-        Ok(self.share(fresh))
+        self.share(fresh)
     }
 
     /// Looks again where a file was renamed or packed between the listing and its opening. A rotator
@@ -293,22 +339,40 @@ impl Files {
 
     /// The file of a segment, for what it holds now. It need not have a name any more.
     pub fn again(&self, segment: &Segment) -> io::Result<Arc<Segment>> {
-        Ok(self.share(segment.again()?))
+        self.share(segment.again()?)
     }
 
     /// The open segment that stands for the same content, else this one.
-    fn share(&self, fresh: Segment) -> Arc<Segment> {
-        let mut open = lock(&self.open);
-        open.retain(|segment| segment.strong_count() > 0);
-        let shared = open
-            .iter()
-            .filter_map(Weak::upgrade)
-            .find(|segment| segment.id() == fresh.id() && segment.is_continued_by(&fresh));
-        shared.unwrap_or_else(|| {
-            let segment = Arc::new(fresh);
-            open.push(Arc::downgrade(&segment));
-            segment
-        })
+    fn share(&self, fresh: Segment) -> io::Result<Arc<Segment>> {
+        let mut looked: Vec<Arc<Segment>> = Vec::new();
+        loop {
+            let is_new = |segment: &Arc<Segment>| {
+                segment.id() == fresh.id() && !looked.iter().any(|it| Arc::ptr_eq(it, segment))
+            };
+            let mut open = lock(&self.open);
+            open.retain(|segment| segment.strong_count() > 0);
+            let Some(segment) = open.iter().filter_map(Weak::upgrade).find(is_new) else {
+                let segment = Arc::new(fresh);
+                open.push(Arc::downgrade(&segment));
+                return Ok(segment);
+            };
+            // It may have to read, and the disk may be slow.
+            drop(open);
+            if segment.is_continued_by(&fresh)? {
+                return Ok(segment);
+            }
+            looked.push(segment);
+        }
+    }
+
+    /// The open segment that a cursor was made for, by what was read of it: its file may have been deleted,
+    /// cut or emptied since.
+    #[must_use]
+    pub fn read_before(&self, cursor: &Cursor) -> Option<Arc<Segment>> {
+        let open: Vec<Arc<Segment>> = lock(&self.open).iter().filter_map(Weak::upgrade).collect();
+        // From old to young.
+        open.into_iter()
+            .find(|segment| !segment.is_released() && resume::was_read_of(cursor, segment))
     }
 
     /// Stands for "no file yet"; the same one as long as somebody holds it.
@@ -362,6 +426,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Deleted files of one source that are kept open for readers; more than the live end looks ahead.
 const MAX_DELETED: usize = 24;
+
+/// What was emptied or cut last, of one source.
+const MAX_LEFT: usize = 8;
 
 /// Open files of one source up to which it is kept how the live end went from one to the next.
 const MAX_KNOWN: usize = 48;

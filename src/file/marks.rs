@@ -63,10 +63,16 @@ impl Marks {
         Ok(None)
     }
 
-    /// The last of them.
+    /// The last of them: its offset and its check.
     #[must_use]
-    pub fn last(&self) -> Option<u64> {
-        self.lock().last_key_value().map(|(offset, _)| *offset)
+    pub fn last(&self) -> Option<(u64, u32)> {
+        self.lock().last_key_value().map(|(offset, mark)| (*offset, mark.check))
+    }
+
+    /// The check of a line that was read and ends at `offset`.
+    #[must_use]
+    pub fn check_at(&self, offset: u64) -> Option<u32> {
+        self.lock().get(&offset).map(|mark| mark.check)
     }
 
     /// Notes what `other` knows of the part before `offset`.

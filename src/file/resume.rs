@@ -93,6 +93,21 @@ pub fn begins_as(cursor: &Cursor, segment: &Segment) -> bool {
     head_agreement(cursor, segment, true) == Agreement::Agrees
 }
 
+/// Whether `cursor` may be a position in `segment`, by what was read of that: whatever is in its file now.
+/// At the start of a file, where nothing was read, the time decides.
+#[must_use]
+pub fn was_read_of(cursor: &Cursor, segment: &Segment) -> bool {
+    let is_in = match cursor.offset == segment.data_start() || cursor.offset == 0 {
+        true => {
+            segment.is_truncated() && segment.written() / NANOS_A_MILLI >= cursor.generation.written
+        }
+        false => segment.marks().check_at(cursor.offset) == Some(cursor.check),
+    };
+    is_in
+        && segment.id().is_some_and(|id| id.is_in(cursor))
+        && head_agreement(cursor, segment, false) == Agreement::Agrees
+}
+
 /// How a piece of evidence stands to what a cursor says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Agreement {

@@ -25,7 +25,7 @@ use crate::file::file_id::FileId;
 use crate::file::gzip::GzipIndex;
 use crate::file::gzip_indexes::GzipIndexes;
 use crate::file::held_file::HeldFile;
-use crate::file::hole;
+use crate::file::hole::{self, count_zeros};
 use crate::file::location::Location;
 use crate::file::marks::Marks;
 use crate::file::rotation::Compression;
@@ -298,6 +298,11 @@ impl Segment {
         self.seen_bytes.load(Ordering::Relaxed)
     }
 
+    /// Notes that this content was seen to be so long.
+    pub fn note_seen(&self, n_bytes: u64) {
+        self.seen_bytes.fetch_max(n_bytes, Ordering::Relaxed);
+    }
+
     /// Reads at `offset` of a file that is not packed, as much as fits into `buffer` or is there.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let Some(body) = &self.body else { return Ok(0) };
@@ -354,6 +359,10 @@ impl Segment {
         if size < end {
             return Ok(Standing::Truncated);
         }
+        // At the start of a file nothing but its head is known, and that may be a banner.
+        if offset == self.data_start() && !self.holds_last_mark(self)? {
+            return Ok(Standing::Truncated);
+        }
         let tail = fresh.get(fresh.len().saturating_sub(lead.len().max(64))..).unwrap_or_default();
         let lead_now = self.read_range(offset - lead.len() as u64, offset)?;
         let tail_now = self.read_range(end - tail.len() as u64, end)?;
@@ -367,7 +376,12 @@ impl Segment {
             && holds(&tail_now, tail)
             && holds(&head_now, &head.bytes)
             && holds(&head_now, begins_fresh);
-        if !is_same {
+        // A hole that reaches as far as the file was ever seen, with something behind it, is what a writer
+        // leaves that does not append to a file which was emptied.
+        let n_known = head.bytes.len();
+        let is_zeroed = n_known > 0 && count_zeros(&head_now) >= n_known.min(head_now.len());
+        let is_refilled = is_zeroed && self.data_start_now()? >= self.seen_bytes().max(1);
+        if !is_same || is_refilled && !is_punched {
             return Ok(Standing::Truncated);
         }
         // As long as a file is empty, its time is what tells it.
@@ -382,9 +396,20 @@ impl Segment {
             known.iter_mut().zip(&head.bytes).for_each(|(now, before)| *now = *before);
             *head = Head::new((start, known), self.source, file, written, &self.redactor);
         }
-        // Only now is it sure that this was the size of our content and not of another one.
-        self.seen_bytes.fetch_max(size, Ordering::Relaxed);
+        // Only now is it sure that this was the size of our content and not of another one. Where a hole has
+        // taken the head it is not: a writer that does not append makes one in a file that was emptied.
+        if !is_zeroed {
+            self.seen_bytes.fetch_max(size, Ordering::Relaxed);
+        }
         Ok(if is_punched { Standing::Punched } else { Standing::Same })
+    }
+
+    /// Where what the file holds now begins behind a hole; its size, if it holds nothing else.
+    fn data_start_now(&self) -> io::Result<u64> {
+        match &self.body {
+            Some(body) => hole::data_start(body.file.get()?.as_ref()),
+            None => Ok(0),
+        }
     }
 
     /// What the head of a file that is not packed holds now, and where it stands.
@@ -401,19 +426,47 @@ impl Segment {
         }
     }
 
-    /// Whether `fresh`, opened just now from the same file, can stand for the same content.
-    #[must_use]
-    pub fn is_continued_by(&self, fresh: &Segment) -> bool {
-        let (own, fresh) = (self.lock_head(), fresh.lock_head());
-        // One that was opened while it was being packed knows little of what it holds by now.
-        if self.is_archive() {
-            return own.written == fresh.written && own.bytes == fresh.bytes;
+    /// Notes the head that `now`, which continues this content, has: it may have been opened empty.
+    pub fn learn_head(&self, now: &Segment) {
+        let now = now.lock_head();
+        let mut head = self.lock_head();
+        if head.bytes.is_empty() && !now.bytes.is_empty() && !self.is_truncated() {
+            let (start, bytes) = (now.start, now.bytes.clone());
+            *head =
+                Head::new((start, bytes), self.source, self.id_hash(), now.written, &self.redactor);
         }
-        // An empty file that was written to since has been filled and emptied.
-        let was_emptied = fresh.bytes.is_empty() && own.written != fresh.written;
-        let is_punched = fresh.start > own.start;
-        let holds_head = is_punched || holds(&fresh.bytes, &own.bytes);
-        !self.is_truncated() && !was_emptied && holds_head
+    }
+
+    /// Whether `fresh`, opened just now from the same file, can stand for the same content.
+    pub fn is_continued_by(&self, fresh: &Segment) -> io::Result<bool> {
+        {
+            let (own, fresh) = (self.lock_head(), fresh.lock_head());
+            // One that was opened while it was being packed knows little of what it holds by now.
+            if self.is_archive() {
+                return Ok(own.written == fresh.written && own.bytes == fresh.bytes);
+            }
+            // An empty file that was written to since has been filled and emptied.
+            let was_emptied = fresh.bytes.is_empty() && own.written != fresh.written;
+            let is_punched = fresh.start > own.start;
+            let holds_head = is_punched || holds(&fresh.bytes, &own.bytes);
+            if self.is_truncated() || was_emptied || !holds_head {
+                return Ok(false);
+            }
+        }
+        self.holds_last_mark(fresh)
+    }
+
+    /// Whether `fresh` has the last line that was read of this segment, too: files that begin with the
+    /// same banner are told apart by it.
+    fn holds_last_mark(&self, fresh: &Segment) -> io::Result<bool> {
+        let Some((offset, check)) = self.marks.last() else { return Ok(true) };
+        let before = match fresh.line_shown_before(offset) {
+            Ok(before) => before.filter(|before| before.iter().any(|byte| *byte != 0)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        // A hole that was punched into it is not another content.
+        Ok(before.is_none_or(|before| check_of(&before) == check))
     }
 
     /// Whether the content this segment stands for is gone from its file.
@@ -498,8 +551,8 @@ fn holds_lead(now: &[u8], before: &[u8]) -> Lead {
     if now.len() != before.len() {
         return Lead::Other;
     }
-    let n_zeros = hole::count_zeros(now);
-    if n_zeros == now.len() && hole::count_zeros(before) < before.len() {
+    let n_zeros = count_zeros(now);
+    if n_zeros == now.len() && count_zeros(before) < before.len() {
         return Lead::Zeros;
     }
     if now.get(n_zeros..) == before.get(n_zeros..) { Lead::Same } else { Lead::Other }

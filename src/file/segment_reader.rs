@@ -65,9 +65,14 @@ impl SegmentReader {
             1 => lead.last().is_some_and(|byte| *byte != b'\n'),
             _ => segment.encoding().last_line_end(&lead).is_some_and(|end| end < lead.len()),
         };
+        let n_after_hole = offset.saturating_sub(segment.data_start());
+        let n_after_hole = usize::try_from(n_after_hole).unwrap_or(usize::MAX);
         let check = match lead.is_empty() || is_start {
-            true => 0,
-            false if segment.redactor().is_empty() => check_of(&lead),
+            // It may have been read, and be gone from the file.
+            true => segment.marks().check_at(offset).unwrap_or(0),
+            false if segment.redactor().is_empty() => {
+                check_of(lead.get(lead.len().saturating_sub(n_after_hole)..).unwrap_or_default())
+            }
             false => segment.check_at(offset)?,
         };
         let (pending, grown) = (Vec::new(), Instant::now());

@@ -152,6 +152,8 @@ struct SeenFiles {
     known: Known,
     /// The file that was read before this one: nothing up to it is read again.
     left: Option<Left>,
+    /// Files that were left before that: it may be gone.
+    older: VecDeque<FileId>,
     /// When the segment was begun, if nothing was in it then and this reader may have missed what
     /// came first.
     begun_empty: Option<SystemTime>,
@@ -220,7 +222,7 @@ impl TailReader {
                 gone_bytes: 0,
                 known: Known::default(),
             },
-            seen: SeenFiles { known: Known::default(), left, begun_empty },
+            seen: SeenFiles { known: Known::default(), left, older: VecDeque::new(), begun_empty },
             late: LateFiles::default(),
             cut: None,
             behind,
@@ -248,9 +250,23 @@ impl TailReader {
         }
         // It may have been emptied, and the live end has yet to find out: then it is not where that is.
         let now = segment.again()?;
-        if now.size_and_change()?.0 >= segment.seen_bytes() && segment.is_continued_by(&now) {
+        if now.size_and_change()?.0 >= segment.seen_bytes() && segment.is_continued_by(&now)? {
+            segment.learn_head(&now);
             let known = self.list_known()?.ids;
-            self.behind.goal = Some(Goal { segment, known });
+            let content = Content { is_whole: false, modified: None, ..Content::of(&now)? };
+            segment.note_seen(content.end.as_ref().map_or(0, |(end, _)| *end));
+            if let Some((end, lead)) = &content.end
+                && segment.encoding().last_line_end(lead) == Some(lead.len())
+            {
+                let mark = Mark { check: segment.check_at(*end)?, start: None };
+                segment.marks().note([(*end, mark)]);
+            }
+            let goal = Goal { segment, content, known };
+            // What it begins in may be what that was packed to.
+            let own = Arc::clone(self.reader.segment());
+            if !own.is_archive() || !self.is_packed_in(&goal, &own)? {
+                self.behind.goal = Some(goal);
+            }
         }
         Ok(self)
     }
@@ -406,6 +422,14 @@ impl TailReader {
     }
 }
 
+impl Drop for TailReader {
+    fn drop(&mut self) {
+        if self.pace == Pace::Live {
+            self.files.forget_left();
+        }
+    }
+}
+
 impl SourceReader for TailReader {
     fn step(&mut self, limit: Option<&Position>) -> Result<StreamItem, ReadError> {
         loop {
@@ -501,6 +525,9 @@ const ROTATE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// While the path does not lead to the file that is read.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// As many as a live end keeps for late lines, and some that were deleted.
+const MAX_OLDER: usize = 32;
 
 /// Segments that the live end holds open beyond its own.
 const MAX_AHEAD: usize = 16;

@@ -6,6 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use tailcast::follower::Delivery;
+use tailcast::history::EventKind;
+
 use crate::viewer::{Got, Viewer};
 use crate::world::{Piece, World};
 
@@ -114,6 +117,15 @@ impl Excuses {
                 self.is_cut |= pending.is_cut;
                 self.may_not_know |= pending.overtold > 0 || !pending.is_cut;
             }
+        }
+    }
+
+    /// It leaves when it has got this.
+    ///
+    /// * A gap is between two positions, and has the first of them: whoever comes back there gets it again.
+    pub fn leave_at(&mut self, last: &Delivery) {
+        if let Delivery::Event { track: 0, kind: EventKind::Gap { bytes, .. } } = last {
+            self.overtold += bytes;
         }
     }
 

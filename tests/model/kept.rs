@@ -1,5 +1,6 @@
 //! Programs that have failed once.
 
+use crate::came_back::PROGRAMS;
 use crate::moves::Move::{
     Backup, CatchUp, Compress, CopyTruncate, Cut, Disconnect, Reconnect, Recreate, Rename, Restart,
     Stop, Truncate, Write, WriteAlike, WriteInTwo,
@@ -121,5 +122,14 @@ fn play(programs: &[&[Move]], setting: Setting) {
             let (moves, pauses) = (moves.to_vec(), pauses.to_vec());
             run_program(&Program { setting, moves, pauses }, None);
         }
+    }
+}
+
+#[test]
+fn clients_who_came_back_have_lost_or_doubled_lines_and_do_not_again() {
+    for (setting, moves, pauses) in PROGRAMS {
+        println!("{setting:?} {moves:?}");
+        let (moves, pauses) = (moves.to_vec(), pauses.to_vec());
+        run_program(&Program { setting: *setting, moves, pauses }, None);
     }
 }

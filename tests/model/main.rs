@@ -3,7 +3,8 @@
 //!
 //! The programs are made of real file operations (`moves`, `world`), the viewers are real `Follower`s
 //! over real `FileSource`s (`host`, `viewer`), and what they must have got stands in `expectation`. A
-//! program that has failed is printed and is to be kept in `kept`. `MODEL_CASES=5000 cargo test --test
+//! program that has failed is printed and is to be kept in `kept` or `came_back`; `MODEL_TRACE=1` shows
+//! its steps. `MODEL_CASES=5000 cargo test --test
 //! model` runs so many, at random; without it the programs are the same each time.
 
 #![allow(
@@ -19,6 +20,7 @@
     reason = "a failed fixture is a failed test"
 )]
 
+mod came_back;
 mod expectation;
 #[path = "../it/support/ext4_disk.rs"]
 #[allow(dead_code, reason = "shared with others, who need more of it")]

@@ -7,7 +7,7 @@ use crate::expectation::{self, Loss};
 use crate::host::Host;
 use crate::moves::{Move, Program, with_open_faults};
 use crate::stalling_disk::{Stall, StallingDisk};
-use crate::viewer::{FiniteViewer, Viewer};
+use crate::viewer::{FiniteViewer, Viewer, with_trace};
 use crate::world::World;
 
 /// Everybody who takes part.
@@ -71,6 +71,9 @@ impl Stage {
     }
 
     async fn play(&mut self, step: Move) {
+        if with_trace() {
+            self.world.trace(step);
+        }
         let is_followed = self.viewers.iter().any(Viewer::is_connected);
         match step {
             Move::Write(n_lines) => self.world.write(n_lines),

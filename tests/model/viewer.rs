@@ -37,6 +37,9 @@ pub struct Got {
 
 impl Got {
     pub fn take(&mut self, delivery: &Delivery) {
+        if with_trace() {
+            trace(delivery);
+        }
         match delivery {
             Delivery::Lines { track: 0, chunk, selection: _ } => {
                 self.bytes += chunk.raw().len() as u64;
@@ -135,6 +138,9 @@ impl Viewer {
         self.is_behind = true;
         let start = |cursor: &Option<Cursor>| cursor.map_or(Start::Oldest, Start::After);
         let starts: Vec<Start> = self.cursors.iter().map(start).collect();
+        if with_trace() {
+            eprintln!("  connects {:?}", self.cursors);
+        }
         let follower = host.open(&starts, true).await;
         self.keep_cursors(&follower);
         self.follower = Some(follower);
@@ -153,6 +159,7 @@ impl Viewer {
             let few = tokio::time::timeout(Duration::from_millis(20), follower.next()).await;
             if let Ok(Some(delivery)) = few {
                 self.got.take(&delivery);
+                self.excuses.leave_at(&delivery);
             }
         }
         self.keep_cursors(&follower);
@@ -162,7 +169,7 @@ impl Viewer {
     }
 
     fn keep_cursors(&mut self, follower: &Follower) {
-        for (kept, place) in self.cursors.iter_mut().zip(follower.places()) {
+        for (kept, place) in self.cursors.iter_mut().zip(follower.positions()) {
             *kept = Some(place.cursor().unwrap());
         }
     }
@@ -252,6 +259,30 @@ impl FiniteViewer {
             let bytes = (got.bytes, self.expected_bytes);
             assert!(bytes.0 >= bytes.1, "finite: {} of {} bytes", bytes.0, bytes.1);
         }
+    }
+}
+
+/// `MODEL_TRACE=1` shows each step of a program, what stands on the disk, and what viewers get.
+pub fn with_trace() -> bool {
+    std::env::var_os("MODEL_TRACE").is_some()
+}
+
+fn trace(delivery: &Delivery) {
+    match delivery {
+        Delivery::Lines { track: _, chunk, selection: _ } => {
+            let lines = chunk.lines().map(|line| {
+                let text = String::from_utf8_lossy(line.text);
+                let body = text.strip_suffix(END_OF_LINE).unwrap_or(&text);
+                body.rsplit(' ').next().unwrap_or_default().to_owned()
+            });
+            let (start, end) = (chunk.start().offset, chunk.end().offset);
+            eprintln!("  {start}..{end}: {}", lines.collect::<Vec<_>>().join(" "));
+        }
+        Delivery::Heartbeat => {}
+        Delivery::Event { .. }
+        | Delivery::Joined { .. }
+        | Delivery::Unreadable { .. }
+        | Delivery::End(_) => eprintln!("  {delivery:?}"),
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::moves::Setting;
+use crate::moves::{Move, Setting};
 
 /// A line (or a banner) in the active file.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +90,15 @@ impl World {
         };
         world.begin();
         world
+    }
+
+    /// Shows the next step, and what stands on the disk before it.
+    pub fn trace(&self, step: Move) {
+        let numbers: Vec<_> = self.active.iter().map(|piece| piece.number).collect();
+        eprintln!("{step:?}, active {numbers:?}");
+        for entry in fs::read_dir(self.path.parent().unwrap()).unwrap().flatten() {
+            eprintln!("    {} {}", entry.file_name().display(), entry.metadata().unwrap().len());
+        }
     }
 
     pub fn has_banner(&self) -> bool {

@@ -10,6 +10,7 @@ use crate::file::file_id::FileId;
 use crate::file::segment::Segment;
 use crate::file::segment::handover::Handover;
 use crate::file::segment_reader::{Block, SegmentReader};
+use crate::file::tail_reader::following::holds;
 use crate::file::tail_reader::{Known, LOOK_AGAIN, Pace, TailReader};
 use crate::history::{EventKind, GapReason, ReadError, RotatedHow, StreamItem, while_trying};
 
@@ -26,12 +27,16 @@ pub(super) struct Behind {
     pub(super) begun: u64,
     /// Where the live end was then, if that is another file.
     pub(super) goal: Option<Goal>,
+    /// What the segment held when this reader began.
+    content: Option<Content>,
 }
 
 /// The segment in which the live end was when a reader began in an earlier one.
 #[derive(Debug)]
 pub(super) struct Goal {
     pub(super) segment: Arc<Segment>,
+    /// What it held then; it may have been emptied since.
+    pub(super) content: Content,
     /// The source's files then.
     pub(super) known: Vec<FileId>,
 }
@@ -59,6 +64,12 @@ impl Behind {
         self.owed.is_some()
     }
 
+    /// What is known of the segment's content, if that is more than was read of it.
+    pub(super) fn known_content(&self, read_to: u64) -> Option<&Content> {
+        let is_more = |content: &&Content| content.end.as_ref().is_some_and(|it| it.0 > read_to);
+        self.content.as_ref().filter(is_more)
+    }
+
     /// Up to where the segment may be read.
     pub(super) fn until(&self) -> u64 {
         self.owed.as_ref().map_or(u64::MAX, |owed| owed.until)
@@ -68,6 +79,7 @@ impl Behind {
     pub(super) fn leave(&mut self) {
         self.is_led = false;
         self.owed = None;
+        self.content = None;
         self.same.clear();
     }
 
@@ -98,7 +110,7 @@ impl TailReader {
     }
 
     /// The goal, if `next` comes after it, or is what became of it.
-    pub(super) fn goal_before(&mut self, next: &Arc<Segment>) -> io::Result<Option<Arc<Segment>>> {
+    pub(super) fn goal_before(&mut self, next: &Arc<Segment>) -> io::Result<Option<Goal>> {
         let Some(goal) = &self.behind.goal else { return Ok(None) };
         let is_known = next.id().is_some_and(|id| goal.known.contains(&id));
         let is_same_file = next.id() == goal.segment.id();
@@ -106,35 +118,57 @@ impl TailReader {
         // Packing makes a file anew: one that was not known may be of any age.
         let is_passed = match is_known || is_same_file || !next.is_archive() {
             true => is_same_file || !is_known,
-            false => self.is_packed_in(&goal.segment, next)?,
+            false => self.is_packed_in(goal, next)?,
         };
         if !is_passed {
             return Ok(None);
         }
-        let goal = self.behind.goal.take().filter(|_| !is_it);
-        Ok(goal.map(|goal| goal.segment))
+        Ok(self.behind.goal.take().filter(|_| !is_it))
     }
 
-    fn is_packed_in(&self, segment: &Segment, packed: &Segment) -> io::Result<bool> {
+    pub(super) fn is_packed_in(&self, goal: &Goal, packed: &Segment) -> io::Result<bool> {
         let siblings = self.files.list()?;
         let Some(packed) = siblings.iter().find(|sibling| Some(sibling.id) == packed.id()) else {
             return Ok(false);
         };
-        Ok(Content::of(segment)?.is_in(packed, &self.files)?
-            || self.was_packed_to(segment, packed)?)
+        let is_listed = siblings.iter().any(|sibling| Some(sibling.id) == goal.segment.id());
+        Ok(goal.content.is_in(packed, &self.files)?
+            || !is_listed && self.was_packed_to(&goal.segment, packed)?)
     }
 
     /// Goes over to where the live end was when this reader began.
-    pub(super) fn come_to_goal(&mut self, goal: Arc<Segment>) -> Result<(), ReadError> {
-        let what = format!("going on in {}", goal.path().display());
-        let fresh = SegmentReader::new(goal, 0).map_err(while_trying(what))?;
+    pub(super) fn come_to_goal(&mut self, goal: Goal) -> Result<(), ReadError> {
+        let what = format!("going on in {}", goal.segment.path().display());
+        let (own, content) = (Arc::clone(&goal.segment), goal.content.clone());
+        let fresh = self
+            .copy_of_goal(goal)
+            .and_then(|copy| SegmentReader::new(copy.unwrap_or_else(|| Arc::clone(&own)), 0));
+        let fresh = fresh.map_err(while_trying(what))?;
         let start = self.take_last_line();
         self.come_back();
         self.ahead.known = Known::default();
         self.go_over_to(fresh)?;
         self.behind.is_led = true;
+        self.behind.note_same(&own);
+        self.behind.content = Some(content);
         self.push_events(&[EventKind::Rotated(RotatedHow::Renamed)], &start);
         Ok(())
+    }
+
+    /// Where what the goal held is now, if its file was emptied since and nothing was noted of that.
+    fn copy_of_goal(&self, goal: Goal) -> io::Result<Option<Arc<Segment>>> {
+        let Goal { segment, content, known: _ } = goal;
+        let is_noted = segment.onward().get().is_some();
+        if is_noted || segment.is_released() || holds(&segment.again()?, &content)? {
+            return Ok(None);
+        }
+        segment.mark_truncated();
+        for sibling in self.files.list()?.iter().rev() {
+            if Some(sibling.id) != segment.id() && content.is_in(sibling, &self.files)? {
+                return self.files.open(sibling).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the live end is in the segment, as far as it has said.

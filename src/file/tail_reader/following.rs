@@ -184,7 +184,10 @@ impl TailReader {
             return Ok(false);
         }
         let (own, packed) = (segment.head(), self.files.head_of(sibling)?);
-        Ok(!packed.is_empty() && own.starts_with(&packed))
+        // Files may begin with the same banner.
+        Ok(!packed.is_empty()
+            && own.starts_with(&packed)
+            && self.files.begins_with(segment, sibling)?)
     }
 
     /// What is known of a segment's content; of one that was emptied as far as it was read.
@@ -199,6 +202,10 @@ impl TailReader {
 
     /// The content that is read, as far as it was.
     pub(super) fn read_content(&self) -> Content {
+        // More may be known of it than was read yet.
+        if let Some(content) = self.behind.known_content(self.reader.read_to()) {
+            return content.clone();
+        }
         let end = (self.reader.read_to(), self.reader.lead().to_vec());
         let head = self.reader.segment().head();
         Content { head, end: Some(end), is_whole: false, modified: None }
@@ -232,14 +239,17 @@ impl TailReader {
                 return Ok(at + 1);
             }
         }
-        Ok(0)
+        // It is gone. What is emptied and filled keeps its identity, and is not read by that.
+        let is_older =
+            |sibling: &Sibling| !sibling.is_active() && self.seen.older.contains(&sibling.id);
+        Ok(siblings.iter().rposition(is_older).map_or(0, |at| at + 1))
     }
 
     /// The file itself, where it holds what was read of it after all. Another reader may have come
     /// to an empty segment, found that it had missed some before, and called its file emptied.
     pub(super) fn find_same(&self) -> io::Result<Option<Arc<Segment>>> {
         let segment = self.reader.segment();
-        if self.reader.read_to() == 0 || segment.is_archive() {
+        if self.reader.read_to() <= segment.data_start() || segment.is_archive() {
             return Ok(None);
         }
         let now = self.files.again(segment)?;
@@ -277,7 +287,7 @@ impl TailReader {
         let segment = self.reader.segment();
         let size = now.size_and_change()?.0;
         let Some(Last { offset, .. }) = self.last_mark_in(now, size)? else { return Ok(None) };
-        let is_cut = segment.marks().last().is_some_and(|last| last > offset);
+        let is_cut = segment.marks().last().is_some_and(|(last, _)| last > offset);
         if !is_cut || offset < self.reader.read_to() {
             return Ok(None);
         }

@@ -9,7 +9,9 @@ use crate::file::content::Content;
 use crate::file::segment::Segment;
 use crate::file::segment::handover::Handover;
 use crate::file::segment_reader::SegmentReader;
-use crate::file::tail_reader::{Following, Left, Of, Pace, State, TailReader, begin};
+use crate::file::tail_reader::{
+    Following, Goal, Left, MAX_OLDER, Of, Pace, State, TailReader, begin,
+};
 use crate::history::{
     Event, EventKind, GapReason, ReadError, RotatedHow, StreamItem, while_trying,
 };
@@ -124,13 +126,19 @@ impl TailReader {
         self.state = State::Current;
         self.cut = None;
         self.behind.leave();
+        // The goal is come to another way.
+        let has_come = |goal: &mut Goal| goal.segment.id() == reader.segment().id();
+        drop(self.behind.goal.take_if(has_come));
         self.ahead.segments.pop_front();
         let left = self.reader.segment();
         // The inode of one that was emptied stands for what it holds now, and that is not read yet.
         if !left.is_truncated() {
             let content =
                 Content::of(left).map_err(while_trying("looking at the file that was read"))?;
-            self.seen.left = Some(Left { id: left.id(), content });
+            let before = self.seen.left.replace(Left { id: left.id(), content });
+            self.seen.older.extend(before.and_then(|before| before.id));
+            let n_spare = self.seen.older.len().saturating_sub(MAX_OLDER);
+            self.seen.older.drain(..n_spare);
         }
         self.seen.begun_empty = reader.segment().begun_empty();
         let left = std::mem::replace(&mut self.reader, reader);
