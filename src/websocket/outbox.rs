@@ -68,7 +68,11 @@ impl Outbox {
 
     /// Puts something after the lines that wait.
     pub fn put(&mut self, item: Item) {
-        self.lines.push_back(item);
+        match item {
+            // Nothing would be handed over for it, and no more lines be asked for while it waits.
+            Item::Lines(batch) if batch.is_done() => {}
+            Item::Lines(_) | Item::Record(_, _) => self.lines.push_back(item),
+        }
     }
 
     /// Whether there is room for lines, and they would be handed over.

@@ -32,6 +32,20 @@ fn a_socket_gets_start_the_past_and_what_is_written() {
     assert_eq!(offset(&start), offset(socket.lines[4]["cursor"].as_str().unwrap()));
 }
 
+/// Of more than 16 sources the stream begins with the first; the others join it.
+#[test]
+fn lines_of_many_sources_do_not_wait_for_a_heartbeat() {
+    let folder = LogFolder::new();
+    for number in 0..20 {
+        folder.log(&format!("{number}.log")).line(&format!("number={number}"));
+    }
+    let server = Options::serving([folder.path()])
+        .config("[default.tailcast]\nheartbeat = \"5m\"\n")
+        .start();
+    let mut socket = Socket::open(&server, "/logs/**?tail=1");
+    socket.wait_for_lines(20);
+}
+
 #[test]
 fn a_client_that_names_no_protocol_is_spoken_to_all_the_same() {
     let (_folder, mut log) = LogFolder::with_log("app.log");
