@@ -1,5 +1,11 @@
 //! Auth: who asks, and what they may read. It knows names, secrets and globs; neither HTTP nor
 //! sources. Secrets never leave it: not into logs, errors or metrics.
+//!
+//! `policy` is what the files say at one moment, and makes every decision; `reload` reads them again when
+//! they change, and `reach` is what a user or token may read, equal for all who may read the same. `users`,
+//! `tokens` and `store` are the files, `password` is argon2id. `credential_cache` remembers credentials that
+//! were right a short while ago, `sessions` the logins of browsers. `throttle` slows guessing down, and in
+//! `waiting` logins queue for a check.
 
 pub mod credential_cache;
 pub mod password;

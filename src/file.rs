@@ -1,5 +1,19 @@
 //! File source: a log that is a file, with what it was rotated to. The only code that opens log
 //! files. It does not know who reads, nor in which format.
+//!
+//! What may be opened: `location`, and never `own_files`. Which file it is: `file_id` (device, inode, birth
+//! time), `content` (found again in another file), `resume` (which one a cursor names). Which file follows
+//! which: `rotation` (by name; its `next` is pure, with its cases in `tests/cases`), `lineage` (the files in
+//! order), `chronicle` (what the folder was seen to hold).
+//!
+//! One open file: `segment` (its `handover`: how the live end left it), `files` (one, however many read it),
+//! `held_file` (deleted ones), `reserve` (descriptors kept back), `folders` (listings), `hole` (zeros that
+//! a file begins with), `marks` (line ends that were read, in case the file is cut). Packed ones:
+//! `archive`, `gzip` and `gzip_indexes` (positions to begin unpacking at, checksums).
+//!
+//! Reading: `segment_reader` (the lines of one segment), `tail_reader` (those of the source, and when a file
+//! is left), `seek` (`tail`, `since`), `older` (pages, backwards), `search` (a filter on the blocking side),
+//! `watch_hub` (linemux).
 
 pub mod archive;
 pub mod chronicle;

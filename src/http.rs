@@ -1,5 +1,14 @@
 //! HTTP: the routes, and what guards them. It knows sources, followers and formats; it never sees
 //! a path or a file.
+//!
+//! Every request and response passes `gate`. `host` finds out where a request came from, and is the only
+//! reader of forwarded headers; `identity` has the ways to authenticate, `login` the browser's, `origin`
+//! the check of other sites' pages. `access` is the catalog as one user sees it. `admission` limits
+//! viewers; `connections` counts connections, those without a request (`pending`), and the requests of
+//! clients behind a proxy (`under_way`). `log_request`, `query` and `negotiate` take a request apart,
+//! `problem` is every error. `viewer` is one stream, `outlet` shows whether its client takes what it is
+//! given, and `departures` whether a client has left while its response is prepared. `source_events` is the
+//! list as it changes, written once for all who may read the same.
 
 pub mod access;
 pub mod admission;

@@ -1,6 +1,11 @@
 //! Listener: what Rocket does not set on its sockets. Rocket takes no listener from outside; ours is
 //! found among the process's own descriptors and duplicated. Accepted sockets inherit its options,
 //! and can be shut down in the same way.
+//!
+//! `accepting` sees each connection as Rocket accepts it; `accepted` finds all of them again. `descriptors`
+//! finds a socket by its number, `socket_diag` what has come on it and whether it is answered, and
+//! `sockets` puts these together. `silence` tells clients that are gone from those that merely do not read,
+//! `lag` how late the workers are.
 
 pub mod accepted;
 pub mod accepting;

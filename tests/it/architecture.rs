@@ -1,4 +1,4 @@
-//! Holds the import table of `ARCHITECTURE.md`: which module may name which.
+//! Holds the import table of `ARCHITECTURE.md`: which module may name which, in code and document.
 //!
 //! It reads text, not syntax: macros and block comments could fool it, which is enough among people
 //! of good will.
@@ -98,7 +98,7 @@ fn the_table_allows_nothing_that_is_not_used() {
         let texts = files_of(module).into_iter().map(|file| fs::read_to_string(file).unwrap());
         let used: BTreeSet<String> = texts.flat_map(|text| imports_in(&text)).collect();
         for name in *allowed {
-            assert!(used.contains(*name), "`{module}` does not name `{name}` any more");
+            assert!(used.contains(*name), "`{module}` no longer names `{name}`");
         }
     }
 }
@@ -149,6 +149,23 @@ fn the_crate_tells_of_its_modules_in_the_order_of_the_table() {
     let declared: BTreeSet<String> = lib.lines().filter_map(name).collect();
     let table: BTreeSet<String> = table.into_iter().map(str::to_owned).collect();
     assert_eq!(declared, table, "lib.rs and the table differ");
+}
+
+#[test]
+fn the_code_map_has_the_rows_of_the_table() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let document = fs::read_to_string(document).unwrap();
+    let rows = document.lines().filter_map(|line| {
+        let [_, module, imports, _, _] = line.split('|').collect::<Vec<_>>().try_into().ok()?;
+        let module = module.trim().strip_prefix('`')?.strip_suffix('`')?;
+        let imports: BTreeSet<&str> = imports.split_whitespace().filter(|it| *it != "–").collect();
+        Some((module, imports))
+    });
+    let table = MAY_IMPORT.iter().map(|(module, imports)| {
+        let imports: BTreeSet<&str> = imports.iter().copied().collect();
+        (*module, imports)
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), table.collect::<Vec<_>>());
 }
 
 /// The top-level names behind every `crate::`, outside line comments. A brace or a `super::super`

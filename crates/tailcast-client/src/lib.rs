@@ -10,6 +10,12 @@
 //! Nothing piles up: while nobody asks for the next event, nothing is read from the connection,
 //! and the server waits. The connection is kept alive meanwhile.
 
+// `follow` has the states of one log: waiting, opening, open, ended. `opening` is one try, in a task of its
+// own; `connect` and `tls` make one socket; `transport` has the tasks that read and write a WebSocket or
+// NDJSON, and the queue between; `fallback` decides which of the two. `record` takes messages apart without
+// copying, `places` knows where to continue, `backoff` when. `target`, `query` and `options` are what is
+// asked, and of whom; `request` and `sources` are plain HTTP.
+
 mod backoff;
 mod connect;
 mod event;
