@@ -30,6 +30,7 @@ mod auth_login;
 mod auth_socket;
 mod backpressure;
 mod blocking_reads;
+mod book;
 mod catalog;
 mod cli;
 mod client_connection;
