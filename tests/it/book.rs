@@ -109,6 +109,31 @@ fn the_protocol_page_names_every_parameter_command_and_metric() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// What `SECURITY.md` and the invariants say is shown, or held, by a test.
+#[test]
+fn every_test_that_is_named_exists() {
+    let read = |document: &str| fs::read_to_string(root().join(document)).unwrap();
+    let (security, architecture) = (read("SECURITY.md"), read("ARCHITECTURE.md"));
+    let shown = security.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit_once("| "));
+    let (_, invariants) = architecture.split_once("## 6. Invariants").unwrap();
+    let (invariants, _) = invariants.split_once("## 7.").unwrap();
+    let held = invariants.split('(').skip(1).filter_map(|rest| rest.split_once(')'));
+    let lists = shown.map(|(_, last)| last).chain(held.map(|(list, _)| list));
+    let is_list = |list: &&str| {
+        list.split(", ").all(|name| name.len() > 2 && name.starts_with('`') && name.ends_with('`'))
+    };
+    let names: BTreeSet<&str> = lists
+        .filter(is_list)
+        .flat_map(|list| list.split(", "))
+        .map(|it| it.trim_matches('`'))
+        .collect();
+    let exists = |name: &str| {
+        root().join(name).exists() || root().join(format!("tests/it/{name}.rs")).exists()
+    };
+    let missing: Vec<&str> = names.iter().copied().filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty() && names.len() > 20, "{missing:?} of {names:?}");
+}
+
 /// The Markdown files of a folder, from the root of the repository.
 fn markdown_in(folder: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join(folder)).unwrap();
