@@ -1,5 +1,5 @@
-//! Auth: who asks, and what they may read. It knows names, secrets and globs; neither HTTP nor
-//! sources. Secrets never leave it: not into logs, errors or metrics.
+//! Auth: authentication, and which sources a user or token may read. It knows names, secrets and globs;
+//! neither HTTP nor sources. Secrets never leave it: not into logs, errors or metrics.
 //!
 //! `policy` is what the files say at one moment, and makes every decision; `reload` reads them again when
 //! they change, and `reach` is what a user or token may read, equal for all who may read the same. `users`,

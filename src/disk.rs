@@ -4,7 +4,7 @@
 //!
 //! A call holds its thread exactly for as long as it runs: whoever waits for the answer, and when it
 //! is fetched, makes no difference. Dropping the [`Call`] takes one that has not begun out of the
-//! queue, and tells one that runs that nobody wants its answer any more ([`stop_if_abandoned`]).
+//! queue, and flags one that runs as abandoned ([`stop_if_abandoned`]).
 //!
 //! `pool` has the threads for one kind of work on one device, `turns` whose call is next, `job` one call.
 //! `allowance` is what one viewer may spend; `mounts` says which device a path is on.

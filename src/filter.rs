@@ -1,8 +1,8 @@
-//! Filter: which lines a viewer wants, by what they say (`grep`, `exclude`), how grave they are
+//! Filter: which lines a viewer wants, by their text (`grep`, `exclude`), their severity
 //! (`level`) and when they were written (`since`, `until`).
 //!
-//! A line that tells no level or time takes that of the line before it, so that a stack trace stays
-//! with its error; before any, it passes. What was told last is the viewer's [`Inherited`].
+//! A line without a level or time takes that of the line before it, so that a stack trace stays with its
+//! error; before any, it passes. What was stated last is the viewer's [`Inherited`].
 
 mod pattern;
 

@@ -4,7 +4,7 @@
 //! The modules, in reading order:
 //!
 //! * [`cursor`] (from `tailcast-core`), [`line`](mod@line), [`redact`], [`glob`]: a position as a token;
-//!   what a line tells; what is masked of it; a pattern of names.
+//!   what a line states; what is masked of it; a pattern of names.
 //! * [`disk`]: where blocking calls run.
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
 //! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.

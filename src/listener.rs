@@ -4,8 +4,8 @@
 //!
 //! `accepting` sees each connection as Rocket accepts it; `accepted` finds all of them again. `descriptors`
 //! finds a socket by its number, `socket_diag` what has come on it and whether it is answered, and
-//! `sockets` puts these together. `silence` tells clients that are gone from those that merely do not read,
-//! `lag` how late the workers are.
+//! `sockets` puts these together. `silence` separates clients that are gone from those that merely do
+//! not read, `lag` shows how late the workers are.
 
 pub mod accepted;
 pub mod accepting;

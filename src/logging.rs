@@ -1,7 +1,6 @@
-//! Logging: how much of one thing is told on standard error. Most lines can be brought about by whoever
-//! connects, as often as they like; an operator who has read one a few times knows. So each kind of line
-//! has so many a minute for one client, and for all together. What was held back is counted, and told
-//! when the minute is over.
+//! Logging: how many lines of one kind go to standard error. Most lines can be caused by any client, as
+//! often as it likes, and an operator has read them after a few. So each kind has a limit per minute for
+//! one client, and for all together. What was held back is counted, and reported when the minute is over.
 
 use std::collections::HashMap;
 use std::fmt;

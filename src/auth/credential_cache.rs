@@ -1,6 +1,6 @@
-//! Verified: credentials that were right a short while ago, by keyed hash, so that a program which
+//! Credential cache: credentials that were right a short while ago, by keyed hash, so that a program which
 //! sends them with every request does not cost a slow check each time. The hash includes the address
-//! that showed them: elsewhere they are as unknown as any.
+//! that sent them: from another one they are checked again.
 
 use std::collections::HashMap;
 use std::sync::Arc;

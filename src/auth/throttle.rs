@@ -1,4 +1,4 @@
-//! Throttle: an asker who has failed to log in too often waits, ever longer, and learns nothing
+//! Throttle: a client that has failed to log in too often waits, ever longer, and learns nothing
 //! meanwhile. What is refused costs nothing and makes nobody wait longer.
 //!
 //! Failures count against the address that they come from, never against the name that they are

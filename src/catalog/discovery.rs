@@ -1,7 +1,7 @@
 //! Discovery: from the configuration and the disk to the sources that can be served.
 //!
-//! It looks when it is asked to and remembers little; what was served before is told to it. It
-//! does not know when to look (`watch`), nor who reads what it found.
+//! It looks when it is asked to and remembers little; what was served before is passed in. It does not
+//! know when to look (`watch`), nor who reads what it found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

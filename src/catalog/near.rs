@@ -1,4 +1,4 @@
-//! Names near to one that nobody has: what an asker may have meant.
+//! Names near to one that does not exist: what a request may have meant.
 
 use std::cmp::Ordering;
 

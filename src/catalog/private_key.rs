@@ -1,4 +1,4 @@
-//! Private keys, told by what is in a file: PEM and `OpenSSH`, `PuTTY`, SSH2, PGP and age.
+//! Private keys, recognised by what is in a file: PEM and `OpenSSH`, `PuTTY`, SSH2, PGP and age.
 
 /// Whether the beginning of a file says that a private key is in it: a line of its own says so. A log
 /// that tells of a key has something before or after that in the line.

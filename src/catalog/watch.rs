@@ -1,4 +1,4 @@
-//! Watching directories: tells when a look at the disk is due, and nothing else.
+//! Watching directories: reports when a look at the disk is due, and nothing else.
 //!
 //! Events are hints that a look is due, whatever they say; the disk is the truth. One inotify
 //! instance serves every directory. Where a watch cannot be had, a look every two seconds takes its

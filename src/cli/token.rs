@@ -1,4 +1,4 @@
-//! `tailcast token`: what programs show instead of a name and password. A token is told once, when
+//! `tailcast token`: what programs show instead of a name and password. A token is printed once, when
 //! it is made.
 
 use std::fmt::Write as _;

@@ -1,6 +1,6 @@
-//! Job: a piece of blocking work, and the word that nobody wants its answer any more. The work finds
-//! that word on the thread that it runs on: it lies many calls below whoever began it, and most of
-//! what is between them has nothing to do with it.
+//! Job: a piece of blocking work, and the flag that nobody waits for its result any longer. The work
+//! finds that flag on the thread that it runs on: it lies many calls below the one that began it, and most
+//! of what is between them has nothing to do with it.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -1,6 +1,6 @@
 //! Pool: the threads for one kind of work on one device. There are never more than its limit, and
-//! one more is made only while all are at work; who has nothing to do waits a moment for more, the
-//! last one to stop is the first to go on, so that those that are not needed end.
+//! one more is made only while all are at work. An idle one waits a moment for more, and the last one to
+//! stop is the first to continue, so that those that are not needed end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

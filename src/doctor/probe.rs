@@ -1,4 +1,4 @@
-//! Door: the server's front page and how to ask there: each request over a connection of its own,
+//! Probe: the server's front page and how to ask there: each request over a connection of its own,
 //! as a proxy may treat them differently.
 
 use std::time::Duration;

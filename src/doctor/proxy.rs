@@ -1,4 +1,4 @@
-//! Proxy: which program answers before Tailcast does, as far as it can be told from outside.
+//! Proxy: which program answers before Tailcast does, as far as that can be seen from outside.
 
 use std::fmt;
 use std::time::Duration;

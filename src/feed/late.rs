@@ -1,7 +1,7 @@
 //! Late lines: what a writer adds to a file after the live end has left it for the next one. They go out
 //! between lines of the next file, at a position in that, so that no cursor leads back into the old
-//! file. Whoever reads the ring at that moment gets them; a viewer who has passed the old file and is
-//! behind is told how many bytes it has missed.
+//! file. Viewers that read the ring at that moment get them; one that has passed the old file and is behind
+//! gets a gap of as many bytes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};

@@ -1,5 +1,5 @@
 //! Chronicle: which files a source was seen to have, in the order in which they were written. It
-//! tells a reader that comes to a file which others have gone away unread before it. It opens
+//! shows a reader that comes to a file which others before it have gone unread. It opens
 //! nothing, and forgets what lies before every file that is still there or being read.
 
 use std::collections::VecDeque;

@@ -1,5 +1,5 @@
 //! Files: what one source has on disk. Hands out segments so that one file is open once, however
-//! many read it, and remembers the heads of files that do not change any more.
+//! many read it, and remembers the heads of files that no longer change.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;

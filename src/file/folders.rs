@@ -1,6 +1,6 @@
 //! Folders: which rotated files lie in them, by the name they are siblings of. Many sources of one
 //! folder ask for the same at about the same time, and again and again: a folder is read once for all
-//! who ask meanwhile, and not again for as long as its time of change tells that nothing has changed.
+//! callers that ask meanwhile, and not again for as long as its modification time is the same.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Watch hub: tells feeds that their file may have changed. Its events come from linemux, which
+//! Watch hub: notifies feeds that their file may have changed. Its events come from linemux, which
 //! knows about files that do not exist yet and about rotation. They are hints only: a hint that is
 //! missed costs latency, never a line, as every feed looks again on its own after a while.
 //!

@@ -1,4 +1,4 @@
-//! Wish: what a viewer wants to see, and what it has to be told of while it looks.
+//! Stream spec: what a viewer wants to see, and the changes that it has to notice meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Waiting: the futures that tell when a track can go on, and with what. Each owns what it needs,
-//! so that it can be dropped at any time and nothing goes on behind it but the read of one block.
+//! Waiting: the futures that resolve when a track can continue, and with what. Each owns what it needs,
+//! so that it can be dropped at any time and leaves nothing running but the read of one block.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
-//! Access: the catalog as one asker sees it. Routes get sources from here and from nowhere else:
-//! what somebody may not read does not exist for them, neither in lists nor in globs, counts or
-//! near names.
+//! Access: the catalog as one user or token sees it. Routes get sources from here and from nowhere else:
+//! sources that may not be read are invisible, in lists, globs, counts and near names.
 
 use std::convert::Infallible;
 use std::fmt;

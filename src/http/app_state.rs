@@ -1,4 +1,4 @@
-//! Site: what the routes of one server share.
+//! App state: what the routes of one server share.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

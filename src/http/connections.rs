@@ -1,6 +1,6 @@
-//! Connections: which there are, which of them speak, and since when they are silent. Rocket tells of
-//! a connection only with its requests, and closes none that has nothing to say; the listener tells
-//! when one is accepted.
+//! Connections: which there are, which of them speak, and since when they are silent. Rocket
+//! shows a connection only with its requests, and closes none that is idle; the listener reports each
+//! one as it is accepted.
 
 mod pending;
 mod under_way;

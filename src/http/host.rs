@@ -1,5 +1,5 @@
 //! Host: where a request really came from, and which address of ours its client really used. What
-//! proxies tell of it is believed of the listed ones alone. This is the only place that reads
+//! proxies say about it is believed from the listed ones only. This is the only place that reads
 //! forwarded headers.
 
 use std::fmt;

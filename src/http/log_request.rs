@@ -1,4 +1,4 @@
-//! Asked: what a request asks for, before it is known whether it can be had. Names are taken from
+//! Log request: what a request asks for, before it is known whether that exists. Names are taken from
 //! the path as it was sent, and are looked up in the catalog and nowhere else.
 
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Problem: what a client is told when it cannot have what it asked for. The one place that turns
+//! Problem: the response to a client that cannot have what it requested. The one place that turns
 //! errors into a status and words: `application/problem+json` (RFC 9457) for programs, one plain
 //! sentence for people.
 

@@ -1,5 +1,5 @@
 //! Statuses: how all sources stand. One whose disk does not answer holds up neither the list nor the
-//! others: it is told as it stood when it was last looked at. Lists that are made at the same time
+//! others: it is listed as it was last seen. Lists that are made at the same time
 //! share the looks: each source waits for at most one.
 
 use std::collections::{HashMap, HashSet, VecDeque};

@@ -1,7 +1,7 @@
-//! [`facts`]: reads what a line tells, by looking at how it begins.
+//! [`facts`]: reads what a line states, from how it begins.
 //!
 //! Only a bounded head of a line is looked at, whatever its length, and any bytes are taken. The
-//! formats have no common trait: their first bytes tell them apart, once, here.
+//! formats have no common trait: their first bytes distinguish them, once, here.
 
 mod ansi;
 mod container;

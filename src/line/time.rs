@@ -1,4 +1,4 @@
-//! [`LineTime`]: the moment a line tells, with the UTC offset it is shown with.
+//! [`LineTime`]: the moment a line states, with the UTC offset it is shown with.
 //!
 //! It does not know how lines are written (see `line::stamp` and `line::format`).
 

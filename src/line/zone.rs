@@ -1,4 +1,4 @@
-//! [`Zone`]: the server's time zone and clock, for stamps that tell no zone or no year.
+//! [`Zone`]: the server's time zone and clock, for stamps without a zone or year.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -1,7 +1,7 @@
-//! Silence: which clients are gone, told from those that merely have stopped reading. Both leave what is
+//! Silence: which clients are gone, and which have merely stopped reading. Both leave what is
 //! sent to them lying; but a client whose window is closed answers each time the kernel asks whether it
-//! has opened (RFC 9293, 3.8.6.1), and one that is gone answers nothing. `TCP_USER_TIMEOUT` does not tell
-//! them apart, and ends both.
+//! has opened (RFC 9293, 3.8.6.1), and one that is gone answers nothing. `TCP_USER_TIMEOUT` cannot
+//! distinguish them, and ends both.
 
 use std::collections::HashMap;
 use std::io;

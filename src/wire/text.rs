@@ -1,5 +1,5 @@
-//! Text: lines as `tail` would show them. Marks like those of `tail` tell which source a line is
-//! from where there are several.
+//! Text: lines as `tail` would show them. Where there are several sources, marks like those of
+//! `tail` say which one a line is from.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Event: what a follower of a log is told, one after the other.
+//! Event: what a follower of a log receives, one after the other.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Failures: how often one asker was wrong, and how long that makes the asker wait.
+//! Failures: how often one client was wrong, and how long that makes it wait.
 
 use std::time::{Duration, Instant};
 

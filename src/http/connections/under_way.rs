@@ -1,6 +1,6 @@
 //! Under way: the requests of clients behind a listed proxy that have not been answered to the end. The
-//! proxy's connections tell nothing of its clients; each of these is what a connection of one's own
-//! would be.
+//! proxy's connections say nothing about its clients; each of these counts like a connection of the
+//! client's own.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

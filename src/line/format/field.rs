@@ -1,4 +1,4 @@
-//! The keys under which records of named fields (JSON, logfmt) tell their time and level.
+//! The keys under which records of named fields (JSON, logfmt) state their time and level.
 
 use crate::line::level::Level;
 use crate::line::stamp::{self, Stamp};
