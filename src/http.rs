@@ -46,6 +46,7 @@ use crate::http::app_state::AppState;
 use crate::http::gate::Gate;
 use crate::http::log_request::OriginalMethod;
 use crate::http::login::LoginAnswer;
+use crate::http::page::files::PageFiles;
 use crate::http::problem::Problem;
 
 /// The whole server: every route there is.
@@ -53,6 +54,7 @@ use crate::http::problem::Problem;
 pub fn server(figment: Figment, site: AppState) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(site)
+        .manage(PageFiles::load())
         .mount(
             "/",
             routes![

@@ -1,24 +1,19 @@
-//! Page: the viewer for people. What is in `static` is what runs, without its comments: embedded in
-//! the binary in release, read from the disk in debug. Every URL in it is relative to a `<base>` that leads from the page's
-//! own depth back to the root, so that the page works under any path a proxy puts before it.
+//! Page: the viewer for people. What is in `static` is what is sent; every URL in it is relative to a
+//! `<base>` that leads from the page's own depth back to the root, so that the page works under any path
+//! a proxy puts before it. Only that base is ever changed.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use rocket::get;
+use bytes::Bytes;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
-use rust_embed::RustEmbed;
+use rocket::{State, get};
 
+use crate::http::page::files::{Body, PageFile, PageFiles};
 use crate::http::problem::Problem;
 
-mod bare;
-
-/// The page's files.
-#[derive(RustEmbed)]
-#[folder = "static"]
-struct Files;
+pub mod files;
 
 /// The viewer's page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,13 +26,13 @@ impl Page {
     /// The page at the root.
     #[must_use]
     pub fn at_root() -> Self {
-        Page { base: "./".to_owned() }
+        Page { base: ROOT.to_owned() }
     }
 
     /// The page at `/logs`, or at `/logs/`, which is one step deeper.
     #[must_use]
     pub fn at_list(path: &str) -> Self {
-        let base = if path.ends_with('/') { "../" } else { "./" };
+        let base = if path.ends_with('/') { "../" } else { ROOT };
         Page { base: base.to_owned() }
     }
 
@@ -47,39 +42,36 @@ impl Page {
         Page { base: "../".repeat(name.split('/').count()) }
     }
 
-    fn html(&self) -> Option<String> {
-        let index = Files::get(INDEX)?;
-        let text = bare::without_comments(&String::from_utf8_lossy(&index.data));
-        Some(text.replace("{{base}}", &self.base).replace("{{modules}}", &module_links()))
+    /// The file as it is, or deeper than the root with another base.
+    fn body(&self, files: &PageFiles) -> Option<Body> {
+        let body = files.get(INDEX)?.body;
+        if self.base == ROOT {
+            return Some(body);
+        }
+        let html = String::from_utf8_lossy(&body.plain);
+        let (before, after) = html.split_once(BASE_AT_ROOT)?;
+        let base = BASE_AT_ROOT.replace(ROOT, &self.base);
+        Some(Body::new(Bytes::from([before, &base, after].concat())))
     }
-}
-
-/// A link for each module that is not imported by the first one: the browser asks for all of them at
-/// once, not import by import.
-fn module_links() -> String {
-    let is_deep = |file: &Cow<'_, str>| DEEP_FOLDERS.iter().any(|folder| file.starts_with(folder));
-    let mut modules: Vec<_> = Files::iter().filter(is_deep).collect();
-    modules.sort_unstable();
-    let link =
-        |file: &Cow<'_, str>| format!("<link rel=\"modulepreload\" href=\"static/{file}\">\n");
-    modules.iter().map(link).collect()
 }
 
 impl<'r> Responder<'r, 'static> for Page {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let Some(html) = self.html() else {
+        let files = request.rocket().state::<PageFiles>();
+        let Some(body) = files.and_then(|files| self.body(files)) else {
             let problem = Problem::new(Status::NotFound, "the page's files are not there");
             return problem.respond_to(request);
         };
-        Response::build()
+        let mut response = Response::build();
+        response
             .header(ContentType::HTML)
             .header(Header::new("Content-Security-Policy", POLICY))
             .header(Header::new("Cache-Control", "no-cache"))
-            .header(Header::new("Vary", "Accept"))
+            .header(Header::new("Vary", "Accept, Accept-Encoding"))
             .header(Header::new("X-Content-Type-Options", "nosniff"))
-            .header(Header::new("Referrer-Policy", "same-origin"))
-            .sized_body(html.len(), std::io::Cursor::new(html))
-            .ok()
+            .header(Header::new("Referrer-Policy", "same-origin"));
+        body.send(request, &mut response);
+        response.ok()
     }
 }
 
@@ -87,59 +79,52 @@ impl<'r> Responder<'r, 'static> for Page {
 #[derive(Clone, Debug)]
 pub struct Asset {
     content_type: ContentType,
-    body: String,
-    etag: String,
+    file: PageFile,
 }
 
-/// The page's scripts, style and icon. SECURITY: a name is only looked up among the page's own files.
+/// The page's scripts, styles and icon.
 #[get("/static/<file..>")]
-pub fn asset(file: Option<PathBuf>) -> Result<Asset, Problem> {
-    find(file.as_deref()).ok_or_else(|| {
+pub fn asset(file: Option<PathBuf>, files: &State<PageFiles>) -> Result<Asset, Problem> {
+    find(file.as_deref(), files).ok_or_else(|| {
         Problem::new(Status::NotFound, "the page has no such file; its files are at /static/")
     })
 }
 
-/// A file that the page loads; what the server fills in before it sends it is none.
-fn find(file: Option<&Path>) -> Option<Asset> {
+/// A file that the page loads; a page is no such file, and has a URL of its own.
+fn find(file: Option<&Path>, files: &PageFiles) -> Option<Asset> {
     let name = file?.to_str()?;
-    let found = Files::iter().find(|known| known == name).and_then(|known| Files::get(&known))?;
-    let text = String::from_utf8_lossy(&found.data);
-    let (content_type, body) = match name.rsplit_once('.')?.1 {
-        "css" => (ContentType::CSS, bare::without_spaces(&text)),
-        "js" => (ContentType::JavaScript, bare::without_comments(&text)),
-        "svg" => (ContentType::SVG, text.into_owned()),
+    let content_type = match name.rsplit_once('.')?.1 {
+        "css" => ContentType::CSS,
+        "js" => ContentType::JavaScript,
+        "svg" => ContentType::SVG,
         _ => return None,
     };
-    let hash = found.metadata.sha256_hash();
-    let etag = u128::from_be_bytes(*hash.first_chunk()?);
-    Some(Asset { content_type, body, etag: format!("\"{etag:032x}\"") })
+    Some(Asset { content_type, file: files.get(name)? })
 }
 
 impl<'r> Responder<'r, 'static> for Asset {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let known = request.headers().get("if-none-match").flat_map(|tags| tags.split(','));
-        let is_known = known
-            .map(|tag| tag.trim().trim_start_matches("W/"))
-            .any(|tag| tag == self.etag || tag == "*");
+        let etag = self.file.etag();
+        let mut known = request.headers().get("if-none-match").flat_map(|tags| tags.split(','));
+        let is_known = known.any(|tag| tag.trim() == etag || tag.trim() == "*");
         let mut response = Response::build();
         response
             .header(Header::new("Cache-Control", "no-cache"))
-            .header(Header::new("ETag", self.etag))
+            .header(Header::new("ETag", etag))
+            .header(Header::new("Vary", "Accept-Encoding"))
             .header(Header::new("X-Content-Type-Options", "nosniff"));
         if is_known {
             return response.status(Status::NotModified).ok();
         }
-        response
-            .header(self.content_type)
-            .sized_body(self.body.len(), std::io::Cursor::new(self.body))
-            .ok()
+        response.header(self.content_type);
+        self.file.body.send(request, &mut response);
+        response.ok()
     }
 }
 
 const INDEX: &str = "index.html";
-
-/// Their modules are imported by others than `viewer.js`.
-const DEEP_FOLDERS: [&str; 3] = ["model/", "stream/", "text/"];
+const ROOT: &str = "./";
+const BASE_AT_ROOT: &str = "<base href=\"./\" />";
 
 /// `data:` is for the tab's icon, on which the page paints how many lines are new.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \

@@ -1,11 +1,8 @@
 // Log text is only ever text: whatever it holds, it is shown and runs nothing.
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 import { closeBrowser, Logs, openPage, rowTexts, Server, until } from "./support.js";
 
-const STATIC = fileURLToPath(new URL("../../static", import.meta.url));
 const LINES = [
 	"<script>globalThis.hacked = 1</script>",
 	'<img src=x onerror="globalThis.hacked = 2">',
@@ -103,16 +100,6 @@ test("the page's policy forbids what is not its own", async () => {
 	});
 	assert.ok(isBlocked);
 	await page.context().close();
-});
-
-test("all of the page is under 100 KB before compression", async (t) => {
-	const page = await (await fetch(server.url, { headers: { accept: "text/html" } })).text();
-	let bytes = page.length;
-	for (const file of readdirSync(STATIC, { recursive: true }).filter((name) => /\.(?:js|css|svg)$/.test(name))) {
-		bytes += (await (await fetch(`${server.url}static/${file}`)).arrayBuffer()).byteLength;
-	}
-	t.diagnostic(`${bytes} bytes`);
-	assert.ok(bytes < 100 * 1024, `${bytes} bytes`);
 });
 
 test("the page's files have their types, and are not sent twice", async () => {

@@ -1,7 +1,7 @@
 // The page's modules by themselves, and what holds for all of its files.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -19,18 +19,10 @@ const { Line, MAX_LINE_CHARS } = await import(`${STATIC}/model/line.js`);
 
 const files = readdirSync(STATIC, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 
-test("a comment has lines of its own, and no text goes over the end of a line", () => {
-	// The server takes comments and indentation away, line by line (`src/http/page/bare.rs`).
-	for (const file of files.filter((file) => file.endsWith(".js"))) {
-		for (const [i, line] of readFileSync(file, "utf8").split("\n").entries()) {
-			const where = `${file}:${i + 1}`;
-			if (/^\s*(?:\/\/|\*|\/\*)/.test(line)) continue;
-			assert.equal((line.match(/`/g)?.length ?? 0) % 2, 0, `${where} has half a template`);
-			assert.doesNotMatch(line, /\\$/, where);
-			const [before] = line.split("/**");
-			if (before !== line) assert.equal((before.match(/"/g)?.length ?? 0) % 2, 0, `${where} has a comment in a text`);
-		}
-	}
+test("the page asks for all modules at once, and not import by import", () => {
+	const linked = [...readFileSync(join(STATIC, "index.html"), "utf8").matchAll(/"modulepreload" href="static\/([^"]+)"/g)].map(([, file]) => file);
+	const modules = files.map((file) => relative(STATIC, file)).filter((file) => file.endsWith(".js") && !["viewer.js", "theme.js"].includes(file));
+	assert.deepEqual(linked, modules.sort());
 });
 
 test("nothing makes markup of text", () => {
