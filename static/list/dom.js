@@ -7,10 +7,10 @@
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function element(tag, className = "", ...children) {
-	const made = document.createElement(tag);
-	made.className = className;
-	made.append(...children);
-	return made;
+  const made = document.createElement(tag);
+  made.className = className;
+  made.append(...children);
+  return made;
 }
 
 /** An element of the page that has to be there. @param {string} id @returns {any} */

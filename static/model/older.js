@@ -8,74 +8,84 @@ const PAGE_LINES = 1000;
 const MAX_EMPTY_PAGES = 20;
 
 export class Older {
-	/** `place`: where the next page ends, none at the beginning; `shown`: it is after this line, which is there already. @type {Map<string, { lines: Line[], place: string | null, shown: string | null }>} */
-	#stocks = new Map();
+  /** `place`: where the next page ends, none at the beginning; `shown`: it is after this line, which is there already. @type {Map<string, { lines: Line[], place: string | null, shown: string | null }>} */
+  #stocks = new Map();
 
-	/** @param {LineStore} store @param {(source: string, before: string, lines: number) => Promise<Page>} fetchPage */
-	constructor(store, fetchPage) {
-		this.store = store;
-		this.fetchPage = fetchPage;
-	}
+  /** @param {LineStore} store @param {(source: string, before: string, lines: number) => Promise<Page>} fetchPage */
+  constructor(store, fetchPage) {
+    this.store = store;
+    this.fetchPage = fetchPage;
+  }
 
-	/** The first lines of the store are not those that came from here. */
-	forget() {
-		this.#stocks.clear();
-	}
+  /** The first lines of the store are not those that came from here. */
+  forget() {
+    this.#stocks.clear();
+  }
 
-	/** Puts a page before the store's lines, if it is still wanted when it has come. @param {() => boolean} isWanted @returns {Promise<boolean>} whether there is more */
-	async load(isWanted) {
-		const { store } = this;
-		await Promise.all([...store.places.keys()].map((source) => this.#fill(source)));
-		if (!isWanted()) return true;
-		const stocks = [...this.#stocks.values()];
-		store.prepend(store.isMerged ? this.#latest(stocks) : stocks.flatMap((stock) => stock.lines.splice(0)));
-		for (const [source, { lines, shown, place }] of this.#stocks) {
-			store.placesOf(source).first = lines.at(-1)?.cursor ?? (shown ? null : place);
-		}
-		return stocks.some((stock) => stock.lines.length || stock.place);
-	}
+  /** Puts a page before the store's lines, if it is still wanted when it has come. @param {() => boolean} isWanted @returns {Promise<boolean>} whether there is more */
+  async load(isWanted) {
+    const { store } = this;
+    await Promise.all([...store.places.keys()].map((source) => this.#fill(source)));
+    if (!isWanted()) return true;
+    const stocks = [...this.#stocks.values()];
+    store.prepend(
+      store.isMerged ? this.#latest(stocks) : stocks.flatMap((stock) => stock.lines.splice(0)),
+    );
+    for (const [source, { lines, shown, place }] of this.#stocks) {
+      store.placesOf(source).first = lines.at(-1)?.cursor ?? (shown ? null : place);
+    }
+    return stocks.some((stock) => stock.lines.length || stock.place);
+  }
 
-	async #fill(source) {
-		let stock = this.#stocks.get(source);
-		if (!stock) {
-			const place = this.store.places.get(source)?.first ?? null;
-			// Where the place is not known, that after the first line is; the line is taken out again.
-			const shown = place ? null : (this.#firstOf(source)?.cursor ?? null);
-			stock = { lines: [], place: place ?? shown, shown };
-			this.#stocks.set(source, stock);
-		}
-		for (let i = 0; i < MAX_EMPTY_PAGES && !stock.lines.length && stock.place; i++) {
-			const page = await this.fetchPage(source, stock.place, PAGE_LINES);
-			const lines = Line.all(page.lines);
-			const first = lines[0]?.cursor ?? null;
-			if (stock.shown && lines.at(-1)?.cursor === stock.shown) lines.pop();
-			stock.shown = page.start ? null : first;
-			stock.place = page.begin ? null : (page.start ?? first);
-			stock.lines = lines;
-			if (this.store.isMerged) this.#order(source, lines);
-		}
-	}
+  async #fill(source) {
+    let stock = this.#stocks.get(source);
+    if (!stock) {
+      const place = this.store.places.get(source)?.first ?? null;
+      // Where the place is not known, that after the first line is; the line is taken out again.
+      const shown = place ? null : (this.#firstOf(source)?.cursor ?? null);
+      stock = { lines: [], place: place ?? shown, shown };
+      this.#stocks.set(source, stock);
+    }
+    for (let i = 0; i < MAX_EMPTY_PAGES && !stock.lines.length && stock.place; i++) {
+      const page = await this.fetchPage(source, stock.place, PAGE_LINES);
+      const lines = Line.all(page.lines);
+      const first = lines[0]?.cursor ?? null;
+      if (stock.shown && lines.at(-1)?.cursor === stock.shown) lines.pop();
+      stock.shown = page.start ? null : first;
+      stock.place = page.begin ? null : (page.start ?? first);
+      stock.lines = lines;
+      if (this.store.isMerged) this.#order(source, lines);
+    }
+  }
 
-	#firstOf(source) {
-		return this.store.lines.find((line) => line.source === source && line.note === undefined);
-	}
+  #firstOf(source) {
+    return this.store.lines.find((line) => line.source === source && line.note === undefined);
+  }
 
-	/** Each has its own time, or that of the line before it, and none a later one than what follows. */
-	#order(source, lines) {
-		let reached = NaN;
-		for (const line of lines) reached = line.order = !Number.isNaN(line.moment) && !(line.moment < reached) ? line.moment : reached;
-		let most = this.#firstOf(source)?.order ?? Infinity;
-		for (const line of lines.toReversed()) most = line.order = line.order <= most ? line.order : most;
-	}
+  /** Each has its own time, or that of the line before it, and none a later one than what follows. */
+  #order(source, lines) {
+    let reached = NaN;
+    for (const line of lines)
+      reached = line.order =
+        !Number.isNaN(line.moment) && !(line.moment < reached) ? line.moment : reached;
+    let most = this.#firstOf(source)?.order ?? Infinity;
+    for (const line of lines.toReversed())
+      most = line.order = line.order <= most ? line.order : most;
+  }
 
-	/** The latest lines, down to where one stock is empty and has more behind it. */
-	#latest(stocks) {
-		const taken = [];
-		while (taken.length < PAGE_LINES && stocks.every(({ lines, place }) => lines.length || !place)) {
-			const full = stocks.filter(({ lines }) => lines.length);
-			if (!full.length) break;
-			taken.push(full.reduce((a, b) => (b.lines.at(-1).order >= a.lines.at(-1).order ? b : a)).lines.pop());
-		}
-		return taken.reverse();
-	}
+  /** The latest lines, down to where one stock is empty and has more behind it. */
+  #latest(stocks) {
+    const taken = [];
+    while (
+      taken.length < PAGE_LINES &&
+      stocks.every(({ lines, place }) => lines.length || !place)
+    ) {
+      const full = stocks.filter(({ lines }) => lines.length);
+      if (!full.length) break;
+      taken.push(
+        full.reduce((a, b) => (b.lines.at(-1).order >= a.lines.at(-1).order ? b : a)).lines.pop(),
+      );
+    }
+    return taken.reverse();
+  }
 }
