@@ -27,7 +27,12 @@ export const isGlob = (name) => /[*?[{]/.test(name);
 export const globOf = (names) =>
   `{${names.map((name) => name.replace(/[*?[\]{},]/g, "[$&]")).join(",")}}`;
 
-/** The records of an answer, as many at a time as have come. @param {URL} url @param {AbortSignal} [signal] @param {() => unknown} [ready] waited for before each read: who does not read slows the server */
+/**
+ * The records of an answer, as many at a time as have come.
+ * @param {URL} url
+ * @param {AbortSignal} [signal]
+ * @param {() => unknown} [ready] waited for before each read: who does not read slows the server
+ */
 export async function* readRecords(url, signal, ready) {
   const accept =
     url.searchParams.get("format") === "sse" ? "text/event-stream" : "application/x-ndjson";

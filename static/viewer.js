@@ -54,7 +54,8 @@ class Page {
     announce(() => this.pane?.model);
     listenToKeys((action) => this.actions[action]?.());
     addEventListener("popstate", () => this.#readUrl());
-    // A page left by a link is kept by the browser for the way back, and with it whatever it holds open.
+    // A page left by a link is kept by the browser for the way back, and with it whatever it holds
+    // open.
     addEventListener("pagehide", () => this.#eachOpen((connection) => connection.stop()));
     addEventListener(
       "pageshow",

@@ -23,7 +23,13 @@ export class LogView extends HTMLElement {
   #hues = new Map();
   #resized = new ResizeObserver(() => this.refresh());
 
-  /** @param {Host} host @param {string} name @param {URLSearchParams} query @param {Filter} filter @param {string} cursor of the line that a link means */
+  /**
+   * @param {Host} host
+   * @param {string} name
+   * @param {URLSearchParams} query
+   * @param {Filter} filter
+   * @param {string} cursor of the line that a link means
+   */
   constructor(host, name, query, filter, cursor) {
     super();
     this.host = host;

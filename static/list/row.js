@@ -8,7 +8,12 @@ import { element } from "./dom.js";
 
 const MAX_VALUES = 300;
 
-/** @param {Line} line @param {Look} look @param {boolean} isMerged @param {(source: string) => number} hue */
+/**
+ * @param {Line} line
+ * @param {Look} look
+ * @param {boolean} isMerged
+ * @param {(source: string) => number} hue
+ */
 export function buildRow(line, look, isMerged, hue) {
   const { note, level, nFollowers, isOpen, isFolded } = line;
   if (note !== undefined)

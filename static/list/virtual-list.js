@@ -1,7 +1,7 @@
 // @ts-check
-// Virtual list: of any number of lines only those near the eye are elements. What is above and below has
-// a height, measured or guessed; when a guess turns out wrong, the line at the top of the view stays
-// where it is.
+// Virtual list: of any number of lines only those near the eye are elements. What is above and
+// below has a height, measured or guessed; when a guess turns out wrong, the line at the top of the
+// view stays where it is.
 
 const MAX_ROWS = 400;
 const OVERSCAN_PX = 600;
@@ -23,7 +23,12 @@ export class VirtualList {
   #nMeasured = 0;
   #top = 0;
 
-  /** @param {HTMLElement} scroller @param {HTMLElement} box holds the rows @param {LineStore} store @param {(line: Line) => HTMLElement} build */
+  /**
+   * @param {HTMLElement} scroller
+   * @param {HTMLElement} box holds the rows
+   * @param {LineStore} store
+   * @param {(line: Line) => HTMLElement} build
+   */
   constructor(scroller, box, store, build) {
     this.scroller = scroller;
     this.box = box;
@@ -58,7 +63,10 @@ export class VirtualList {
     return sum;
   }
 
-  /** The user has scrolled: which line is at the top now? @returns {number} how far it went, 0 if it was us */
+  /**
+   * The user has scrolled: which line is at the top now?
+   * @returns {number} how far it went, 0 if it was us
+   */
   takeScroll() {
     const by = this.scroller.scrollTop - this.#top;
     if (Math.abs(by) < 1) return 0;
@@ -95,7 +103,11 @@ export class VirtualList {
     this.scroller.scrollTop = this.#top = 0;
   }
 
-  /** Puts a line at a distance from the top, at the next `render`. @param {Line} line @param {number} offset */
+  /**
+   * Puts a line at a distance from the top, at the next `render`.
+   * @param {Line} line
+   * @param {number} offset
+   */
   moveTo(line, offset) {
     this.takeScroll();
     this.#anchor = { line, offset };
@@ -113,7 +125,10 @@ export class VirtualList {
     else if (top < 4 || top > bottom) this.moveTo(line, top < 4 ? 4 : bottom);
   }
 
-  /** @param {boolean} isFollowing @returns {{ nAbove: number, nBelow: number }} lines outside the view */
+  /**
+   * @param {boolean} isFollowing
+   * @returns {{ nAbove: number, nBelow: number }} lines outside the view
+   */
   render(isFollowing) {
     const { lines } = this.store;
     if (isFollowing) this.#anchor = null;

@@ -17,7 +17,13 @@ export const ofPattern = (pattern, grep) => ({
   query: { grep },
 });
 
-/** In what is here. @param {Line[]} lines @param {number} from @param {number} direction @param {Wanted} wanted */
+/**
+ * In what is here.
+ * @param {Line[]} lines
+ * @param {number} from
+ * @param {number} direction
+ * @param {Wanted} wanted
+ */
 export function findHere(lines, from, direction, wanted) {
   for (let i = from + direction; i >= 0 && i < lines.length; i += direction) {
     if (!lines[i].isHidden && wanted.test(lines[i])) return lines[i];
@@ -25,7 +31,14 @@ export function findHere(lines, from, direction, wanted) {
   return null;
 }
 
-/** Beyond what is here. @param {LogModel} model @param {number} direction @param {Wanted} wanted @param {AbortSignal} signal @returns {Promise<LineRecord | null>} */
+/**
+ * Beyond what is here.
+ * @param {LogModel} model
+ * @param {number} direction
+ * @param {Wanted} wanted
+ * @param {AbortSignal} signal
+ * @returns {Promise<LineRecord | null>}
+ */
 export async function findBeyond(model, direction, wanted, signal) {
   const accept = (record) => wanted.test(new Line(record));
   const query = { ...model.filter, ...wanted.query };

@@ -1,7 +1,7 @@
 // @ts-check
-// Line store: a bounded window of lines without holes, and for each source the places between which it
-// lies, so that what is let go of can be fetched again. Lines of several sources stand in the order of
-// time; those of one never change theirs.
+// Line store: a bounded window of lines without holes, and for each source the places between which
+// it lies, so that what is let go of can be fetched again. Lines of several sources stand in the
+// order of time; those of one never change theirs.
 import { isContinuation } from "../text/decorate.js";
 import { Line } from "./line.js";
 
@@ -12,7 +12,10 @@ const MAX_PIECE_LINES = 200;
 
 export class LineStore {
   /** @type {Line[]} */ lines = [];
-  /** Before the first line here of a source, and after its last. @type {Map<string, { first: string | null, last: string | null }>} */
+  /**
+   * Before the first line here of a source, and after its last.
+   * @type {Map<string, { first: string | null, last: string | null }>}
+   */
   places = new Map();
   nChars = 0;
   /** The first line that a stream brought. @type {Line | null} */ boundary = null;
@@ -47,7 +50,12 @@ export class LineStore {
     return lines.findLast((line) => line.source === source && line.note === undefined);
   }
 
-  /** Adds what a stream brought after the place `start`; pieces are joined with what was there. @param {LineRecord[]} records @param {string} [start] @returns {Line[]} the new lines */
+  /**
+   * Adds what a stream brought after the place `start`; pieces are joined with what was there.
+   * @param {LineRecord[]} records
+   * @param {string} [start]
+   * @returns {Line[]} the new lines
+   */
   append(records, start) {
     /** @type {Line[]} */ const added = [];
     for (const record of records) {
@@ -67,7 +75,12 @@ export class LineStore {
     return added;
   }
 
-  /** A word of ours among the lines. @param {string} source @param {string} text @param {string} tone */
+  /**
+   * A word of ours among the lines.
+   * @param {string} source
+   * @param {string} text
+   * @param {string} tone
+   */
   addNote(source, text, tone) {
     const note = new Line({ source, cursor: "", line: text }, tone);
     note.order = this.lines.at(-1)?.order ?? NaN;
@@ -177,7 +190,12 @@ export class LineStore {
   }
 }
 
-/** A line of a stack trace belongs to the line before it. @param {Line | undefined} before @param {Line} line @returns whether it does */
+/**
+ * A line of a stack trace belongs to the line before it.
+ * @param {Line | undefined} before
+ * @param {Line} line
+ * @returns whether it does
+ */
 function group(before, line) {
   const isAlike = before && before.source === line.source && before.note === line.note;
   if (

@@ -1,6 +1,6 @@
 // @ts-check
-// Log model: what one pane shows. A window of lines on a stream: it lets go of what is far from the eye
-// and fetches it again by its place, so that memory stays flat and nothing is out of reach.
+// Log model: what one pane shows. A window of lines on a stream: it lets go of what is far from the
+// eye and fetches it again by its place, so that memory stays flat and nothing is out of reach.
 import { isGlob } from "../protocol.js";
 import { Connection } from "../stream/connection.js";
 import { size } from "../text/format.js";
@@ -43,7 +43,12 @@ export class LogModel {
   #isResumable = true;
   #epoch = 0;
 
-  /** @param {string} name @param {URLSearchParams} query of the page @param {Filter} filter @param {Delegate} delegate */
+  /**
+   * @param {string} name
+   * @param {URLSearchParams} query of the page
+   * @param {Filter} filter
+   * @param {Delegate} delegate
+   */
   constructor(name, query, filter, delegate) {
     const { tail, since, from, until = "", follow = "" } = Object.fromEntries(query);
     this.name = name;
@@ -130,7 +135,11 @@ export class LogModel {
 
   // What the pane asks for.
 
-  /** Begins elsewhere; the lines stay until others come. @param {Position} position @param {Target | null} target none: the end */
+  /**
+   * Begins elsewhere; the lines stay until others come.
+   * @param {Position} position
+   * @param {Target | null} target none: the end
+   */
   async reopen(position, target) {
     this.#epoch++;
     this.#position = position;
@@ -161,7 +170,11 @@ export class LogModel {
 
   openTail = () => this.reopen(TAIL, null);
 
-  /** Applies a filter to what has passed and what comes. @param {Filter} filter @param {{ line: Line, offset: number } | null} anchor the line to stay at; none: the end */
+  /**
+   * Applies a filter to what has passed and what comes.
+   * @param {Filter} filter
+   * @param {{ line: Line, offset: number } | null} anchor the line to stay at; none: the end
+   */
   async setFilter(filter, anchor) {
     const before = { filter: this.filter, isFollowing: this.isFollowing };
     const from =
@@ -194,7 +207,11 @@ export class LogModel {
     return this.isDetached || this.connection.isPaused;
   }
 
-  /** So much lies outside the view: more is fetched, or let go of. @param {number} nAbove @param {number} nBelow */
+  /**
+   * So much lies outside the view: more is fetched, or let go of.
+   * @param {number} nAbove
+   * @param {number} nBelow
+   */
   look(nAbove, nBelow) {
     if (this.#replacing) return;
     this.#trim(nAbove, nBelow);

@@ -1,6 +1,6 @@
 // @ts-check
-// Older: the way back, page by page. Of several sources each has a stock of lines that were fetched and
-// not yet shown; the latest of all comes next, which is only known while no stock is empty.
+// Older: the way back, page by page. Of several sources each has a stock of lines that were fetched
+// and not yet shown; the latest of all comes next, which is only known while no stock is empty.
 import { Line } from "./line.js";
 
 const PAGE_LINES = 1000;
@@ -8,10 +8,17 @@ const PAGE_LINES = 1000;
 const MAX_EMPTY_PAGES = 20;
 
 export class Older {
-  /** `place`: where the next page ends, none at the beginning; `shown`: it is after this line, which is there already. @type {Map<string, { lines: Line[], place: string | null, shown: string | null }>} */
+  /**
+   * `place`: where the next page ends, none at the beginning; `shown`: it is after this line, which
+   * is there already.
+   * @type {Map<string, { lines: Line[], place: string | null, shown: string | null }>}
+   */
   #stocks = new Map();
 
-  /** @param {LineStore} store @param {(source: string, before: string, lines: number) => Promise<Page>} fetchPage */
+  /**
+   * @param {LineStore} store
+   * @param {(source: string, before: string, lines: number) => Promise<Page>} fetchPage
+   */
   constructor(store, fetchPage) {
     this.store = store;
     this.fetchPage = fetchPage;
@@ -22,7 +29,11 @@ export class Older {
     this.#stocks.clear();
   }
 
-  /** Puts a page before the store's lines, if it is still wanted when it has come. @param {() => boolean} isWanted @returns {Promise<boolean>} whether there is more */
+  /**
+   * Puts a page before the store's lines, if it is still wanted when it has come.
+   * @param {() => boolean} isWanted
+   * @returns {Promise<boolean>} whether there is more
+   */
   async load(isWanted) {
     const { store } = this;
     await Promise.all([...store.places.keys()].map((source) => this.#fill(source)));
@@ -62,7 +73,9 @@ export class Older {
     return this.store.lines.find((line) => line.source === source && line.note === undefined);
   }
 
-  /** Each has its own time, or that of the line before it, and none a later one than what follows. */
+  /**
+   * Each has its own time, or that of the line before it, and none a later one than what follows.
+   */
   #order(source, lines) {
     let reached = NaN;
     for (const line of lines)

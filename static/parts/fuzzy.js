@@ -1,7 +1,12 @@
 // @ts-check
 // Fuzzy: how well a few typed letters fit a name.
 
-/** All letters in order; whole words, beginnings and the last part of the name count more. @param {string} query @param {string} name @returns {number | null} */
+/**
+ * All letters in order; whole words, beginnings and the last part of the name count more.
+ * @param {string} query
+ * @param {string} name
+ * @returns {number | null}
+ */
 export function fuzzyScore(query, name) {
   const wanted = query.toLowerCase().replace(/\s+/g, "");
   const text = name.toLowerCase();
@@ -22,7 +27,12 @@ export function fuzzyScore(query, name) {
   return score - name.length / 20;
 }
 
-/** The best names first. @param {string} query @param {Iterable<string>} names @param {number} limit */
+/**
+ * The best names first.
+ * @param {string} query
+ * @param {Iterable<string>} names
+ * @param {number} limit
+ */
 export const fuzzyFind = (query, names, limit) =>
   [...names]
     .flatMap((name) => {

@@ -2,7 +2,10 @@
 // Keys: what each does, and the list that tells so.
 import { $, element } from "../list/dom.js";
 
-/** `event.key`s parted by spaces (`C-` is Ctrl or Cmd, `S-` Shift, `A-` Alt), what they do, the action. */
+/**
+ * `event.key`s parted by spaces (`C-` is Ctrl or Cmd, `S-` Shift, `A-` Alt), what they do, the
+ * action.
+ */
 const BINDINGS = [
   ["/ C-f", "search, also in what has passed", "search"],
   ["h", "as filter, or as highlight", "mode"],

@@ -28,7 +28,11 @@ export function keepSettings(settings) {
   }
 }
 
-/** Changes the URL in place; empty values go. @param {Record<string, string>} query @param {Record<string, string>} hash */
+/**
+ * Changes the URL in place; empty values go.
+ * @param {Record<string, string>} query
+ * @param {Record<string, string>} hash
+ */
 export function writeUrl(query, hash) {
   const url = new URL(location.href);
   const inFragment = fragment();

@@ -1,5 +1,6 @@
 // @ts-check
-// The list of all sources in their folders, as they are now. Of thousands only those in view are elements.
+// The list of all sources in their folders, as they are now. Of thousands only those in view are
+// elements.
 import { $, element } from "../list/dom.js";
 import { logUrl, root } from "../protocol.js";
 import { size, span } from "../text/format.js";
@@ -19,7 +20,10 @@ export class Sources {
   #isDue = false;
   #isStale = true;
 
-  /** @param {{ open: (name: string, how: How) => void, shown: () => string[], known: () => void }} host */
+  /**
+   * @param {{ open: (name: string, how: How) => void, shown: () => string[], known: () => void }}
+   * host
+   */
   constructor(host) {
     this.host = host;
     this.#list.addEventListener("scroll", () => this.render(), { passive: true });

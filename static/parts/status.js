@@ -1,5 +1,6 @@
 // @ts-check
-// Status: how the stream is, without flattery; in the bar, the title, the icon, and for screen readers.
+// Status: how the stream is, without flattery; in the bar, the title, the icon, and for screen
+// readers.
 import { $ } from "../list/dom.js";
 import { ENDS } from "../model/log-model.js";
 import { plural, size, span } from "../text/format.js";
@@ -51,7 +52,10 @@ function drawIcon(text, tone) {
     `data:image/svg+xml,${encodeURIComponent(icon)}`;
 }
 
-/** Sums up for screen readers what has come, now and then. @param {() => LogModel | undefined} model */
+/**
+ * Sums up for screen readers what has come, now and then.
+ * @param {() => LogModel | undefined} model
+ */
 export function announce(model) {
   let told = { lines: 0, errors: 0, state: "" };
   setInterval(() => {

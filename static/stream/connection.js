@@ -1,6 +1,6 @@
 // @ts-check
-// A connection: keeps a stream open through refusals, restarts of the server and sleep. WebSocket first;
-// where its handshake is refused and events are not, events.
+// A connection: keeps a stream open through refusals, restarts of the server and sleep. WebSocket
+// first; where its handshake is refused and events are not, events.
 import { isGlob, logUrl, Refusal } from "../protocol.js";
 import { EventTransport } from "./events.js";
 import { olderByHttp } from "./pages.js";
@@ -51,7 +51,10 @@ export class Connection {
     this.#drop();
   }
 
-  /** Begins again where the client says, with its filter. Rejects with what the server says against that. */
+  /**
+   * Begins again where the client says, with its filter. Rejects with what the server says against
+   * that.
+   */
   async restart() {
     this.pause(false);
     // Only the start of a stream names the places of several sources.
@@ -174,7 +177,8 @@ export class Connection {
     const now = Date.now();
     const isLate = now - this.#lastTick > SLEPT_MS;
     this.#lastTick = now;
-    // One that is paused by not reading hears nothing; timers of hidden pages are slow by themselves.
+    // One that is paused by not reading hears nothing; timers of hidden pages are slow by
+    // themselves.
     const isDeaf = this.isPaused && !this.#transport?.older;
     if (isLate) this.#wake();
     else if (this.state.kind === "open" && !isDeaf && now - this.#lastWord > SILENCE_MS)

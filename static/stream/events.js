@@ -1,5 +1,6 @@
 // @ts-check
-// A stream of server-sent events, by `fetch`: unlike EventSource it tells why it was refused, and can pause.
+// A stream of server-sent events, by `fetch`: unlike EventSource it tells why it was refused, and
+// can pause.
 import { readRecords, Refusal } from "../protocol.js";
 
 const ANSWER_MS = 15_000;

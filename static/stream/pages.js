@@ -5,7 +5,12 @@ import { logUrl, readRecords } from "../protocol.js";
 /** A stack trace passes a filter with its head; that is among so many. */
 const NEAR_LINES = 100;
 
-/** @param {string} name @param {Record<string, string>} query @param {AbortSignal} [signal] @param {(record: LineRecord) => boolean} [isLast] no more are wanted */
+/**
+ * @param {string} name
+ * @param {Record<string, string>} query
+ * @param {AbortSignal} [signal]
+ * @param {(record: LineRecord) => boolean} [isLast] no more are wanted
+ */
 async function read(name, query, signal, isLast = () => false) {
   /** @type {Page} */ const page = { lines: [] };
   for await (const records of readRecords(
@@ -33,7 +38,10 @@ export async function lastBefore(source, before, filter, signal, accept) {
   return lines.findLast(accept) ?? lines[0] ?? null;
 }
 
-/** The first line from a place or time on that is accepted. @param {Record<string, string>} query */
+/**
+ * The first line from a place or time on that is accepted.
+ * @param {Record<string, string>} query
+ */
 export const firstAfter = async (
   source,
   query,

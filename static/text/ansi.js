@@ -1,6 +1,6 @@
 // @ts-check
-// ANSI: colours and weights (SGR) become styles. Every other escape sequence stays in the text, where it
-// is made visible: one that hides or overwrites must not do so here.
+// ANSI: colours and weights (SGR) become styles. Every other escape sequence stays in the text,
+// where it is made visible: one that hides or overwrites must not do so here.
 
 const SGR = /\u001b\[([\d;:]*)m/g;
 /** @type {Record<number, string>} */

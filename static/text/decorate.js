@@ -1,6 +1,6 @@
 // @ts-check
-// Decorate: a line's text as it is shown, cut into parts that look alike; and which lines go on with the
-// one before. Pure; `list/row.js` makes elements of it.
+// Decorate: a line's text as it is shown, cut into parts that look alike; and which lines go on
+// with the one before. Pure; `list/row.js` makes elements of it.
 import { parseAnsi } from "./ansi.js";
 import { brief, isLevel, parseFields, unwrap } from "./fields.js";
 import { showInvisible } from "./visible.js";
@@ -19,7 +19,11 @@ const CONTINUATION =
 /** Some tell a level by what they cite. */
 const FRAME = /^\s*(?:at |Caused by: |\.{3} \d|File ")/;
 
-/** Whether a line that tells no time is of a stack trace. @param {string} text @param {boolean} [isPlain] it tells no level either */
+/**
+ * Whether a line that tells no time is of a stack trace.
+ * @param {string} text
+ * @param {boolean} [isPlain] it tells no level either
+ */
 export const isContinuation = (text, isPlain = true) =>
   (isPlain ? CONTINUATION : FRAME).test(text.slice(0, 400));
 

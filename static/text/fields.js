@@ -25,7 +25,11 @@ function parseObject(text) {
   }
 }
 
-/** The pairs of a logfmt line; none unless the whole of it is pairs, two at least. @param {string} text @returns {[string, any][] | null} */
+/**
+ * The pairs of a logfmt line; none unless the whole of it is pairs, two at least.
+ * @param {string} text
+ * @returns {[string, any][] | null}
+ */
 export function parseLogfmt(text) {
   if (text.length > MAX_PARSED || !/^[\w.@\-/]+=/.test(text)) return null;
   const pairs = [...text.matchAll(PAIR)];
@@ -34,7 +38,11 @@ export function parseLogfmt(text) {
   return pairs.map(([, key, quoted, bare]) => [key, quoted?.replace(/\\(["\\])/g, "$1") ?? bare]);
 }
 
-/** The message of a line and its other fields, without the time; none where it is plain text. @param {string} text @returns {Fields | null} */
+/**
+ * The message of a line and its other fields, without the time; none where it is plain text.
+ * @param {string} text
+ * @returns {Fields | null}
+ */
 export function parseFields(text) {
   const object = parseObject(text);
   const entries = object ? Object.entries(object) : parseLogfmt(text);

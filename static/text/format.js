@@ -1,14 +1,22 @@
 // @ts-check
 // Times, sizes and spans as people read them.
 
-/** A moment in ms since 1970, finer than a ms where it was told; NaN for none. @param {string | undefined} time RFC 3339 */
+/**
+ * A moment in ms since 1970, finer than a ms where it was told; NaN for none.
+ * @param {string | undefined} time RFC 3339
+ */
 export function moment(time) {
   if (!time) return NaN;
   const finer = /\.\d{3}(\d+)/.exec(time);
   return Date.parse(time) + (finer ? Number(`0.${finer[1]}`) : 0);
 }
 
-/** The clock, and the day where it is not today's. @param {number} ms @param {string} mode @param {number} now */
+/**
+ * The clock, and the day where it is not today's.
+ * @param {number} ms
+ * @param {string} mode
+ * @param {number} now
+ */
 export function formatTime(ms, mode, now) {
   if (mode === "relative") return `${span(Math.max(0, now - ms))} ago`;
   // A date whose UTC fields are those of the zone.

@@ -1,13 +1,19 @@
 // @ts-check
 // Patterns as the server reads them, for highlighting here.
 
-/** Smart case: a pattern in lower case matches any case; escapes do not count. @param {string} pattern */
+/**
+ * Smart case: a pattern in lower case matches any case; escapes do not count.
+ * @param {string} pattern
+ */
 const isAnyCase = (pattern) => {
   const letters = pattern.replace(/\\(?:[pP]\{[^}]*\}|x\{[^}]*\}|[xuU][\da-fA-F]+|.)/g, "");
   return letters === letters.toLowerCase();
 };
 
-/** The pattern as a browser's; none where it is empty, or only the server understands it. @param {string} pattern */
+/**
+ * The pattern as a browser's; none where it is empty, or only the server understands it.
+ * @param {string} pattern
+ */
 export function toRegExp(pattern) {
   if (!pattern) return null;
   const source = pattern.replace(/^\(\?i\)/, "");

@@ -1,6 +1,6 @@
 // @ts-check
-// What cannot be seen, or would change how its neighbours look, is shown as a sign of its own: controls,
-// escape sequences, text direction overrides, zero-width and other invisible characters.
+// What cannot be seen, or would change how its neighbours look, is shown as a sign of its own:
+// controls, escape sequences, text direction overrides, zero-width and other invisible characters.
 
 const INVISIBLE =
   "[\\0-\\x08\\n-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180e\\u200b-\\u200f\\u2028-\\u202e" +
