@@ -101,7 +101,8 @@ test("logs are merged by time, also the old ones and the live ones", async () =>
 
 test("a merged view resumes in each log where it was", async () => {
   const page = await open("logs/{web.log,api/db.log}");
-  const before = (await linesOf(page)).length;
+  const before = 2 * 500;
+  await until("all are there", async () => (await linesOf(page)).length === before);
   await server.kill();
   logs.append("web.log", `${stamp(9003)} web away\n`);
   logs.append("api/db.log", `${stamp(9004)} db away\n`);
@@ -144,6 +145,7 @@ test("a link opens at its line, with what is around it", async () => {
   const page = await open("logs/web.log", { permissions: ["clipboard-read", "clipboard-write"] });
   await page.keyboard.press("Home");
   await until("the start", async () => (await visibleRows(page))[0]?.text.endsWith("web 1"));
+  await until("the line is there", async () => (await modelOf(page)).n > 1000);
   await page.evaluate(() => (document.querySelector(".scroller").scrollTop = 20 * 800));
   const row = page.locator(".row", { hasText: /web 805$/ });
   await row.click({ position: { x: 300, y: 10 } });
