@@ -4,7 +4,7 @@
   try {
     theme = JSON.parse(localStorage.getItem("tailcast") ?? "{}").theme;
   } catch {
-    /** Kept from us: the system's. */
+    // Kept from us: the system's.
   }
   if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
 }

@@ -1,7 +1,12 @@
-// @ts-check
 // Virtual list: of any number of lines only those near the eye are elements. What is above and
 // below has a height, measured or guessed; when a guess turns out wrong, the line at the top of the
 // view stays where it is.
+import { Heights } from "./heights.js";
+
+/**
+ * Which lines are elements (`from`, `to`), and which are in view (`first`, `last`).
+ * @typedef {{ from: number, to: number, first: number, last: number }} Range
+ */
 
 const MAX_ROWS = 400;
 const OVERSCAN_PX = 600;
@@ -12,15 +17,10 @@ export const HEAD_PX = 36;
 const FOOT_PX = 8;
 
 export class VirtualList {
-  isWrapped = false;
-  rowPx = 20;
   height = 0;
   /** @type {Map<Line, HTMLElement>} */ rows = new Map();
-  /** The first line in view, and where. @type {{ line: Line, offset: number } | null} */ #anchor =
-    null;
+  /** The first line in view, and where. @type {Anchor | null} */ #anchor = null;
   /** Of the line that the last layout has first. */ #baseId = 0;
-  #sum = 0;
-  #nMeasured = 0;
   #top = 0;
 
   /**
@@ -34,33 +34,15 @@ export class VirtualList {
     this.box = box;
     this.store = store;
     this.build = build;
+    this.heights = new Heights(store);
   }
 
   /** All rows are to be built and measured again. */
   forget() {
-    for (const line of this.store.lines) line.height = 0;
-    this.#sum = this.#nMeasured = 0;
+    this.heights.forget(this.scroller);
     this.height = this.scroller.clientHeight;
-    this.rowPx =
-      parseFloat(getComputedStyle(this.scroller).getPropertyValue("--high")) || this.rowPx;
     this.box.replaceChildren();
     this.rows.clear();
-  }
-
-  /** @param {Line} line */
-  #heightOf(line) {
-    if (line.isHidden) return 0;
-    return (
-      line.height ||
-      (this.isWrapped && this.#nMeasured > 20 ? this.#sum / this.#nMeasured : this.rowPx)
-    );
-  }
-
-  /** The heights from one index up to another. */
-  #span(from, to) {
-    let sum = 0;
-    for (let i = from; i < to; i++) sum += this.#heightOf(this.store.lines[i]);
-    return sum;
   }
 
   /**
@@ -75,13 +57,13 @@ export class VirtualList {
     return by;
   }
 
-  /** The line that the last layout has at a height. */
+  /** The line that the last layout has at a height. @param {number} top @returns {Anchor | null} */
   #lineAt(top) {
     const { lines } = this.store;
     let offset = HEAD_PX - top;
     let i = Math.max(0, Math.min(lines.length - 1, this.#baseId - lines[0]?.id));
     for (; i < lines.length - 1; i++) {
-      const height = this.#heightOf(lines[i]);
+      const height = this.heights.of(lines[i]);
       if (offset + height > 0 && height) break;
       offset += height;
     }
@@ -119,8 +101,8 @@ export class VirtualList {
     const from = this.anchor ? this.store.indexOf(this.anchor.line) : 0;
     const top =
       (this.anchor?.offset ?? HEAD_PX - this.#top) +
-      (index < from ? -this.#span(index, from) : this.#span(from, index));
-    const bottom = this.height - this.#heightOf(line) - FOOT_PX;
+      (index < from ? -this.heights.span(index, from) : this.heights.span(from, index));
+    const bottom = this.height - this.heights.of(line) - FOOT_PX;
     if (top < -this.height || top > this.height * 2) this.moveTo(line, Math.round(this.height / 3));
     else if (top < 4 || top > bottom) this.moveTo(line, top < 4 ? 4 : bottom);
   }
@@ -136,9 +118,10 @@ export class VirtualList {
     let range = this.#range(isFollowing);
     this.#sync(range);
     // What was guessed too high leaves the view half empty.
-    for (let i = 0; i < 3 && this.#measure(); i++) this.#sync((range = this.#range(isFollowing)));
-    const above = HEAD_PX + this.#span(0, range.from);
-    const total = above + this.#span(range.from, lines.length) + FOOT_PX;
+    for (let i = 0; i < 3 && this.heights.measure(this.rows); i++)
+      this.#sync((range = this.#range(isFollowing)));
+    const above = HEAD_PX + this.heights.span(0, range.from);
+    const total = above + this.heights.span(range.from, lines.length) + FOOT_PX;
     this.#baseId = lines[0]?.id ?? 0;
     /** @type {HTMLElement} */ (this.box.parentElement).style.height = `${total}px`;
     this.box.style.transform = `translateY(${above}px)`;
@@ -146,7 +129,7 @@ export class VirtualList {
     const top = isFollowing
       ? total - this.height
       : anchor
-        ? HEAD_PX + this.#span(0, this.store.indexOf(anchor.line)) - anchor.offset
+        ? HEAD_PX + this.heights.span(0, this.store.indexOf(anchor.line)) - anchor.offset
         : this.#top;
     const wanted = Math.max(0, Math.round(top));
     if (isFollowing || Math.abs(wanted - this.#top) >= 1) {
@@ -156,7 +139,7 @@ export class VirtualList {
     return { nAbove: range.first, nBelow: lines.length - range.last };
   }
 
-  /** Which lines are elements (`from`, `to`), and which are in view (`first`, `last`). */
+  /** @param {boolean} isFollowing @returns {Range} */
   #range(isFollowing) {
     const { lines } = this.store;
     const { anchor, height } = this;
@@ -167,8 +150,9 @@ export class VirtualList {
     let to = first;
     let last = first;
     let nRows = 0;
+    /** @param {Line} line */
     const take = (line) => {
-      const high = this.#heightOf(line);
+      const high = this.heights.of(line);
       if (high) nRows++;
       return high;
     };
@@ -183,7 +167,7 @@ export class VirtualList {
     return { from, to, first, last };
   }
 
-  /** Makes the elements those of a range. */
+  /** Makes the elements those of a range. @param {Range} range */
   #sync({ from, to }) {
     /** @type {Map<Line, HTMLElement>} */ const rows = new Map();
     for (const line of this.store.lines.slice(from, to)) {
@@ -201,17 +185,5 @@ export class VirtualList {
       if (row === next) next = next.nextElementSibling;
       else this.box.insertBefore(row, next);
     }
-  }
-
-  /** Measures what may not be one row high. @returns {boolean} whether something was */
-  #measure() {
-    const before = this.#nMeasured;
-    for (const [line, row] of this.rows) {
-      if (line.height || !(this.isWrapped || line.isOpen || line.note !== undefined)) continue;
-      line.height = row.getBoundingClientRect().height || this.rowPx;
-      this.#sum += line.height;
-      this.#nMeasured++;
-    }
-    return this.#nMeasured > before;
   }
 }

@@ -1,4 +1,3 @@
-// @ts-check
 // Finder: the next line of a kind, in what is here or anywhere in the history.
 import { firstAfter, lastBefore } from "../stream/pages.js";
 import { Line } from "./line.js";
@@ -40,6 +39,7 @@ export function findHere(lines, from, direction, wanted) {
  * @returns {Promise<LineRecord | null>}
  */
 export async function findBeyond(model, direction, wanted, signal) {
+  /** @param {LineRecord} record */
   const accept = (record) => wanted.test(new Line(record));
   const query = { ...model.filter, ...wanted.query };
   const found = await Promise.all(
@@ -48,6 +48,7 @@ export async function findBeyond(model, direction, wanted, signal) {
       return last ? firstAfter(source, { ...query, from: last }, signal, accept) : null;
     }),
   );
+  /** @param {LineRecord} record */
   const order = (record) => direction * (new Line(record).moment || 0);
-  return found.filter(Boolean).sort((a, b) => order(a) - order(b))[0] ?? null;
+  return found.filter((record) => record !== null).sort((a, b) => order(a) - order(b))[0] ?? null;
 }

@@ -1,9 +1,10 @@
-// @ts-check
 // Line store: a bounded window of lines without holes, and for each source the places between which
 // it lies, so that what is let go of can be fetched again. Lines of several sources stand in the
 // order of time; those of one never change theirs.
-import { isContinuation } from "../text/decorate.js";
-import { Line } from "./line.js";
+import { joinTrace, Line } from "./line.js";
+
+/** Before the first line of a source here, and after its last. */
+/** @typedef {{ first: string | null, last: string | null }} Places */
 
 /** A line that comes late by time is put among at most so many. */
 const MAX_LATE_LINES = 5000;
@@ -12,11 +13,7 @@ const MAX_PIECE_LINES = 200;
 
 export class LineStore {
   /** @type {Line[]} */ lines = [];
-  /**
-   * Before the first line here of a source, and after its last.
-   * @type {Map<string, { first: string | null, last: string | null }>}
-   */
-  places = new Map();
+  /** @type {Map<string, Places>} */ places = new Map();
   nChars = 0;
   /** The first line that a stream brought. @type {Line | null} */ boundary = null;
 
@@ -87,16 +84,17 @@ export class LineStore {
     this.#push(note);
   }
 
+  /** @param {Line} line */
   #push(line) {
     const last = this.lines.at(-1);
     line.id = last ? last.id + 1 : 0;
-    group(last, line);
+    joinTrace(last, line);
     this.lines.push(line);
   }
 
   /** @param {Line[]} added */
   #mergeIn(added) {
-    const reached = new Map();
+    /** @type {Map<string, number>} */ const reached = new Map();
     for (const line of added) {
       const { source, moment } = line;
       const before = reached.get(source) ?? this.lastOf(source)?.order ?? -Infinity;
@@ -127,16 +125,16 @@ export class LineStore {
       lines.pop();
     }
     let id = (this.lines[0]?.id ?? 0) - lines.length;
-    let before;
+    /** @type {Line | undefined} */ let before;
     for (const line of lines) {
       line.id = id++;
       this.nChars += line.text.length;
-      group(before, line);
+      joinTrace(before, line);
       before = line;
     }
     // A trace of which only the end was here gets its head.
     for (const line of this.lines) {
-      if (!group(before, line)) break;
+      if (!joinTrace(before, line)) break;
       before = line;
     }
     this.lines = lines.concat(this.lines);
@@ -188,26 +186,4 @@ export class LineStore {
   get resumePlaces() {
     return [...this.places.values()].map(({ first, last }) => last ?? first).filter(Boolean);
   }
-}
-
-/**
- * A line of a stack trace belongs to the line before it.
- * @param {Line | undefined} before
- * @param {Line} line
- * @returns whether it does
- */
-function group(before, line) {
-  const isAlike = before && before.source === line.source && before.note === line.note;
-  if (
-    !isAlike ||
-    line.note !== undefined ||
-    line.time ||
-    !((before.head && !line.text) || isContinuation(line.text, !line.level))
-  )
-    return false;
-  if (line.head) line.head.nFollowers--;
-  line.head = before.head ?? before;
-  line.head.nFollowers++;
-  line.head.isStale = true;
-  return true;
 }

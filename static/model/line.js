@@ -1,5 +1,5 @@
-// @ts-check
 // Line: one row of what is shown.
+import { isContinuation } from "../text/decorate.js";
 import { moment } from "../text/format.js";
 
 /** More of one line than this is counted and not kept. */
@@ -14,8 +14,8 @@ export class Line {
   /** The line it belongs to, of a stack trace. @type {Line | null} */ head = null;
   /** How many belong to it, and whether they are not shown. */ nFollowers = 0;
   isFolded = false;
-  /** For the order among sources; never less than that of the line before it of its source. */ order =
-    NaN;
+  /** For the order among sources; never less than that of the line before it of its source. */
+  order = NaN;
 
   /** @param {LineRecord} record @param {string} [note] a word of ours, and how grave it is */
   constructor({ source, cursor, line, time, level, partial = false }, note) {
@@ -61,4 +61,23 @@ export class Line {
     const { source, cursor, time, level, text: line } = this;
     return { source, cursor, time, level, line };
   }
+}
+
+/**
+ * A line of a stack trace belongs to the line before it.
+ * @param {Line | undefined} before
+ * @param {Line} line
+ * @returns whether it does
+ */
+export function joinTrace(before, line) {
+  if (before?.source !== line.source || before.note !== line.note) return false;
+  if (line.note !== undefined || line.time) return false;
+  // An empty line is no end of a trace.
+  const isBlank = before.head !== null && !line.text;
+  if (!isBlank && !isContinuation(line.text, !line.level)) return false;
+  if (line.head) line.head.nFollowers--;
+  line.head = before.head ?? before;
+  line.head.nFollowers++;
+  line.head.isStale = true;
+  return true;
 }

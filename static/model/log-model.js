@@ -1,47 +1,23 @@
-// @ts-check
-// Log model: what one pane shows. A window of lines on a stream: it lets go of what is far from the
-// eye and fetches it again by its place, so that memory stays flat and nothing is out of reach.
+// Log model: what one pane shows. A window of lines on a stream, what was said about it, and where
+// it goes on; memory stays flat and nothing is out of reach.
 import { isGlob } from "../protocol.js";
 import { Connection } from "../stream/connection.js";
-import { size } from "../text/format.js";
+import { gapOf, Health, noteOf } from "./health.js";
 import { LineStore } from "./line-store.js";
-import { Older } from "./older.js";
+import { Backfill } from "./older.js";
 
-const MAX_LINES = 20_000;
-const MAX_CHARS = 24 << 20;
-/** So many lines below the eye are enough, so many too few. */
-const MOST_BELOW = 10_000;
-const LEAST_BELOW = 3000;
-const LEAST_ABOVE = 400;
 const TAIL = { tail: "500" };
-/** @type {Record<string, string>} */
-export const ENDS = {
-  eof: "no more lines",
-  until: "the time is over",
-  revoked: "no longer readable",
-};
 
 /** @implements {Client} */
 export class LogModel {
   isFollowing = true;
-  /** New lines since the eye left the end; none where they were not all seen coming. @type {number | null} */ unread = 0;
+  /** New lines since the eye left the end; none: not all were seen. @type {number | null} */
+  unread = 0;
   /** The stream is not where the lines end. */ isDetached = false;
-  isAtBegin = false;
-  isCleared = false;
-  isLoadingOlder = false;
-  olderError = "";
-  /** @type {EventRecord | null} the last, and when */ heartbeat = null;
-  heartbeatAt = 0;
-  lastLineAt = 0;
-  /** What has come in all. */ nLines = 0;
-  nErrors = 0;
-  /** @type {{ text: string, at: number, isBad: boolean } | null} of a reconnect or gap */ news =
-    null;
+  health = new Health();
   /** Where the stream begins; none: after the last lines. @type {Position | null} */ #position;
   /** @type {{ target: Target | null } | null} */ #replacing = null;
-  #wasLost = false;
   #isResumable = true;
-  #epoch = 0;
 
   /**
    * @param {string} name
@@ -56,9 +32,7 @@ export class LogModel {
     this.delegate = delegate;
     this.store = new LineStore(isGlob(name));
     this.connection = new Connection(name, this);
-    this.older = new Older(this.store, (source, before, lines) =>
-      this.connection.older(source, before, lines),
-    );
+    this.backfill = new Backfill(this.store, (...asked) => this.connection.older(...asked));
     this.#position = since || from ? { tail, since, from } : tail ? { tail } : TAIL;
     this.fixed = { until, follow };
     this.isFollowing = !from && !(since && !until);
@@ -66,6 +40,7 @@ export class LogModel {
 
   // What the connection asks and tells.
 
+  /** @returns {Query} */
   query() {
     const places = this.store.resumePlaces;
     const position =
@@ -74,38 +49,29 @@ export class LogModel {
   }
 
   /** @param {LineRecord[]} records @param {string} [start] */
-  lines(records, start) {
+  linesReceived(records, start) {
     this.#replaceIfDue();
     this.#position = null;
     if (this.isDetached) return;
     const added = this.store.append(records, start);
-    this.lastLineAt = Date.now();
-    this.nLines += added.length;
-    for (const { level } of added) if (level === "error" || level === "fatal") this.nErrors++;
+    this.health.count(added);
     if (this.unread !== null && (!this.isFollowing || document.hidden)) this.unread += added.length;
     this.delegate.linesChanged();
   }
 
   /** @param {EventRecord} record */
-  event(record) {
+  eventReceived(record) {
     this.#replaceIfDue();
-    const { event, source = this.name, cursor, reason = "" } = record;
-    const note = (text, tone = "") => this.isDetached || this.store.addNote(source, text, tone);
+    const { event, source = this.name } = record;
     if (event === "start") this.#started(record);
-    else if (event === "heartbeat") {
-      Object.assign(this, { heartbeat: record, heartbeatAt: Date.now() });
-      const places = this.store.places.get(this.name);
-      if (places && cursor && !this.isDetached) places.last = cursor;
-    } else if (event === "gap") {
-      const text = `gap of ${size(record.bytes ?? 0)} (${reason.replace("_", " ")})`;
-      this.news = { text, at: Date.now(), isBad: true };
-      note(`${text}: these bytes are gone for good`, "warn");
-    } else if (event === "rotated") note(`rotated (${record.how})`);
-    else if (event === "unreadable") note(`${source} cannot be read: ${reason}`, "warn");
-    else if (ENDS[reason]) note(`the end: ${ENDS[reason]}`);
+    else if (event === "heartbeat") this.#beat(record);
+    else if (event === "gap") this.health.tell(gapOf(record), true);
+    const note = noteOf(record, source);
+    if (note && !this.isDetached) this.store.addNote(source, note.text, note.tone);
     this.delegate.stateChanged();
   }
 
+  /** @param {EventRecord} record */
   #started({ resumable = true, cursor = "", sources = this.store.isMerged ? [] : [this.name] }) {
     const isResumed = this.#position === null && resumable;
     this.#isResumable = resumable;
@@ -115,21 +81,21 @@ export class LogModel {
       const places = this.store.placesOf(source);
       if (cursors.length === sources.length && !places.last) places.first ??= cursors[i];
     });
-    if (!this.#wasLost) return;
-    this.#wasLost = false;
-    this.news = {
-      text: isResumed ? "resumed, nothing missed" : "reconnected; lines may be missing",
-      at: Date.now(),
-      isBad: !isResumed,
-    };
-    if (!isResumed)
+    if (this.health.cameBack(isResumed) && !isResumed)
       this.store.addNote(this.name, "reconnected: what came meanwhile may be missing here", "warn");
+  }
+
+  /** @param {EventRecord} heartbeat */
+  #beat(heartbeat) {
+    this.health.beat(heartbeat);
+    const places = this.store.places.get(this.name);
+    if (places && heartbeat.cursor && !this.isDetached) places.last = heartbeat.cursor;
   }
 
   /** @param {State} state */
   stateChanged(state) {
-    this.#wasLost ||= state.kind === "waiting";
-    this.olderError = "";
+    if (state.kind === "waiting") this.health.wasLost = true;
+    this.backfill.error = "";
     this.delegate.stateChanged();
   }
 
@@ -141,7 +107,7 @@ export class LogModel {
    * @param {Target | null} target none: the end
    */
   async reopen(position, target) {
-    this.#epoch++;
+    this.backfill.cancel();
     this.#position = position;
     this.#replacing = { target };
     this.isFollowing = target === null;
@@ -149,22 +115,21 @@ export class LogModel {
     this.#replaceIfDue();
   }
 
+  /** What is here is only shown until other lines come. */
+  get isReplacing() {
+    return this.#replacing !== null;
+  }
+
   #replaceIfDue() {
     if (!this.#replacing) return;
     const { target } = this.#replacing;
     this.#replacing = null;
     this.store.clear();
-    this.older.forget();
-    const unread = this.isFollowing ? 0 : null;
-    Object.assign(this, {
-      isDetached: false,
-      isAtBegin: false,
-      isCleared: false,
-      isLoadingOlder: false,
-      olderError: "",
-      heartbeat: null,
-      unread,
-    });
+    this.backfill.forget();
+    this.backfill.error = "";
+    this.isDetached = false;
+    this.health.heartbeat = null;
+    this.unread = this.isFollowing ? 0 : null;
     this.delegate.linesReplaced(target);
   }
 
@@ -207,82 +172,21 @@ export class LogModel {
     return this.isDetached || this.connection.isPaused;
   }
 
-  /**
-   * So much lies outside the view: more is fetched, or let go of.
-   * @param {number} nAbove
-   * @param {number} nBelow
-   */
-  look(nAbove, nBelow) {
-    if (this.#replacing) return;
-    this.#trim(nAbove, nBelow);
-    if (this.isFollowing || nBelow < LEAST_BELOW) {
-      if (this.isDetached) this.#attach();
-      else this.connection.pause(false);
-    } else if (nBelow > MOST_BELOW) this.connection.pause(true);
-    if (!this.isFollowing && nAbove < LEAST_ABOVE && !this.isAtBegin && !this.olderError)
-      void this.loadOlder();
-  }
-
-  #attach() {
-    this.isDetached = false;
-    const n = this.store.resumePlaces.length;
-    if (n > 100 || !n) void this.openTail();
-    else this.connection.restart().catch(this.openTail);
-  }
-
-  #trim(nAbove, nBelow) {
-    const { store } = this;
-    const { length } = store.lines;
-    const excess = Math.max(
-      length - MAX_LINES,
-      store.nChars > MAX_CHARS && length > 200 ? length >> 2 : 0,
-    );
-    if (excess <= 0) return;
-    if (this.isFollowing || nAbove > nBelow) {
-      // A page that is on its way would not lie beside what stays.
-      this.#epoch++;
-      store.trimTop(Math.min(excess + 1000, this.isFollowing ? length : nAbove));
-      this.older.forget();
-      this.isAtBegin = this.isCleared = this.isLoadingOlder = false;
-    } else {
-      store.trimBottom(Math.min(excess, nBelow));
-      this.isDetached = true;
-      this.unread = null;
-      this.connection.pause(true);
-    }
-  }
-
   /** The page before the first line. */
   async loadOlder() {
-    if (
-      this.isLoadingOlder ||
-      this.#replacing ||
-      !this.store.places.size ||
-      this.connection.state.kind === "connecting"
-    )
-      return;
-    const epoch = this.#epoch;
-    const change = { isLoadingOlder: false, isAtBegin: false, olderError: "" };
-    Object.assign(this, { ...change, isLoadingOlder: true, isCleared: false });
-    try {
-      change.isAtBegin = !(await this.older.load(() => epoch === this.#epoch));
-    } catch (error) {
-      change.olderError = error.message;
-    }
-    if (epoch !== this.#epoch) return;
-    Object.assign(this, change);
-    this.delegate.linesChanged();
+    const isConnecting = this.connection.state.kind === "connecting";
+    if (this.isReplacing || !this.store.places.size || isConnecting) return;
+    if (await this.backfill.load()) this.delegate.linesChanged();
   }
 
   /** Takes away what is shown; it can be fetched again. */
   clear() {
-    this.#epoch++;
     const places = [...this.store.places];
     this.store.clear();
     for (const [source, { first, last }] of places)
       this.store.placesOf(source).first = last ?? first;
-    this.older.forget();
-    Object.assign(this, { isLoadingOlder: false, isAtBegin: true, isCleared: true, unread: 0 });
+    this.backfill.clear();
+    this.unread = 0;
     this.delegate.linesChanged();
   }
 }

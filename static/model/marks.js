@@ -1,4 +1,3 @@
-// @ts-check
 // Marks: lines somebody wants to find again, by their places. They stand in the URL's fragment.
 
 const MAX_MARKS = 100;

@@ -1,24 +1,23 @@
-// @ts-check
 // Older: the way back, page by page. Of several sources each has a stock of lines that were fetched
 // and not yet shown; the latest of all comes next, which is only known while no stock is empty.
 import { Line } from "./line.js";
+
+/**
+ * Of one source.
+ * @typedef {object} Stock
+ * @property {Line[]} lines
+ * @property {string | null} place where the next page ends; none at the beginning
+ * @property {string | null} shown it is after this line, which is there already
+ */
 
 const PAGE_LINES = 1000;
 /** Where a filter lets nothing pass, no more are asked for at once. */
 const MAX_EMPTY_PAGES = 20;
 
 export class Older {
-  /**
-   * `place`: where the next page ends, none at the beginning; `shown`: it is after this line, which
-   * is there already.
-   * @type {Map<string, { lines: Line[], place: string | null, shown: string | null }>}
-   */
-  #stocks = new Map();
+  /** @type {Map<string, Stock>} */ #stocks = new Map();
 
-  /**
-   * @param {LineStore} store
-   * @param {(source: string, before: string, lines: number) => Promise<Page>} fetchPage
-   */
+  /** @param {LineStore} store @param {FetchOlder} fetchPage */
   constructor(store, fetchPage) {
     this.store = store;
     this.fetchPage = fetchPage;
@@ -48,6 +47,7 @@ export class Older {
     return stocks.some((stock) => stock.lines.length || stock.place);
   }
 
+  /** @param {string} source */
   async #fill(source) {
     let stock = this.#stocks.get(source);
     if (!stock) {
@@ -69,12 +69,15 @@ export class Older {
     }
   }
 
+  /** @param {string} source */
   #firstOf(source) {
     return this.store.lines.find((line) => line.source === source && line.note === undefined);
   }
 
   /**
    * Each has its own time, or that of the line before it, and none a later one than what follows.
+   * @param {string} source
+   * @param {Line[]} lines
    */
   #order(source, lines) {
     let reached = NaN;
@@ -86,19 +89,76 @@ export class Older {
       most = line.order = line.order <= most ? line.order : most;
   }
 
-  /** The latest lines, down to where one stock is empty and has more behind it. */
+  /**
+   * The latest lines, down to where one stock is empty and has more behind it.
+   * @param {Stock[]} stocks
+   */
   #latest(stocks) {
-    const taken = [];
+    /** @param {Stock} stock */
+    const orderOf = ({ lines }) => lines.at(-1)?.order ?? NaN;
+    /** @type {Line[]} */ const taken = [];
     while (
       taken.length < PAGE_LINES &&
       stocks.every(({ lines, place }) => lines.length || !place)
     ) {
       const full = stocks.filter(({ lines }) => lines.length);
       if (!full.length) break;
-      taken.push(
-        full.reduce((a, b) => (b.lines.at(-1).order >= a.lines.at(-1).order ? b : a)).lines.pop(),
-      );
+      const latest = full.reduce((a, b) => (orderOf(b) >= orderOf(a) ? b : a)).lines.pop();
+      if (latest) taken.push(latest);
     }
     return taken.reverse();
+  }
+}
+
+/**
+ * One fetch at a time. What comes of it is dropped where it would not lie beside what is here.
+ */
+export class Backfill {
+  isLoading = false;
+  /** Before the first line here there is no other. */ isAtBegin = false;
+  /** What was here was taken away, and can be fetched again. */ isCleared = false;
+  error = "";
+  #epoch = 0;
+  #older;
+
+  /** @param {LineStore} store @param {FetchOlder} fetchPage */
+  constructor(store, fetchPage) {
+    this.#older = new Older(store, fetchPage);
+  }
+
+  /** What is on its way is not wanted any more. */
+  cancel() {
+    this.#epoch++;
+    this.isLoading = false;
+  }
+
+  /** The first line here is another one. */
+  forget() {
+    this.cancel();
+    this.#older.forget();
+    this.isAtBegin = this.isCleared = false;
+  }
+
+  /** All lines were taken away. */
+  clear() {
+    this.forget();
+    this.isAtBegin = this.isCleared = true;
+  }
+
+  /** Puts a page before the first line. @returns whether it is there, or cannot be had */
+  async load() {
+    if (this.isLoading) return false;
+    const epoch = this.#epoch;
+    Object.assign(this, { isLoading: true, isAtBegin: false, isCleared: false, error: "" });
+    let isAtBegin = false;
+    let error = "";
+    try {
+      isAtBegin = !(await this.#older.load(() => epoch === this.#epoch));
+    } catch (failure) {
+      error = failure instanceof Error ? failure.message : String(failure);
+    }
+    if (epoch !== this.#epoch) return false;
+    Object.assign(this, { isLoading: false, isAtBegin, error });
+    return true;
   }
 }

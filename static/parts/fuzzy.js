@@ -1,4 +1,3 @@
-// @ts-check
 // Fuzzy: how well a few typed letters fit a name.
 
 /**

@@ -1,10 +1,10 @@
-// @ts-check
 // Keys: what each does, and the list that tells so.
-import { $, element } from "../list/dom.js";
+import { $, element, targetOf } from "../list/dom.js";
 
 /**
  * `event.key`s parted by spaces (`C-` is Ctrl or Cmd, `S-` Shift, `A-` Alt), what they do, the
  * action.
+ * @type {[string, string, string][]}
  */
 const BINDINGS = [
   ["/ C-f", "search, also in what has passed", "search"],
@@ -43,9 +43,9 @@ const BINDINGS = [
   ["C-S-l", "clear the view", "clearView"],
   ["?", "these keys", "help"],
 ];
-const BY_KEY = new Map(
-  BINDINGS.flatMap(([keys, , action]) => keys.split(" ").map((key) => [key, action])),
-);
+/** @type {Map<string, string>} */
+const BY_KEY = new Map();
+for (const [keys, , action] of BINDINGS) for (const key of keys.split(" ")) BY_KEY.set(key, action);
 BY_KEY.set("Space", "space");
 
 /** @param {KeyboardEvent} event */
@@ -60,7 +60,7 @@ export function listenToKeys(act) {
   addEventListener("keydown", (event) => {
     const name = nameOf(event);
     const action = BY_KEY.get(name);
-    const target = /** @type {Element} */ (event.target);
+    const target = targetOf(event);
     if (!action || event.isComposing || document.querySelector("dialog[open]")) return;
     // Those who type mean letters; a button has its own keys, a list its arrows.
     if (target.matches("input, textarea, select") && !/^(?:[CA]-|Esc|(?:S-)?F3)/.test(name)) return;
@@ -68,19 +68,16 @@ export function listenToKeys(act) {
     if (target.closest("nav") && /^(?:Arrow|Page|Home|End)/.test(name)) return;
     if (act(action) !== false) event.preventDefault();
   });
-  const shown = { C: "Ctrl ", S: "Shift ", A: "Alt " };
   $("keys").append(
     ...BINDINGS.map(([keys, words]) => {
-      const terms = keys
-        .split(" ")
-        .map((key) =>
-          element(
-            "kbd",
-            "",
-            key.replace(/([CSA])-/g, (_, name) => shown[name]).replace(/Arrow|ape/, ""),
-          ),
-        );
+      const terms = keys.split(" ").map((key) => element("kbd", "", shownKey(key)));
       return element("div", "", element("dt", "", ...terms), element("dd", "", words));
     }),
   );
+}
+
+/** A key as it stands on the keyboard. @param {string} key */
+function shownKey(key) {
+  const spelt = key.replace("C-", "Ctrl ").replace("S-", "Shift ").replace("A-", "Alt ");
+  return spelt.replace(/Arrow|ape/, "");
 }

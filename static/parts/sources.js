@@ -1,29 +1,39 @@
-// @ts-check
 // The list of all sources in their folders, as they are now. Of thousands only those in view are
 // elements.
-import { $, element } from "../list/dom.js";
+import { $, element, Frames, targetOf } from "../list/dom.js";
 import { logUrl, root } from "../protocol.js";
 import { size, span } from "../text/format.js";
 import { printable } from "../text/visible.js";
 
-const ACTIVE_MS = 2500;
+/**
+ * Who shows sources.
+ * @typedef {object} SourcesHost
+ * @property {(name: string, how: How) => void} open
+ * @property {() => string[]} shown
+ * @property {() => void} known all sources are there
+ */
+
 const RETRY_MS = 5000;
+const ACTIVE_MS = 2500;
+
+/** @param {string} name */
 const folderOf = (name) => name.slice(0, name.lastIndexOf("/") + 1);
+const { compare } = new Intl.Collator("en", { numeric: true });
 
 export class Sources {
   /** @type {Map<string, SourceStatus>} */ all = new Map();
   #list = $("list");
-  #box = $("list").firstElementChild;
+  #box = $("list-rows");
   /** Folders by their name, and sources. @type {(string | SourceStatus)[]} */ #items = [];
-  #closed = new Set();
-  /** @type {EventSource | null | void} */ #events = null;
-  #isDue = false;
+  /** @type {Set<string>} */ #closed = new Set();
+  /** @type {EventSource | null} */ #events = null;
   #isStale = true;
+  #frames = new Frames(() => {
+    if (this.#isStale) this.#arrange();
+    this.render();
+  });
 
-  /**
-   * @param {{ open: (name: string, how: How) => void, shown: () => string[], known: () => void }}
-   * host
-   */
+  /** @param {SourcesHost} host */
   constructor(host) {
     this.host = host;
     this.#list.addEventListener("scroll", () => this.render(), { passive: true });
@@ -36,26 +46,29 @@ export class Sources {
 
   /** A page that nobody sees needs no list, and browsers have few connections. */
   #listen() {
-    if (document.hidden) this.#events = this.#events?.close();
+    if (document.hidden) {
+      this.#events?.close();
+      this.#events = null;
+    }
     if (document.hidden || this.#events) return;
     const events = (this.#events = new EventSource(new URL("api/sources", root)));
-    /** @type {Record<string, (data: any) => void>} */
-    const take = {
-      sources: ({ sources }) => {
-        this.all = new Map(sources.map((source) => [source.name, source]));
-        this.host.known();
-      },
-      added: (source) => this.all.set(source.name, { ...source, at: Date.now() }),
-      removed: ({ name }) => this.all.delete(name),
-      changed: (source) =>
-        Object.assign(this.all.get(source.name) ?? {}, source, { at: Date.now() }),
-    };
-    for (const name of Object.keys(take)) {
+    /** @template T @param {string} name @param {(data: T) => void} take */
+    const on = (name, take) =>
       events.addEventListener(name, ({ data }) => {
-        take[name](JSON.parse(data));
+        take(JSON.parse(data));
         this.#schedule(name !== "changed");
       });
-    }
+    on("sources", (/** @type {{ sources: SourceStatus[] }} */ { sources }) => {
+      this.all = new Map(sources.map((source) => [source.name, source]));
+      this.host.known();
+    });
+    on("added", (/** @type {SourceStatus} */ source) =>
+      this.all.set(source.name, { ...source, at: Date.now() }),
+    );
+    on("removed", (/** @type {SourceStatus} */ { name }) => this.all.delete(name));
+    on("changed", (/** @type {SourceStatus} */ source) => {
+      Object.assign(this.all.get(source.name) ?? {}, source, { at: Date.now() });
+    });
     events.onerror = () => {
       if (events.readyState !== EventSource.CLOSED) return;
       this.#events = null;
@@ -66,18 +79,18 @@ export class Sources {
   /** @param {boolean} isOther which there are has changed */
   #schedule(isOther) {
     this.#isStale ||= isOther;
-    if (this.#isDue) return;
-    this.#isDue = true;
-    requestAnimationFrame(() => {
-      this.#isDue = false;
-      if (this.#isStale) this.#arrange();
-      this.render();
-    });
+    this.#frames.schedule();
+  }
+
+  /** The one that was written to last. */
+  get latest() {
+    return [...this.all.values()].sort((a, b) =>
+      (a.modified ?? "") < (b.modified ?? "") ? 1 : -1,
+    )[0];
   }
 
   #arrange() {
     this.#isStale = false;
-    const { compare } = new Intl.Collator("en", { numeric: true });
     const sorted = [...this.all.values()].sort(
       (a, b) => compare(folderOf(a.name), folderOf(b.name)) || compare(a.name, b.name),
     );
@@ -99,46 +112,46 @@ export class Sources {
     this.#box.replaceChildren(
       ...items.map((item, i) => {
         const row =
-          typeof item === "string" ? this.#folderRow(item) : sourceRow(item, shown.has(item.name));
+          typeof item === "string"
+            ? folderRow(item, !this.#closed.has(item))
+            : sourceRow(item, shown.has(item.name));
         row.style.top = `${(from + i) * rowPx}px`;
         return row;
       }),
     );
-    if (focused)
-      this.#box
-        .querySelector(`[data-key="${CSS.escape(focused)}"]`)
-        ?.focus({ preventScroll: true });
+    if (!focused) return;
+    const again = this.#box.querySelector(`[data-key="${CSS.escape(focused)}"]`);
+    if (again instanceof HTMLElement) again.focus({ preventScroll: true });
   }
 
-  #folderRow(folder) {
-    const isOpen = !this.#closed.has(folder);
-    const row = element("button", "folder", `${isOpen ? "▾" : "▸"} ${printable(folder)}`);
-    Object.assign(row.dataset, { key: folder, how: "fold" });
-    row.ariaExpanded = String(isOpen);
-    return row;
-  }
-
+  /** @param {MouseEvent} event */
   #clicked = (event) => {
-    const { key = "", how } = event.target.closest("[data-key]")?.dataset ?? {};
-    if (!how || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const row = targetOf(event).closest("[data-key]");
+    if (!(row instanceof HTMLElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const { key = "", how } = row.dataset;
     event.preventDefault();
-    if (how !== "fold") return this.host.open(key.slice(how.length), how);
+    if (how === "open" || how === "split" || how === "merge")
+      return this.host.open(key.slice(how.length), how);
     if (!this.#closed.delete(key)) this.#closed.add(key);
     this.#schedule(true);
   };
+}
+
+/** @param {string} folder @param {boolean} isOpen */
+function folderRow(folder, isOpen) {
+  const row = element("button", "folder", `${isOpen ? "▾" : "▸"} ${printable(folder)}`);
+  Object.assign(row.dataset, { key: folder, how: "fold" });
+  row.ariaExpanded = String(isOpen);
+  return row;
 }
 
 /** @param {SourceStatus} source @param {boolean} isShown */
 function sourceRow({ name, size: bytes, modified, at = 0 }, isShown) {
   const now = Date.now();
   const age = modified ? span(Math.max(0, now - Date.parse(modified))) : "empty";
-  const link = element(
-    "a",
-    "",
-    element("i"),
-    element("span", "name", printable(name.slice(folderOf(name).length))),
-    element("small", "", `${size(bytes)} · ${age}`),
-  );
+  const label = element("span", "name", printable(name.slice(folderOf(name).length)));
+  const state = element("small", "", `${size(bytes)} · ${age}`);
+  const link = element("a", "", element("i"), label, state);
   const row = element("div", now - at < ACTIVE_MS ? "source-row active" : "source-row", link);
   Object.assign(link, {
     href: logUrl(name).href,

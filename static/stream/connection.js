@@ -1,20 +1,10 @@
-// @ts-check
 // A connection: keeps a stream open through refusals, restarts of the server and sleep. WebSocket
 // first; where its handshake is refused and events are not, events.
 import { isGlob, logUrl, Refusal } from "../protocol.js";
 import { EventTransport } from "./events.js";
+import { Backoff, HEARTBEAT_MS, Liveness } from "./liveness.js";
 import { olderByHttp } from "./pages.js";
 import { SocketTransport } from "./socket.js";
-
-const HEARTBEAT_MS = 10_000;
-/** Two heartbeats and a little: nobody is there any more. */
-const SILENCE_MS = 25_000;
-const MIN_DELAY_MS = 500;
-const MAX_DELAY_MS = 30_000;
-/** A timer that comes this late has slept. */
-const SLEPT_MS = 4000;
-/** What will not become better by itself. */
-const LASTING = [400, 401, 403, 406];
 
 export class Connection {
   /** @type {State} */ state = { kind: "connecting", reason: "", retryAt: 0 };
@@ -24,11 +14,9 @@ export class Connection {
   #isSocketRefused = false;
   #hasWorked = false;
   #epoch = 0;
-  #nFailures = 0;
+  #backoff = new Backoff();
   #timer = 0;
-  #watch = 0;
-  #lastWord = 0;
-  #lastTick = Date.now();
+  #liveness = new Liveness({ wake: () => this.#wake(), fellSilent: () => this.#fellSilent() });
 
   /** @param {string} name @param {Client} client */
   constructor(name, client) {
@@ -37,16 +25,12 @@ export class Connection {
   }
 
   start() {
-    document.addEventListener("visibilitychange", this.#wake);
-    addEventListener("online", this.#wake);
-    this.#watch = setInterval(() => this.#look(), 1000);
+    this.#liveness.start();
     void this.#connect();
   }
 
   stop() {
-    document.removeEventListener("visibilitychange", this.#wake);
-    removeEventListener("online", this.#wake);
-    clearInterval(this.#watch);
+    this.#liveness.stop();
     clearTimeout(this.#timer);
     this.#drop();
   }
@@ -64,7 +48,7 @@ export class Connection {
     try {
       await this.#transport.restart(this.#url());
     } catch (error) {
-      if (epoch === this.#epoch) this.#failed(error, true);
+      if (epoch === this.#epoch) this.#failed(Refusal.from(error), true);
     }
   }
 
@@ -74,7 +58,7 @@ export class Connection {
     this.isPaused = isPaused;
   }
 
-  /** The lines before a place of one source. @returns {Promise<Page>} */
+  /** The lines before a place of one source. @type {FetchOlder} */
   older(source, before, n) {
     if (this.#transport?.older && this.state.kind === "open")
       return this.#transport.older(source, before, n);
@@ -98,7 +82,8 @@ export class Connection {
     try {
       if (!this.#isSocketRefused) {
         try {
-          return await this.#open(new SocketTransport(this.#sink(epoch)), url, epoch);
+          await this.#open(new SocketTransport(this.#sink(epoch)), url, epoch);
+          return;
         } catch {
           // Whether it is the WebSocket or the server, events will tell.
         }
@@ -108,58 +93,62 @@ export class Connection {
       // One that worked before was not refused: the server was just starting.
       this.#isSocketRefused = !this.#hasWorked;
     } catch (error) {
-      if (epoch === this.#epoch) this.#failed(error, isAsked);
+      if (epoch === this.#epoch) this.#failed(Refusal.from(error), isAsked);
     }
   }
 
-  /** @param {Transport} transport */
+  /** @param {Transport} transport @param {URL} url @param {number} epoch */
   async #open(transport, url, epoch) {
     this.#transport = transport;
     await transport.open(url);
-    if (epoch !== this.#epoch) return transport.close();
-    this.#lastWord = Date.now();
+    if (epoch !== this.#epoch) return void transport.close();
+    this.#liveness.heard();
     this.label = transport.label;
     this.#hasWorked ||= transport.older !== null;
     this.isPaused = false;
     this.#setState("open");
   }
 
-  /** @returns {Sink} */
+  /** What comes of another epoch is of the past. @param {number} epoch @returns {Sink} */
   #sink(epoch) {
-    const told =
-      (take) =>
-      (...words) => {
-        if (epoch !== this.#epoch) return;
-        this.#lastWord = Date.now();
-        this.#nFailures = 0;
-        take(...words);
-      };
+    const isCurrent = () => {
+      if (epoch !== this.#epoch) return false;
+      this.#liveness.heard();
+      this.#backoff.reset();
+      return true;
+    };
     return {
-      lines: told((records, start) => this.client.lines(records, start)),
-      event: told((record) => {
-        this.client.event(record);
-        if (record.event === "end") this.#ended(record.reason);
-      }),
-      closed: (error) => epoch === this.#epoch && this.state.kind === "open" && this.#failed(error),
+      linesReceived: (records, start) => {
+        if (isCurrent()) this.client.linesReceived(records, start);
+      },
+      eventReceived: (record) => {
+        if (!isCurrent()) return;
+        this.client.eventReceived(record);
+        if (record.event === "end") this.#ended(record.reason ?? "");
+      },
+      closed: (error) => {
+        if (epoch === this.#epoch && this.state.kind === "open") this.#failed(error);
+      },
     };
   }
 
+  /** @param {string} reason */
   #ended(reason) {
-    if (!["eof", "until", "revoked"].includes(reason))
-      return this.#failed(
-        new Refusal(reason === "shutdown" ? "the server is stopping" : `ended: ${reason}`),
-      );
+    if (!["eof", "until", "revoked"].includes(reason)) {
+      const words = reason === "shutdown" ? "the server is stopping" : `ended: ${reason}`;
+      return this.#failed(new Refusal(words));
+    }
     this.#drop();
     this.#setState("ended", reason);
   }
 
+  /** @param {Refusal} error @param {boolean} [isAsked] who asked is to hear of it */
   #failed(error, isAsked = false) {
-    const { message, status = 0, retryAfter = 0 } = error;
+    const { message, status, retryAfter } = error;
     if (isAsked && status === 400) throw error;
     this.#drop();
-    if (LASTING.includes(status)) return this.#setState("ended", message);
-    const most = Math.min(MAX_DELAY_MS, MIN_DELAY_MS * 2 ** ++this.#nFailures);
-    const delay = Math.max(MIN_DELAY_MS + Math.random() * (most - MIN_DELAY_MS), retryAfter * 1000);
+    if (error.isLasting) return this.#setState("ended", message);
+    const delay = this.#backoff.next(retryAfter);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#connect(), delay);
     this.#setState("waiting", message, Date.now() + delay);
@@ -172,27 +161,21 @@ export class Connection {
     this.#transport = null;
   }
 
-  /** Once a second: has the machine slept, or the other side fallen silent? */
-  #look() {
-    const now = Date.now();
-    const isLate = now - this.#lastTick > SLEPT_MS;
-    this.#lastTick = now;
-    // One that is paused by not reading hears nothing; timers of hidden pages are slow by
-    // themselves.
+  #fellSilent() {
+    // One that is paused by not reading hears nothing.
     const isDeaf = this.isPaused && !this.#transport?.older;
-    if (isLate) this.#wake();
-    else if (this.state.kind === "open" && !isDeaf && now - this.#lastWord > SILENCE_MS)
-      this.#failed(new Refusal("the server has fallen silent"));
+    if (this.state.kind !== "open" || isDeaf) return;
+    this.#failed(new Refusal("the server has fallen silent"));
   }
 
-  #wake = () => {
-    const isDoubtful =
-      this.state.kind === "open" && Date.now() - this.#lastWord > HEARTBEAT_MS + 1000;
-    if (document.hidden || !(isDoubtful || this.state.kind === "waiting")) return;
-    this.#nFailures = 0;
+  #wake() {
+    const { kind } = this.state;
+    if (kind !== "waiting" && !(kind === "open" && this.#liveness.isDoubtful)) return;
+    this.#backoff.reset();
     void this.#connect();
-  };
+  }
 
+  /** @param {State["kind"]} kind */
   #setState(kind, reason = "", retryAt = 0) {
     this.state = { kind, reason, retryAt };
     this.client.stateChanged(this.state);

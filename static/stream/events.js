@@ -1,4 +1,3 @@
-// @ts-check
 // A stream of server-sent events, by `fetch`: unlike EventSource it tells why it was refused, and
 // can pause.
 import { readRecords, Refusal } from "../protocol.js";
@@ -10,7 +9,7 @@ export class EventTransport {
   label = "SSE";
   older = null;
   #abort = new AbortController();
-  #gate = Promise.withResolvers();
+  /** @type {PromiseWithResolvers<void>} */ #gate = Promise.withResolvers();
   #isPaused = false;
 
   /** @param {Sink} sink */
@@ -25,7 +24,9 @@ export class EventTransport {
     const address = new URL(url);
     address.searchParams.set("format", "sse");
     const late = setTimeout(() => this.#abort.abort(), ANSWER_MS);
-    const batches = readRecords(address, signal, () => this.#isPaused && this.#gate.promise);
+    const batches = readRecords(address, signal, () =>
+      this.#isPaused ? this.#gate.promise : null,
+    );
     try {
       await batches.next();
     } catch (error) {
@@ -38,22 +39,18 @@ export class EventTransport {
 
   restart = this.open;
 
+  /**
+   * @param {AsyncIterable<(LineRecord | EventRecord)[]>} batches
+   * @param {AbortSignal} signal
+   */
   async #read(batches, signal) {
-    let place;
+    /** @type {string | undefined} */ let place;
     let isEnded = false;
     try {
       for await (const batch of batches) {
         if (signal.aborted) return;
-        for (let i = 0; i < batch.length;) {
-          const from = i;
-          while (i < batch.length && "line" in batch[i]) i++;
-          if (i > from) this.sink.lines(batch.slice(from, i), place);
-          if (i === from) {
-            isEnded ||= batch[i].event === "end";
-            this.sink.event(batch[i++]);
-          }
-          place = batch[i - 1].cursor ?? place;
-        }
+        isEnded ||= batch.some((record) => "event" in record && record.event === "end");
+        place = this.#deliver(batch, place);
       }
     } catch {
       // Told below: the connection is lost.
@@ -61,9 +58,35 @@ export class EventTransport {
     if (!signal.aborted && !isEnded) this.sink.closed(new Refusal("connection lost"));
   }
 
+  /**
+   * Hands on what has come, as many lines at a time as stand together.
+   * @param {(LineRecord | EventRecord)[]} batch
+   * @param {string | undefined} place before it
+   * @returns {string | undefined} the place after it
+   */
+  #deliver(batch, place) {
+    /** @type {LineRecord[]} */ let lines = [];
+    const flush = () => {
+      if (lines.length) this.sink.linesReceived(lines, place);
+      place = lines.at(-1)?.cursor ?? place;
+      lines = [];
+    };
+    for (const record of batch) {
+      if ("line" in record) lines.push(record);
+      else {
+        flush();
+        this.sink.eventReceived(record);
+        place = record.cursor ?? place;
+      }
+    }
+    flush();
+    return place;
+  }
+
+  /** @param {boolean} isPaused */
   pause(isPaused) {
     this.#isPaused = isPaused;
-    this.#gate.resolve(0);
+    this.#gate.resolve();
     this.#gate = Promise.withResolvers();
   }
 

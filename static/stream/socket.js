@@ -1,13 +1,17 @@
-// @ts-check
 // A stream over WebSocket. Commands and lines pass one another; each command has an answer.
 import { Refusal } from "../protocol.js";
+
+/** To a command. @typedef {Partial<LinesPage> & { re: number, error?: string }} Answer */
+/** @typedef {{ lines: LineRecord[], start?: string }} Batch */
+/** @typedef {{ resolve: (answer: Answer) => void, reject: (error: Refusal) => void }} Waiter */
 
 const HANDSHAKE_MS = 5000;
 
 /** @implements {Transport} */
 export class SocketTransport {
   label = "WebSocket";
-  #waiting = new Map();
+  /** @type {WebSocket | null} */ #socket = null;
+  /** @type {Map<number, Waiter>} */ #waiting = new Map();
   #nextId = 1;
   /** What comes before the answer to this command is of the past. */ #barrier = 0;
   #filter = "";
@@ -23,22 +27,22 @@ export class SocketTransport {
     address.protocol = url.protocol.replace("http", "ws");
     this.#filter = filterOf(url.searchParams);
     return new Promise((resolve, reject) => {
-      const socket = (this.socket = new WebSocket(address, "tailcast.v1"));
+      const socket = (this.#socket = new WebSocket(address, "tailcast.v1"));
       const late = setTimeout(() => socket.close(), HANDSHAKE_MS);
       socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
       socket.onopen = () => resolve(clearTimeout(late));
       socket.onclose = ({ code, reason }) => {
         clearTimeout(late);
-        const error = new Refusal(
-          reason || (code === 1006 ? "connection lost" : `closed with ${code}`),
-        );
+        const isLost = code === 1006;
+        const error = new Refusal(reason || (isLost ? "connection lost" : `closed with ${code}`));
         reject(error);
         for (const waiter of this.#waiting.values()) waiter.reject(error);
-        if (this.socket === socket) this.sink.closed(error);
+        if (this.#socket === socket) this.sink.closed(error);
       };
     });
   }
 
+  /** @param {Answer | Batch | EventRecord} message */
   #take(message) {
     if ("re" in message) {
       const waiter = this.#waiting.get(message.re);
@@ -46,19 +50,25 @@ export class SocketTransport {
       if (message.re === this.#barrier) this.#barrier = 0;
       if (message.error) waiter?.reject(new Refusal(message.error, 400));
       else waiter?.resolve(message);
-    } else if (!this.#barrier || message.event === "end") {
-      if (message.lines) this.sink.lines(message.lines, message.start);
-      else this.sink.event(message);
-    }
+    } else if ("lines" in message) {
+      if (!this.#barrier) this.sink.linesReceived(message.lines, message.start);
+    } else if (!this.#barrier || message.event === "end") this.sink.eventReceived(message);
   }
 
+  /**
+   * @param {string} cmd
+   * @param {object} [rest]
+   * @param {boolean} [isBarrier]
+   * @returns {Promise<Answer>}
+   */
   #send(cmd, rest = {}, isBarrier = false) {
     const id = this.#nextId++;
     if (isBarrier) this.#barrier = id;
     return new Promise((resolve, reject) => {
-      if (this.socket?.readyState !== WebSocket.OPEN) return reject(new Refusal("connection lost"));
+      const socket = this.#socket;
+      if (socket?.readyState !== WebSocket.OPEN) return reject(new Refusal("connection lost"));
       this.#waiting.set(id, { resolve, reject });
-      this.socket.send(JSON.stringify({ id, cmd, ...rest }));
+      socket.send(JSON.stringify({ id, cmd, ...rest }));
     });
   }
 
@@ -70,26 +80,40 @@ export class SocketTransport {
       this.#filter = filter;
     }
     const place = pick(searchParams, ["tail", "since", "from"]);
-    if (Number(place.tail)) place.tail = Number(place.tail);
-    await this.#send("seek", place, true);
+    const tail = Number(place.tail) || place.tail;
+    await this.#send("seek", { ...place, tail }, true);
   }
 
+  /** @param {boolean} isPaused */
   pause(isPaused) {
     // Where the connection is lost meanwhile, the next one begins unpaused.
     this.#send(isPaused ? "pause" : "resume").catch(() => undefined);
   }
 
-  /** @returns {Promise<any>} */
-  older = (source, before, lines) => this.#send("older", { source, before, lines });
+  /**
+   * @param {string} source
+   * @param {string} before
+   * @param {number} n
+   * @returns {Promise<LinesPage>}
+   */
+  older = async (source, before, n) => {
+    const { lines = [], start, begin } = await this.#send("older", { source, before, lines: n });
+    return { lines, start, begin };
+  };
 
   close() {
-    const { socket } = this;
-    this.socket = null;
+    const socket = this.#socket;
+    this.#socket = null;
     socket?.close();
   }
 }
 
-/** @returns {Record<string, any>} */
+/** @param {URLSearchParams} query @param {string[]} keys @returns {Record<string, string>} */
 const pick = (query, keys) =>
-  Object.fromEntries(keys.filter((key) => query.get(key)).map((key) => [key, query.get(key)]));
-const filterOf = (query) => JSON.stringify(pick(query, ["grep", "exclude", "level"]));
+  Object.fromEntries([...query].filter(([key, value]) => value && keys.includes(key)));
+
+/** @param {URLSearchParams} query */
+function filterOf(query) {
+  const { grep, exclude, level } = pick(query, ["grep", "exclude", "level"]);
+  return JSON.stringify({ grep, exclude, level });
+}

@@ -1,13 +1,17 @@
-// @ts-check
 // ANSI: colours and weights (SGR) become styles. Every other escape sequence stays in the text,
 // where it is made visible: one that hides or overwrites must not do so here.
+
+/** @typedef {{ start: number, end: number, style: Style }} Run */
 
 const SGR = /\u001b\[([\d;:]*)m/g;
 /** @type {Record<number, string>} */
 const WEIGHTS = { 1: "bold", 2: "faint", 3: "italic", 4: "underline", 9: "strike" };
 /** The first 16 colours as xterm has them, where a class of the theme cannot stand for them. */
 const BASE =
-  "000000cd000000cd00cdcd000000eecd00cd00cdcde5e5e57f7f7fff000000ff00ffff005c5cffff00ff00ffffffffff";
+  "000000cd000000cd00cdcd000000eecd00cd00cdcde5e5e5" +
+  "7f7f7fff000000ff00ffff005c5cffff00ff00ffffffffff";
+
+/** @param {number[]} parts */
 const hex = (...parts) =>
   `#${parts
     .map((n) =>
@@ -35,9 +39,9 @@ function luminance(color) {
 }
 
 class Pen {
-  weights = new Set();
-  /** @type {any} */ fg = "";
-  /** @type {any} */ bg = "";
+  /** @type {Set<number>} */ weights = new Set();
+  /** One of the 256 numbers, `#rrggbb`, or empty. @type {number | string} */ fg = "";
+  /** @type {number | string} */ bg = "";
   isInverse = false;
 
   /** @param {number[]} codes */
@@ -49,7 +53,7 @@ class Pen {
         const [, way, a, b, c] = codes.slice(i);
         if (way === 5) this[side] = Math.min(255, a ?? 0);
         else if (way === 2) this[side] = hex(a, b, c);
-        i += { 5: 2, 2: 4 }[way] ?? 1;
+        i += way === 5 ? 2 : way === 2 ? 4 : 1;
       } else if (!code) Object.assign(this, new Pen());
       else if (WEIGHTS[code]) this.weights.add(code);
       else if (code === 7 || code === 27) this.isInverse = code === 7;
@@ -66,7 +70,7 @@ class Pen {
     const classes = [...this.weights].map((weight) => WEIGHTS[weight]);
     const [fg, bg] = this.isInverse ? [this.bg, this.fg] : [this.fg, this.bg];
     if (this.isInverse && bg === "") classes.push("inverse");
-    if (bg === "" && fg !== "" && fg < 16)
+    if (bg === "" && typeof fg === "number" && fg < 16)
       return { classes: [...classes, `f${fg}`].join(" "), fg: "", bg: "" };
     const [front, back] = [fg, bg].map((color) =>
       typeof color === "number" ? indexed(color) : color,
@@ -82,11 +86,11 @@ class Pen {
 /**
  * Takes the colours out of a text.
  * @param {string} text
- * @returns {{ text: string, runs: { start: number, end: number, style: Style }[] }} the text without SGR, and its styled parts
+ * @returns {{ text: string, runs: Run[] }} the text without SGR, and its styled parts
  */
 export function parseAnsi(text) {
   const pen = new Pen();
-  const runs = [];
+  /** @type {Run[]} */ const runs = [];
   let plain = "";
   let at = 0;
   for (const match of [...text.matchAll(SGR), null]) {

@@ -1,20 +1,40 @@
-// @ts-check
 // Decorate: a line's text as it is shown, cut into parts that look alike; and which lines go on
 // with the one before. Pure; `list/row.js` makes elements of it.
 import { parseAnsi } from "./ansi.js";
 import { brief, isLevel, parseFields, unwrap } from "./fields.js";
 import { showInvisible } from "./visible.js";
 
+/**
+ * @typedef {object} Options
+ * @property {RegExp | null} [highlight]
+ * @property {boolean} [isTimed] its time stands before it
+ * @property {string} [level]
+ * @property {boolean} [isWhole]
+ */
+
 /** Longer lines are folded. */
 export const FOLD_CHARS = 4000;
 const MAX_HITS = 200;
-const STAMP =
-  /^(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?\]?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)[ \t]+/;
-const LEVEL =
-  /\b(?:trace|debug|info|notice|warn(?:ing)?|error|err|fatal|critical|crit|panic|severe|alert|emerg)\b/i;
+/** @param {RegExp[]} patterns */
+const anyOf = (...patterns) => patterns.map(({ source }) => source).join("|");
+const ISO =
+  /\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?\]?/;
+const STAMP = new RegExp(`^(?:${anyOf(ISO, /[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d/)})[ \\t]+`);
+const LEVELS = anyOf(
+  /trace|debug|info|notice|warn(?:ing)?|error|err/,
+  /fatal|critical|crit|panic|severe|alert|emerg/,
+);
+const LEVEL = new RegExp(`\\b(?:${LEVELS})\\b`, "i");
 const LINK = /\bhttps?:\/\/[^\s<>"'`⟨⟩]*[^\s<>"'`⟨⟩.,;:!?)\]}]/g;
-const CONTINUATION =
-  /^(?:\s+\S|Caused by: |Traceback \(most recent|During handling of|The above exception|goroutine \d+ \[|\[signal |stack backtrace:|note: run with|(?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable)\b|\w*(?:Exception|Error): |[})\]]+[;,]?\s*$)/;
+const TRACE = anyOf(
+  /\s+\S|[})\]]+[;,]?\s*$/,
+  // Java, Python, Go, Rust.
+  /Caused by: |(?:[\w$]+\.)+[\w$]*(?:Exception|Error|Throwable)\b/,
+  /Traceback \(most recent|During handling of|The above exception|\w*(?:Exception|Error): /,
+  /goroutine \d+ \[|\[signal /,
+  /stack backtrace:|note: run with/,
+);
+const CONTINUATION = new RegExp(`^(?:${TRACE})`);
 
 /** Some tell a level by what they cite. */
 const FRAME = /^\s*(?:at |Caused by: |\.{3} \d|File ")/;
@@ -29,10 +49,10 @@ export const isContinuation = (text, isPlain = true) =>
 
 /**
  * @param {string} line
- * @param {{ highlight?: RegExp | null, isTimed?: boolean, level?: string, isWhole?: boolean }} options `isTimed`: its time stands before it
+ * @param {Options} options
  * @returns {{ parts: Part[], nMore: number, fields: Fields | null }}
  */
-export function decorate(line, { highlight, isTimed, level, isWhole }) {
+export function decorate(line, { highlight, isTimed = false, level = "", isWhole }) {
   const unwrapped = unwrap(line);
   const fields = parseFields(unwrapped);
   const whole = fields?.message ?? unwrapped;
@@ -40,6 +60,7 @@ export function decorate(line, { highlight, isTimed, level, isWhole }) {
   const { text, runs } = parseAnsi(whole.slice(0, cut));
   /** @type {Mark[]} */ const marks = [];
   let shown = "";
+  /** @param {string} part */
   const add = (part, kind = "") => {
     const begin = shown.length;
     const { text, signs, place } = showInvisible(part);
@@ -47,7 +68,7 @@ export function decorate(line, { highlight, isTimed, level, isWhole }) {
     if (kind) marks.push({ start: begin, end: shown.length, kind });
     for (const { start, end } of signs)
       marks.push({ start: begin + start, end: begin + end, kind: "sign" });
-    return (at) => begin + place(at);
+    return (/** @type {number} */ at) => begin + place(at);
   };
   const others = fields?.fields.filter(([key]) => !isLevel(key)) ?? [];
   for (const [key, value] of fields?.fields ?? [])
@@ -62,6 +83,7 @@ export function decorate(line, { highlight, isTimed, level, isWhole }) {
     add(brief(value), "value");
   }
   if (!fields) markWords(shown, isTimed, level, marks);
+  /** @param {RegExp} pattern */
   const matches = (pattern) =>
     [...shown.matchAll(pattern)].slice(0, MAX_HITS).filter(([hit]) => hit);
   for (const { 0: href, index } of shown.includes("://") ? matches(LINK) : []) {
@@ -72,7 +94,13 @@ export function decorate(line, { highlight, isTimed, level, isWhole }) {
   return { parts: split(shown, marks), nMore: Math.max(0, whole.length - cut), fields };
 }
 
-/** The time that stands before the line already, and the word for its level. */
+/**
+ * The time that stands before the line already, and the word for its level.
+ * @param {string} text
+ * @param {boolean} isTimed
+ * @param {string} level
+ * @param {Mark[]} marks
+ */
 function markWords(text, isTimed, level, marks) {
   const stamp = isTimed ? (STAMP.exec(text)?.[0].length ?? 0) : 0;
   if (stamp) marks.push({ start: 0, end: stamp, kind: "stamp" });

@@ -1,4 +1,3 @@
-// @ts-check
 // Fields: what JSON and logfmt lines hold, and what Docker and CRI wrapped.
 
 const MESSAGE = /^(?:message|@message|msg|log|text|event|body)$/i;
@@ -14,7 +13,7 @@ export function unwrap(line) {
   return typeof log === "string" && stream && time ? log.replace(/\r?\n$/, "") : line;
 }
 
-/** @returns {Record<string, any> | null} */
+/** @param {string} text @returns {Record<string, unknown> | null} */
 function parseObject(text) {
   if (text.length > MAX_PARSED || !/^\s*\{.*\}\s*$/s.test(text)) return null;
   try {
@@ -28,7 +27,7 @@ function parseObject(text) {
 /**
  * The pairs of a logfmt line; none unless the whole of it is pairs, two at least.
  * @param {string} text
- * @returns {[string, any][] | null}
+ * @returns {[string, unknown][] | null}
  */
 export function parseLogfmt(text) {
   if (text.length > MAX_PARSED || !/^[\w.@\-/]+=/.test(text)) return null;
@@ -47,6 +46,7 @@ export function parseFields(text) {
   const object = parseObject(text);
   const entries = object ? Object.entries(object) : parseLogfmt(text);
   if (!entries) return null;
+  /** @param {RegExp} pattern */
   const named = (pattern) =>
     entries.find(([key, value]) => pattern.test(key) && typeof value !== "object");
   const message = named(MESSAGE);
@@ -55,8 +55,8 @@ export function parseFields(text) {
   return { message: message ? String(message[1]) : "", fields };
 }
 
-/** Whether a field tells the level. */
+/** Whether a field tells the level. @param {string} key */
 export const isLevel = (key) => /^(?:level|severity|lvl|loglevel|levelname|log\.level)$/i.test(key);
 
-/** A value on one line. */
+/** A value on one line. @param {unknown} value @returns {string} */
 export const brief = (value) => (typeof value === "string" ? value : JSON.stringify(value));

@@ -1,4 +1,3 @@
-// @ts-check
 // Times, sizes and spans as people read them.
 
 /**
@@ -14,12 +13,12 @@ export function moment(time) {
 /**
  * The clock, and the day where it is not today's.
  * @param {number} ms
- * @param {string} mode
+ * @param {TimeMode} mode
  * @param {number} now
  */
 export function formatTime(ms, mode, now) {
   if (mode === "relative") return `${span(Math.max(0, now - ms))} ago`;
-  // A date whose UTC fields are those of the zone.
+  /** A date whose UTC fields are those of the zone. @param {number} at */
   const shifted = (at) =>
     new Date(at - (mode === "utc" ? 0 : new Date(at).getTimezoneOffset() * 60_000)).toISOString();
   const [day, clock] = shifted(ms).slice(0, 23).split("T");
@@ -33,7 +32,8 @@ export function formatTime(ms, mode, now) {
 export function size(bytes) {
   let unit = 0;
   for (; bytes >= 999.5 && unit < 4; unit++) bytes /= 1000;
-  return `${unit && bytes < 10 ? bytes.toFixed(1) : Math.round(bytes)} ${["B", "kB", "MB", "GB", "TB"][unit]}`;
+  const amount = unit && bytes < 10 ? bytes.toFixed(1) : Math.round(bytes);
+  return `${amount} ${["B", "kB", "MB", "GB", "TB"][unit]}`;
 }
 
 /** `4 min`. @param {number} ms */

@@ -1,4 +1,3 @@
-// @ts-check
 // Patterns as the server reads them, for highlighting here.
 
 /**

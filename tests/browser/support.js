@@ -166,7 +166,7 @@ export const modelOf = (page, at = 0) =>
       n: store.lines.length,
       first: store.lines[0]?.text,
       last: store.lines.at(-1)?.text,
-      isAtBegin: model.isAtBegin,
+      isAtBegin: model.backfill.isAtBegin,
       isFollowing: model.isFollowing,
       isDetached: model.isDetached,
       unread: model.unread,

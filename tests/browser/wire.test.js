@@ -46,7 +46,7 @@ const entries = readdirSync(STATIC, { recursive: true, withFileTypes: true }).fi
 );
 const files = entries
   .map((entry) => relative(STATIC, join(entry.parentPath, entry.name)))
-  .filter((file) => !file.endsWith(".html"));
+  .filter((file) => !/\.(?:html|d\.ts)$/.test(file));
 const GZIP = { "accept-encoding": "gzip, deflate, br" };
 const HTML = { accept: "text/html" };
 const contentOf = (file) => readFileSync(join(STATIC, file));

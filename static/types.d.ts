@@ -1,11 +1,26 @@
-/** Words that several of the page's modules share. They stand here, as the browser has no use for them. */
+/** Words that several modules share. Only the type checker reads this file: it is not sent. */
 
-type Line = import("../../static/model/line.js").Line;
-type LineStore = import("../../static/model/line-store.js").LineStore;
-type LogModel = import("../../static/model/log-model.js").LogModel;
-type LogView = import("../../static/list/log-view.js").LogView;
+type Line = import("./model/line.js").Line;
+type LineStore = import("./model/line-store.js").LineStore;
+type LogModel = import("./model/log-model.js").LogModel;
+type LogView = import("./list/log-view.js").LogView;
+type Marking = import("./parts/marking.js").Marking;
+type Palette = import("./parts/palette.js").Palette;
+type Panes = import("./parts/panes.js").Panes;
+type Refusal = import("./protocol.js").Refusal;
+type Search = import("./parts/search.js").Search;
+type VirtualList = import("./list/virtual-list.js").VirtualList;
 
-// What the server sends (`src/wire/record.rs`).
+// What the server is asked, and what it sends (`src/wire/record.rs`).
+
+/** What is empty is left out. */
+type Query = Record<string, string | undefined>;
+
+/** Which lines pass. */
+type Filter = { grep: string; exclude: string; level: string };
+
+/** Where a stream begins. */
+type Position = { tail?: string; since?: string; from?: string };
 
 interface LineRecord {
   source: string;
@@ -19,6 +34,7 @@ interface LineRecord {
   partial?: boolean;
 }
 
+/** What is between lines. */
 interface EventRecord {
   event: "start" | "heartbeat" | "gap" | "rotated" | "unreadable" | "end";
   source?: string;
@@ -26,6 +42,8 @@ interface EventRecord {
   cursor?: string;
   sources?: string[];
   resumable?: boolean;
+  /** Of older lines: there are no others before. */
+  begin?: boolean;
   size?: number;
   modified?: string | null;
   behind?: number;
@@ -35,7 +53,7 @@ interface EventRecord {
 }
 
 /** Older lines. `start`: the place before them; `begin`: there are no others before. */
-interface Page {
+interface LinesPage {
   lines: LineRecord[];
   start?: string;
   begin?: boolean;
@@ -53,11 +71,13 @@ interface SourceStatus {
 
 /** Who takes what a stream brings. */
 interface Sink {
-  lines(records: LineRecord[], start?: string): void;
-  event(record: EventRecord): void;
+  linesReceived(records: LineRecord[], start?: string): void;
+  eventReceived(record: EventRecord): void;
   /** At most once after an `open` that has resolved. */
-  closed(error: Error): void;
+  closed(error: Refusal): void;
 }
+
+type FetchOlder = (source: string, before: string, n: number) => Promise<LinesPage>;
 
 interface Transport {
   label: string;
@@ -66,7 +86,7 @@ interface Transport {
   restart(url: URL): Promise<void>;
   pause(isPaused: boolean): void;
   /** None: by HTTP. */
-  older: ((source: string, before: string, lines: number) => Promise<Page>) | null;
+  older: FetchOlder | null;
   close(): void;
 }
 
@@ -79,25 +99,17 @@ interface State {
 /** Who uses a connection. */
 interface Client {
   /** Where the stream has to begin, and what passes. */
-  query(): Record<string, string>;
-  lines(records: LineRecord[], start?: string): void;
-  event(record: EventRecord): void;
+  query(): Query;
+  linesReceived(records: LineRecord[], start?: string): void;
+  eventReceived(record: EventRecord): void;
   stateChanged(state: State): void;
 }
 
-interface Filter {
-  grep: string;
-  exclude: string;
-  level: string;
-}
+/** A line to show, and how far from the top of the view; less than 0: a third. */
+type Target = { cursor: string; offset: number };
 
-type Position = { tail?: string; since?: string; from?: string };
-
-/** A line, and how far from the top of the view it shall be; less than 0: a third. */
-interface Target {
-  cursor: string;
-  offset: number;
-}
+/** A line, and how far from the top of the view it is. */
+type Anchor = { line: Line; offset: number };
 
 /** Who shows a model. */
 interface Delegate {
@@ -110,7 +122,7 @@ interface Delegate {
 interface Wanted {
   what: string;
   test(line: Line): boolean;
-  query: Record<string, string>;
+  query: Query;
 }
 
 // How lines look.
@@ -123,6 +135,7 @@ interface Style {
   bg: string;
 }
 
+/** How a stretch of a text looks. */
 interface Mark {
   start: number;
   end: number;
@@ -131,6 +144,7 @@ interface Mark {
   href?: string;
 }
 
+/** A stretch that looks alike. */
 interface Part {
   text: string;
   classes: string;
@@ -138,23 +152,28 @@ interface Part {
   href?: string;
 }
 
+/** What a line holds beside its text. */
 interface Fields {
   message: string;
-  fields: [string, any][];
+  fields: [string, unknown][];
 }
 
-interface Look {
+type TimeMode = "local" | "utc" | "relative" | "written";
+
+interface Appearance {
   highlight: RegExp | null;
-  time: Settings["time"];
+  time: TimeMode;
   isWrapped: boolean;
-  marks: import("../../static/model/marks.js").Marks;
+  marks: import("./model/marks.js").Marks;
 }
 
-/** The page around a pane. */
+// The page.
+
+/** What is around a pane. */
 interface Host {
-  look: Look;
+  appearance: Appearance;
   stateChanged(): void;
-  say(text: string): void;
+  toast(text: string): void;
   toggleMark(line: Line): void;
   closePane(view: LogView): void;
 }
@@ -166,5 +185,5 @@ type How = "open" | "split" | "merge";
 interface Settings {
   theme: "system" | "light" | "dark";
   isWrapped: boolean;
-  time: "local" | "utc" | "relative" | "written";
+  time: TimeMode;
 }
