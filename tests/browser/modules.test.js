@@ -38,6 +38,25 @@ test("the page asks for all modules at once, and not import by import", () => {
   );
 });
 
+test("modules import only what lies below them", () => {
+  const floors = ["text", "protocol.js", "stream", "model", "list", "parts", "viewer.js"];
+  const floorOf = (file) => floors.indexOf(file.split("/")[0]);
+  for (const file of modules.filter((file) => file !== "theme.js")) {
+    for (const other of importsOf(file)) {
+      assert.ok(floorOf(other) >= 0 && floorOf(other) <= floorOf(file), `${file} imports ${other}`);
+    }
+  }
+});
+
+test("no file is longer than 200 lines, and no line than 100 columns", () => {
+  for (const file of files.filter((file) => !file.endsWith(".svg"))) {
+    const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+    assert.ok(lines.length <= 200, `${file} has ${lines.length} lines`);
+    for (const [i, line] of lines.entries())
+      assert.ok([...line].length <= 100, `${file}:${i + 1} has ${[...line].length} columns`);
+  }
+});
+
 test("nothing makes markup of text", () => {
   for (const file of files) {
     const text = readFileSync(file, "utf8");
