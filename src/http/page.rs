@@ -4,13 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use rocket::http::{ContentType, Header, Status};
 use rocket::request::Request;
 use rocket::response::{self, Responder, Response};
 use rocket::{State, get};
 
-use crate::http::page::files::{Body, PageFile, PageFiles};
+use crate::http::page::files::{PageFile, PageFiles, ROOT};
 use crate::http::problem::Problem;
 
 pub mod files;
@@ -41,24 +40,12 @@ impl Page {
     pub fn at_log(name: &str) -> Self {
         Page { base: "../".repeat(name.split('/').count()) }
     }
-
-    /// The file as it is, or deeper than the root with another base.
-    fn body(&self, files: &PageFiles) -> Option<Body> {
-        let body = files.get(INDEX)?.body;
-        if self.base == ROOT {
-            return Some(body);
-        }
-        let html = String::from_utf8_lossy(&body.plain);
-        let (before, after) = html.split_once(BASE_AT_ROOT)?;
-        let base = BASE_AT_ROOT.replace(ROOT, &self.base);
-        Some(Body::new(Bytes::from([before, &base, after].concat())))
-    }
 }
 
 impl<'r> Responder<'r, 'static> for Page {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let files = request.rocket().state::<PageFiles>();
-        let Some(body) = files.and_then(|files| self.body(files)) else {
+        let Some(body) = files.and_then(|files| files.page(&self.base)) else {
             let problem = Problem::new(Status::NotFound, "the page's files are not there");
             return problem.respond_to(request);
         };
@@ -121,10 +108,6 @@ impl<'r> Responder<'r, 'static> for Asset {
         response.ok()
     }
 }
-
-const INDEX: &str = "index.html";
-const ROOT: &str = "./";
-const BASE_AT_ROOT: &str = "<base href=\"./\" />";
 
 /// `data:` is for the tab's icon, on which the page paints how many lines are new.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \

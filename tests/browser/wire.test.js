@@ -10,12 +10,15 @@ import { Logs, Server } from "./support.js";
 
 const STATIC = join(dirname(fileURLToPath(import.meta.url)), "../../static");
 const MAX_BYTES = 64 * 1024;
+/** Deeper than the pages that are compressed at start. */
+const DEEP = "1/2/3/4/5/6/7/8/9/deep.log";
 const logs = new Logs();
 let server;
 
 before(async () => {
   logs.write("a/b.log", "one\n");
   logs.write("c.log", "one\n");
+  logs.write(DEEP, "one\n");
   server = await Server.start([logs.folder]);
 });
 
@@ -82,6 +85,7 @@ test("the page is sent byte for byte, but for its way back to the root", async (
     ["logs/", "../"],
     ["logs/c.log", "../"],
     ["logs/a/b.log", "../../"],
+    [`logs/${DEEP}`, "../".repeat(10)],
   ]) {
     const expected = html.replace('<base href="./" />', `<base href="${base}" />`);
     assert.equal((await fetchRaw(path, HTML)).body.toString(), expected, path);

@@ -17,24 +17,44 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[folder = "static"]
 struct Folder;
 
-/// All files of the page by their names.
+/// All files of the page by their names, and the page itself by the way back to the root.
 #[derive(Clone, Debug)]
-pub struct PageFiles(BTreeMap<String, PageFile>);
+pub struct PageFiles {
+    files: BTreeMap<String, PageFile>,
+    pages: BTreeMap<String, PageFile>,
+}
 
 impl PageFiles {
     /// All files, compressed.
     #[must_use]
     pub fn load() -> Self {
-        let files = Folder::iter().filter_map(|name| {
-            let found = Folder::get(&name)?;
-            Some((name.into_owned(), PageFile::new(found)))
+        let files: BTreeMap<_, _> = Folder::iter()
+            .filter_map(|name| {
+                let found = Folder::get(&name)?;
+                Some((name.into_owned(), PageFile::new(found)))
+            })
+            .collect();
+        let bases = (1..=PREPARED_DEPTH).map(|n_up| "../".repeat(n_up));
+        let pages = bases.filter_map(|base| {
+            let page = files.get(INDEX)?.with_base(&base)?;
+            Some((base, page))
         });
-        PageFiles(files.collect())
+        PageFiles { pages: pages.collect(), files }
+    }
+
+    /// The page as it is at the root, or with another base.
+    pub(super) fn page(&self, base: &str) -> Option<Body> {
+        let index = self.get(INDEX)?;
+        if base == ROOT {
+            return Some(index.body);
+        }
+        let prepared = self.pages.get(base).filter(|page| page.hash == index.hash);
+        Some(prepared.cloned().or_else(|| index.with_base(base))?.body)
     }
 
     /// SECURITY: a name is only looked up among the page's own files.
     pub(super) fn get(&self, name: &str) -> Option<PageFile> {
-        let known = self.0.get(name)?;
+        let known = self.files.get(name)?;
         let current = Folder::get(name)?;
         let is_edited = current.metadata.sha256_hash() != known.hash;
         Some(if is_edited { PageFile::new(current) } else { known.clone() })
@@ -58,6 +78,15 @@ impl PageFile {
         PageFile { body: Body::new(plain), hash }
     }
 
+    /// The page with another base than the root's.
+    fn with_base(&self, base: &str) -> Option<Self> {
+        let html = String::from_utf8_lossy(&self.body.plain);
+        let (before, after) = html.split_once(BASE_AT_ROOT)?;
+        let tag = BASE_AT_ROOT.replace(ROOT, base);
+        let body = Body::new(Bytes::from([before, &tag, after].concat()));
+        Some(PageFile { body, hash: self.hash })
+    }
+
     /// Names the content, the same on every server that has it. Weak: of both encodings.
     pub(super) fn etag(&self) -> String {
         let tag = self.hash.first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes));
@@ -68,12 +97,12 @@ impl PageFile {
 /// Bytes to send, plain and as gzip.
 #[derive(Clone, Debug)]
 pub(super) struct Body {
-    pub(super) plain: Bytes,
+    plain: Bytes,
     gzip: Bytes,
 }
 
 impl Body {
-    pub(super) fn new(plain: Bytes) -> Self {
+    fn new(plain: Bytes) -> Self {
         let gzip = Bytes::from(gzip(&plain));
         Body { plain, gzip }
     }
@@ -115,6 +144,13 @@ fn takes_gzip<'a>(accepted: impl Iterator<Item = &'a str>) -> bool {
     }
     others
 }
+
+const INDEX: &str = "index.html";
+const BASE_AT_ROOT: &str = "<base href=\"./\" />";
+/// The base at the root.
+pub(super) const ROOT: &str = "./";
+/// Deeper pages are rare, and compressed for each request.
+const PREPARED_DEPTH: usize = 8;
 
 const DEFLATE: u8 = 8;
 const SMALLEST: u8 = 2;
