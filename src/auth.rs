@@ -4,7 +4,7 @@
 pub mod credential_cache;
 pub mod password;
 pub mod policy;
-pub mod reach;
+pub mod readable;
 pub mod reload;
 pub mod sessions;
 pub mod store;
@@ -152,15 +152,15 @@ impl Auth {
 
     /// Whether what let somebody in still would.
     #[must_use]
-    pub fn admits(&self, who: &Principal) -> bool {
-        let is_logged_in = match who {
+    pub fn admits(&self, principal: &Principal) -> bool {
+        let is_logged_in = match principal {
             Principal::User(AuthenticatedUser {
                 name: _,
                 way: AuthMethod::Session { print, hash: _ },
             }) => lock(&self.sessions).find(print).is_some(),
             Principal::User(_) | Principal::Anyone | Principal::Token { .. } => true,
         };
-        is_logged_in && self.policy().admits(who)
+        is_logged_in && self.policy().admits(principal)
     }
 
     /// Checks a name and a password. `address` is none where it stands for many clients.
@@ -251,9 +251,9 @@ impl Auth {
     pub fn session(&self, secret: &str) -> Option<Principal> {
         let print = self.print(&[secret.as_bytes()]);
         let (name, hash) = lock(&self.sessions).find(&print)?;
-        let who =
+        let principal =
             Principal::User(AuthenticatedUser { name, way: AuthMethod::Session { print, hash } });
-        self.policy().admits(&who).then_some(who)
+        self.policy().admits(&principal).then_some(principal)
     }
 
     /// Ends a login.

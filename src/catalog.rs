@@ -6,15 +6,15 @@
 pub mod discovery;
 mod found;
 mod inspection;
-pub mod left_out;
 mod naming;
-mod near;
 pub mod pattern;
 mod private_key;
 mod reach;
 mod roots;
 mod siblings;
+pub mod skipped;
 mod snapshot;
+mod suggest;
 mod walk;
 pub mod watch;
 
@@ -137,9 +137,9 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
             locations.insert(name, location);
         }
         self.keep_in_use(&found, served, &before, &mut after, &mut locations);
-        after.left_out = std::mem::take(&mut found.left_out);
-        after.left_out.sort();
-        after.left_out.dedup();
+        after.skipped = std::mem::take(&mut found.skipped);
+        after.skipped.sort();
+        after.skipped.dedup();
         *served = locations;
         if looked.is_whole {
             *watch_set = WatchSet::from(found);
@@ -164,8 +164,8 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
                 tracing::debug!(places = silent.len(), "some places do not answer");
             }
             let silent = reach.silent(reach.with_mounts(&places)).await;
-            let (catalog, left_out) = (Arc::clone(&self), silent.clone());
-            let look = tokio::task::spawn_blocking(move || catalog.look(&left_out));
+            let (catalog, skipped) = (Arc::clone(&self), silent.clone());
+            let look = tokio::task::spawn_blocking(move || catalog.look(&skipped));
             match outcome(look, &reach, &places, &silent).await {
                 Some(Ok(looked)) => {
                     watch.looked(looked.took);
@@ -236,14 +236,14 @@ async fn outcome(
     mut look: JoinHandle<Looked>,
     reach: &Reach,
     places: &BTreeSet<PathBuf>,
-    left_out: &BTreeSet<PathBuf>,
+    skipped: &BTreeSet<PathBuf>,
 ) -> Option<Result<Looked, JoinError>> {
     loop {
         if let Ok(outcome) = timeout(LOOK_PATIENCE, &mut look).await {
             return Some(outcome);
         }
         // To look at much takes long as well.
-        if !reach.silent(reach.with_mounts(places)).await.is_subset(left_out) {
+        if !reach.silent(reach.with_mounts(places)).await.is_subset(skipped) {
             return None;
         }
     }
@@ -266,8 +266,8 @@ impl<S: ?Sized> Catalog<S> {
     }
 
     /// Up to three names near to one that nobody has, of those that `accept` lets through.
-    pub fn near(&self, name: &str, accept: impl Fn(&SourceName) -> bool) -> Vec<SourceName> {
-        self.snapshot().near(name, accept)
+    pub fn suggest(&self, name: &str, accept: impl Fn(&SourceName) -> bool) -> Vec<SourceName> {
+        self.snapshot().suggest(name, accept)
     }
 
     /// A version that grows with each change. Subscribe, then take a snapshot.

@@ -43,10 +43,10 @@ pub fn report(config: &Config) -> anyhow::Result<String> {
         let files = if files.is_empty() { "no file yet".to_owned() } else { files.join(", ") };
         writeln!(text, "  {name}  ({files})")?;
     }
-    if !catalog.left_out.is_empty() {
-        writeln!(text, "\n{} left out:", catalog.left_out.len())?;
-        for left_out in &catalog.left_out {
-            writeln!(text, "  {}  {}", left_out.name, left_out.reason)?;
+    if !catalog.skipped.is_empty() {
+        writeln!(text, "\n{} left out:", catalog.skipped.len())?;
+        for skipped in &catalog.skipped {
+            writeln!(text, "  {}  {}", skipped.name, skipped.reason)?;
         }
     }
     Ok(text)

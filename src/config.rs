@@ -170,5 +170,5 @@ impl Config {
 /// Whether a request must prove who sends it.
 #[must_use]
 pub fn has_authentication(config: &Config) -> bool {
-    config.access.asks()
+    config.access.requires_auth()
 }

@@ -69,8 +69,8 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let demo = demo.map(|demo| runtime.spawn(demo.run(stop.clone())));
     let scheme = if config.is_tls { "https" } else { "http" };
     let served = runtime.block_on(server::serve(config, held_back, move |started| {
-        if let Some(left_out) = &started.left_out {
-            eprintln!("tailcast: {left_out}");
+        if let Some(skipped) = &started.skipped {
+            eprintln!("tailcast: {skipped}");
         }
         let (address, n_sources) = (started.address, started.n_sources);
         eprintln!("tailcast: serving {n_sources} sources on {scheme}://{address}/");

@@ -70,7 +70,7 @@ pub struct Started {
     /// The number of sources.
     pub n_sources: usize,
     /// What was found and is not served, in a sentence; none where there is nothing.
-    pub left_out: Option<String>,
+    pub skipped: Option<String>,
 }
 
 /// Serves until a signal comes. `ready` is called once the port is open. `held_back` is shown among the
@@ -82,26 +82,26 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(|error| ServeError::Start(error.to_string()))?;
     let parts = Parts::start(&config, held_back).await?;
-    let site = parts.site.clone();
+    let app = parts.app.clone();
     let (tasks, stop) = (parts.tasks.clone(), parts.stop.clone());
     let known = Arc::<OnceLock<Sockets>>::default();
     let sockets = Arc::clone(&known);
     let on_liftoff = AdHoc::on_liftoff("ready", move |rocket| {
-        let (site, tasks, stop) = (site.clone(), tasks.clone(), stop.clone());
+        let (app, tasks, stop) = (app.clone(), tasks.clone(), stop.clone());
         let sockets = Arc::clone(&sockets);
-        let (n_sources, left_out) = (site.shelf.n_sources(), site.shelf.left_out());
+        let (n_sources, skipped) = (app.catalog.n_sources(), app.catalog.skipped());
         Box::pin(async move {
             let address = address_of(rocket);
-            watching::start(address, &sockets, &site, &tasks, &stop);
-            ready(Started { address, n_sources, left_out });
+            watching::start(address, &sockets, &app, &tasks, &stop);
+            ready(Started { address, n_sources, skipped });
         })
     });
     let address = SocketAddr::new(config.address, config.port);
-    let rocket = http::server(config.figment, parts.site.clone()).attach(on_liftoff);
+    let rocket = http::server(config.figment, parts.app.clone()).attach(on_liftoff);
     let rocket = rocket.ignite().await.map_err(|error| rocket_error(&error, address))?;
     let shutdown = rocket.shutdown();
     let launch = std::pin::pin!(rocket.launch());
-    let reception = Arc::clone(&parts.site.connections);
+    let reception = Arc::clone(&parts.app.connections);
     let mut launch = Accepting::new(launch, reception, known).await;
     tokio::select! {
         ended = &mut launch => {
@@ -112,7 +112,7 @@ pub async fn serve(
     }
     let goodbye = async {
         // Rocket accepts only while it is polled: a probe is to learn that the server closes.
-        let ((), ended) = tokio::join!(say_goodbye(&parts.site, shutdown), launch);
+        let ((), ended) = tokio::join!(say_goodbye(&parts.app, shutdown), launch);
         // What is left after the grace is cut; the streams themselves have ended.
         if let Err(error) = &ended {
             tracing::warn!(%error, "connections were cut");
@@ -126,22 +126,22 @@ pub async fn serve(
 }
 
 /// Ends all streams, and then Rocket.
-async fn say_goodbye(site: &AppState, shutdown: Shutdown) {
-    site.closing.cancel();
+async fn say_goodbye(app: &AppState, shutdown: Shutdown) {
+    app.closing.cancel();
     let all_gone = async {
-        while site.admission.n_viewers() > 0 {
+        while app.admission.n_viewers() > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     if tokio::time::timeout(GOODBYE, all_gone).await.is_err() {
-        tracing::warn!(viewers = site.admission.n_viewers(), "some viewers take nothing");
+        tracing::warn!(viewers = app.admission.n_viewers(), "some viewers take nothing");
     }
     shutdown.notify();
 }
 
 /// What runs beside Rocket.
 struct Parts {
-    site: AppState,
+    app: AppState,
     hub: Arc<WatchHub>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -190,9 +190,9 @@ impl Parts {
         tasks.spawn(Arc::clone(&auth).run(hangups, read_config(config), stop.clone()));
         let network = Arc::new(config.network.clone());
         let connections = Connections::new(Arc::clone(&network), config.is_tls);
-        let site = AppState {
+        let app = AppState {
             degraded: degraded_check(&catalog, &hub, &metrics, &troubles),
-            shelf: GuardedCatalog::new(catalog),
+            catalog: GuardedCatalog::new(catalog),
             auth,
             hosts: Arc::new(config.hosts.clone()),
             admission: Admission::new(
@@ -212,7 +212,7 @@ impl Parts {
             statuses: Arc::default(),
             boards: Arc::default(),
         };
-        Ok(Parts { site, hub, tasks, stop })
+        Ok(Parts { app, hub, tasks, stop })
     }
 
     /// Stops them. `is_clean`: Rocket has let go of every stream.
@@ -228,9 +228,9 @@ impl Parts {
 
     /// Every viewer has ended, by whatever road, and so has all that it held.
     fn assert_nothing_left(&self) {
-        debug_assert_eq!(self.site.admission.n_viewers(), 0, "viewers are left");
-        debug_assert_eq!(self.site.metrics.n_viewers(), 0, "streams are left");
-        debug_assert_eq!(self.site.metrics.feeds.get(), 0, "feeds are left");
+        debug_assert_eq!(self.app.admission.n_viewers(), 0, "viewers are left");
+        debug_assert_eq!(self.app.metrics.n_viewers(), 0, "streams are left");
+        debug_assert_eq!(self.app.metrics.feeds.get(), 0, "feeds are left");
         debug_assert_eq!(self.hub.n_followed(), 0, "watches are left");
     }
 }

@@ -15,7 +15,7 @@ use crate::config::{AccessConfig, HeaderLogin, RuleSpec};
 #[derive(Debug)]
 pub struct Policy {
     /// Nobody comes in unasked.
-    pub asks: bool,
+    pub requires_auth: bool,
     /// Users whom a proxy names.
     pub header_login: Option<HeaderLogin>,
     /// How long a login in a browser holds.
@@ -72,7 +72,7 @@ impl Policy {
             Ok(Rule { spec: spec.clone(), sources })
         });
         Ok(Policy {
-            asks: config.asks(),
+            requires_auth: config.requires_auth(),
             header_login: config.header_login.clone(),
             session_lifetime: config.session_lifetime,
             has_certificates: config.has_certificates,
@@ -102,9 +102,9 @@ impl Policy {
 
     /// Whether what let somebody in still would.
     #[must_use]
-    pub fn admits(&self, who: &Principal) -> bool {
-        match who {
-            Principal::Anyone => !self.asks,
+    pub fn admits(&self, principal: &Principal) -> bool {
+        match principal {
+            Principal::Anyone => !self.requires_auth,
             Principal::Token { id, hash, name: _ } => {
                 self.token(id).is_some_and(|token| token.hash == **hash && !token.has_expired())
             }
@@ -120,13 +120,13 @@ impl Policy {
 
     /// Whether somebody may read a source.
     #[must_use]
-    pub fn may_read(&self, who: &Principal, source: &str) -> bool {
-        if !self.admits(who) {
+    pub fn may_read(&self, principal: &Principal, source: &str) -> bool {
+        if !self.admits(principal) {
             return false;
         }
         let reaches = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(source));
-        let by_rule = || self.rules_of(who).any(|rule| reaches(&rule.sources));
-        match who {
+        let by_rule = || self.rules_of(principal).any(|rule| reaches(&rule.sources));
+        match principal {
             Principal::Anyone => true,
             Principal::User(_) => self.rules.is_empty() || by_rule(),
             Principal::Token { id, .. } => {
@@ -141,18 +141,21 @@ impl Policy {
     }
 
     /// The names and globs that rules give somebody.
-    pub(super) fn globs_of<'a>(&'a self, who: &'a Principal) -> impl Iterator<Item = &'a String> {
-        self.rules_of(who).flat_map(|rule| &rule.spec.sources)
+    pub(super) fn globs_of<'a>(
+        &'a self,
+        principal: &'a Principal,
+    ) -> impl Iterator<Item = &'a String> {
+        self.rules_of(principal).flat_map(|rule| &rule.spec.sources)
     }
 
     /// Whether somebody may read how the server is.
     #[must_use]
-    pub fn may_read_metrics(&self, who: &Principal) -> bool {
-        if !self.admits(who) {
+    pub fn may_read_metrics(&self, principal: &Principal) -> bool {
+        if !self.admits(principal) {
             return false;
         }
-        let by_rule = || self.rules_of(who).any(|rule| rule.spec.metrics);
-        match who {
+        let by_rule = || self.rules_of(principal).any(|rule| rule.spec.metrics);
+        match principal {
             Principal::Anyone => true,
             Principal::User(_) => self.rules.is_empty() || by_rule(),
             Principal::Token { id, .. } => {
@@ -161,8 +164,8 @@ impl Policy {
         }
     }
 
-    fn rules_of<'a>(&'a self, who: &'a Principal) -> impl Iterator<Item = &'a Rule> {
-        self.rules.iter().filter(move |rule| match who {
+    fn rules_of<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = &'a Rule> {
+        self.rules.iter().filter(move |rule| match principal {
             Principal::Anyone => false,
             Principal::Token { id: _, name, hash: _ } => {
                 !name.is_empty() && rule.spec.tokens.iter().any(|token| token == name)

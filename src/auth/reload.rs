@@ -60,7 +60,7 @@ impl Auth {
         {
             let mut current = self.policy.write().unwrap_or_else(PoisonError::into_inner);
             // SECURITY: a file that is gone must not open the doors.
-            policy.asks |= current.asks;
+            policy.requires_auth |= current.requires_auth;
             *current = Arc::new(policy);
         }
         *lock(&self.config) = config;

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::catalog::inspection::{Inspection, Probe, Verdict};
-use crate::catalog::left_out::{LeftOut, LeftOutReason};
 use crate::catalog::naming;
 use crate::catalog::roots::{self, Root};
 use crate::catalog::siblings::{Candidate, Grouping};
+use crate::catalog::skipped::{SkipReason, SkippedEntry};
 use crate::catalog::walk::{Budget, Confinement, Listing, Walk};
 use crate::config::SourceSpec;
 use crate::file::location::{Location, canonical_or_expected};
@@ -25,7 +25,7 @@ pub use crate::catalog::found::{Found, FoundSource};
 #[derive(Clone, Debug)]
 pub struct Discovery {
     roots: Vec<Root>,
-    broken: Vec<LeftOut>,
+    broken: Vec<SkippedEntry>,
     /// What links that are found may lead to.
     configured: Arc<[PathBuf]>,
     inspection: Inspection,
@@ -83,7 +83,7 @@ impl Discovery {
             inspection: &mut self.inspection,
             budget: Budget::new(self.entry_limit),
             taken: BTreeMap::new(),
-            found: Found { left_out: self.broken.clone(), ..Found::default() },
+            found: Found { skipped: self.broken.clone(), ..Found::default() },
         };
         for root in &self.roots {
             if silent.contains(root.place()) {
@@ -96,8 +96,8 @@ impl Discovery {
         }
         let (mut found, is_cut) = (scan.found, scan.budget.is_overdrawn());
         if is_cut {
-            let reason = LeftOutReason::TooManyEntries { limit: self.entry_limit };
-            found.left_out.push(LeftOut::new("…", reason));
+            let reason = SkipReason::TooManyEntries { limit: self.entry_limit };
+            found.skipped.push(SkippedEntry::new("…", reason));
         }
         self.inspection.end_round();
         found
@@ -188,7 +188,7 @@ impl Scan<'_> {
         if let Some(by) = self.taken.get(&name) {
             if *by != location.path {
                 let (path, by) = (location.path, by.clone());
-                self.leave_out(name.as_str(), LeftOutReason::NameTaken { path, by });
+                self.leave_out(name.as_str(), SkipReason::NameTaken { path, by });
             }
             return;
         }
@@ -207,8 +207,8 @@ impl Scan<'_> {
         }
     }
 
-    fn leave_out(&mut self, name: &str, reason: LeftOutReason) {
-        self.found.left_out.push(LeftOut::new(name, reason));
+    fn leave_out(&mut self, name: &str, reason: SkipReason) {
+        self.found.skipped.push(SkippedEntry::new(name, reason));
     }
 }
 

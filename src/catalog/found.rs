@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::left_out::LeftOut;
+use crate::catalog::skipped::SkippedEntry;
 use crate::file::location::Location;
 use crate::source::SourceName;
 
@@ -15,7 +15,7 @@ pub struct Found {
     /// What can be served, in the order of the configuration and of the paths below.
     pub sources: Vec<FoundSource>,
     /// What cannot.
-    pub left_out: Vec<LeftOut>,
+    pub skipped: Vec<SkippedEntry>,
     /// Each directory a watch is needed on, parents of what may appear included.
     pub directories: BTreeSet<PathBuf>,
     /// Those of the directories in which only a few names matter.

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::catalog::left_out::{LeftOutReason, SpecialFile};
 use crate::catalog::private_key;
+use crate::catalog::skipped::{SkipReason, SpecialFile};
 use crate::file::hole;
 use crate::file::own_files::Identities;
 
@@ -28,15 +28,15 @@ pub(super) enum Verdict {
     Serve,
     /// It does not exist (any more).
     Gone,
-    LeaveOut(LeftOutReason),
+    LeaveOut(SkipReason),
 }
 
 /// The looks so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inspection {
     /// What was left out for its content.
-    known: HashMap<PathBuf, (Stamp, LeftOutReason)>,
-    still_known: HashMap<PathBuf, (Stamp, LeftOutReason)>,
+    known: HashMap<PathBuf, (Stamp, SkipReason)>,
+    still_known: HashMap<PathBuf, (Stamp, SkipReason)>,
     own: Identities,
 }
 
@@ -45,7 +45,7 @@ impl Inspection {
     pub(super) fn look(&mut self, probe: &Probe, is_named: bool) -> Verdict {
         match self.try_look(probe, is_named) {
             Ok(verdict) => verdict,
-            Err(error) => LeftOutReason::of(&error).map_or(Verdict::Gone, Verdict::LeaveOut),
+            Err(error) => SkipReason::of(&error).map_or(Verdict::Gone, Verdict::LeaveOut),
         }
     }
 
@@ -66,7 +66,7 @@ impl Inspection {
         }
         // SECURITY: before anything else, and however it was named.
         if self.own.hold(&probe.path, &metadata) {
-            return Ok(Verdict::LeaveOut(LeftOutReason::Own));
+            return Ok(Verdict::LeaveOut(SkipReason::Own));
         }
         let stamp = Stamp::of(&metadata);
         let known = self.known.get(&probe.path).filter(|(known, _)| *known == stamp);
@@ -81,14 +81,14 @@ impl Inspection {
 }
 
 /// Why something with this metadata is no log.
-pub(super) fn no_regular_file(metadata: &fs::Metadata) -> Option<LeftOutReason> {
+pub(super) fn no_regular_file(metadata: &fs::Metadata) -> Option<SkipReason> {
     let kind = metadata.file_type();
     if kind.is_file() {
         None
     } else if kind.is_dir() {
-        Some(LeftOutReason::Directory)
+        Some(SkipReason::Directory)
     } else {
-        Some(LeftOutReason::Special(special(kind)))
+        Some(SkipReason::Special(special(kind)))
     }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn special(kind: fs::FileType) -> SpecialFile {
 }
 
 /// Why the content of a file says that it is no log.
-fn no_log(probe: &Probe, is_named: bool) -> io::Result<Option<LeftOutReason>> {
+fn no_log(probe: &Probe, is_named: bool) -> io::Result<Option<SkipReason>> {
     let file = open_regular(&probe.path)?;
     if probe.is_packed {
         return Ok(None);
@@ -114,11 +114,11 @@ fn no_log(probe: &Probe, is_named: bool) -> io::Result<Option<LeftOutReason>> {
     let is_utf16 = head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]);
     let is_binary = !is_utf16 && head.iter().take(HEAD_BYTES).any(|byte| *byte == 0);
     if is_binary {
-        return Ok(Some(LeftOutReason::Binary));
+        return Ok(Some(SkipReason::Binary));
     }
     // SECURITY: what nobody has named is not shown for being in the same folder as logs.
     let is_key = !is_named && private_key::begins_in(&head);
-    Ok(is_key.then_some(LeftOutReason::PrivateKey))
+    Ok(is_key.then_some(SkipReason::PrivateKey))
 }
 
 /// SECURITY: between the look and this call the file may have been replaced by a FIFO, which must
@@ -173,14 +173,14 @@ mod tests {
     fn a_nul_in_the_first_kib_means_binary_unless_a_utf_16_mark_leads() {
         check(b"", Verdict::Serve);
         check(b"line\n", Verdict::Serve);
-        check(b"li\0ne\n", Verdict::LeaveOut(LeftOutReason::Binary));
+        check(b"li\0ne\n", Verdict::LeaveOut(SkipReason::Binary));
         check(b"\xff\xfel\0i\0", Verdict::Serve);
         check(b"\xfe\xff\0l\0i", Verdict::Serve);
         let mut late = vec![b'x'; 1024];
         late.push(0);
         check(&late, Verdict::Serve);
         late.swap(1023, 1024);
-        check(&late, Verdict::LeaveOut(LeftOutReason::Binary));
+        check(&late, Verdict::LeaveOut(SkipReason::Binary));
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(inspection.look(&probe, true), Verdict::Gone);
         fs::write(&probe.path, b"a\0b").unwrap();
         let modified = fs::metadata(&probe.path).unwrap().modified().unwrap();
-        let binary = Verdict::LeaveOut(LeftOutReason::Binary);
+        let binary = Verdict::LeaveOut(SkipReason::Binary);
         assert_eq!(inspection.look(&probe, true), binary);
         inspection.end_round();
 

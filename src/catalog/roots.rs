@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::catalog::left_out::{LeftOut, LeftOutReason};
 use crate::catalog::naming;
 use crate::catalog::pattern;
+use crate::catalog::skipped::{SkipReason, SkippedEntry};
 use crate::config::SourceSpec;
 use crate::glob::{Glob, GlobError};
 
@@ -151,8 +151,8 @@ impl PathGlob {
 }
 
 /// Reads the configuration: the roots in their order, and the paths that make no sense.
-pub(super) fn plan(specs: &[SourceSpec]) -> (Vec<Root>, Vec<LeftOut>) {
-    let (mut roots, mut left_out) = (Vec::new(), Vec::new());
+pub(super) fn plan(specs: &[SourceSpec]) -> (Vec<Root>, Vec<SkippedEntry>) {
+    let (mut roots, mut skipped) = (Vec::new(), Vec::new());
     for (spec, configured) in specs.iter().enumerate() {
         for text in &configured.paths {
             match classify(text) {
@@ -162,7 +162,7 @@ pub(super) fn plan(specs: &[SourceSpec]) -> (Vec<Root>, Vec<LeftOut>) {
                     let label_as_directory = is_open.then(String::new);
                     roots.push(Root { path, kind, label, spec, olddir, label_as_directory });
                 }
-                Err(error) => left_out.push(LeftOut::new(text, error)),
+                Err(error) => skipped.push(SkippedEntry::new(text, error)),
             }
         }
     }
@@ -172,10 +172,10 @@ pub(super) fn plan(specs: &[SourceSpec]) -> (Vec<Root>, Vec<LeftOut>) {
             label_named(&mut roots, spec, name, configured.paths.len() == 1);
         }
     }
-    (roots, left_out)
+    (roots, skipped)
 }
 
-fn classify(text: &str) -> Result<(PathBuf, RootKind), LeftOutReason> {
+fn classify(text: &str) -> Result<(PathBuf, RootKind), SkipReason> {
     let is_glob = pattern::has_glob_characters(text) && fs::symlink_metadata(text).is_err();
     if !is_glob {
         let path = absolute(text)?;
@@ -185,8 +185,7 @@ fn classify(text: &str) -> Result<(PathBuf, RootKind), LeftOutReason> {
     let first = text.find(pattern::GLOB_CHARACTERS).unwrap_or(text.len());
     let start = text.get(..first).and_then(|head| head.rfind('/')).map_or(0, |slash| slash + 1);
     let (folder, pattern) = text.split_at_checked(start).unwrap_or(("", text));
-    let glob =
-        PathGlob::parse(pattern).map_err(|error| LeftOutReason::BadGlob(error.to_string()))?;
+    let glob = PathGlob::parse(pattern).map_err(|error| SkipReason::BadGlob(error.to_string()))?;
     Ok((absolute(if folder.is_empty() { "." } else { folder })?, RootKind::Glob(glob)))
 }
 
@@ -230,10 +229,10 @@ fn label_distinctly(roots: &mut [Root], is_meant: impl Fn(&Root) -> bool) {
     }
 }
 
-fn absolute(text: &str) -> Result<PathBuf, LeftOutReason> {
+fn absolute(text: &str) -> Result<PathBuf, SkipReason> {
     std::path::absolute(text)
         .map(|path| normalised(&path))
-        .map_err(|error| LeftOutReason::Unreadable(error.to_string()))
+        .map_err(|error| SkipReason::Unreadable(error.to_string()))
 }
 
 /// Without `.` and `..`, by the letters alone.

@@ -13,9 +13,9 @@ use std::rc::Rc;
 
 use crate::catalog::found::{DirectoryId, Found};
 use crate::catalog::inspection;
-use crate::catalog::left_out::{LeftOut, LeftOutReason};
 use crate::catalog::naming;
 use crate::catalog::roots::Root;
+use crate::catalog::skipped::{SkipReason, SkippedEntry};
 use crate::file::location::canonical_or_expected;
 
 /// The regular files of one directory, sorted by name.
@@ -93,7 +93,7 @@ struct Trail {
 enum Kind {
     File,
     Directory,
-    Other(LeftOutReason),
+    Other(SkipReason),
     Gone,
 }
 
@@ -132,7 +132,7 @@ impl Walk<'_> {
         let mut above = visit.through.as_deref();
         while let Some(trail) = above {
             if trail.id == id {
-                self.leave_out(&visit.path, LeftOutReason::LinkLoop);
+                self.leave_out(&visit.path, SkipReason::LinkLoop);
                 return Ok(None);
             }
             above = trail.through.as_deref();
@@ -167,7 +167,7 @@ impl Walk<'_> {
             return false;
         }
         if self.matters(&path) {
-            self.leave_out(&path, LeftOutReason::Hidden);
+            self.leave_out(&path, SkipReason::Hidden);
         }
         true
     }
@@ -193,13 +193,13 @@ impl Walk<'_> {
             Ok((is_link, if is_link { fs::metadata(path)?.file_type() } else { kind }))
         });
         match kind {
-            Ok((true, _)) if !self.leads_inside(path) => Kind::Other(LeftOutReason::LinkOut),
+            Ok((true, _)) if !self.leads_inside(path) => Kind::Other(SkipReason::LinkOut),
             Ok((_, kind)) if kind.is_file() => Kind::File,
             Ok((_, kind)) if kind.is_dir() => Kind::Directory,
-            Ok((_, kind)) => Kind::Other(LeftOutReason::Special(inspection::special(kind))),
-            Err(error) => match LeftOutReason::of(&error) {
+            Ok((_, kind)) => Kind::Other(SkipReason::Special(inspection::special(kind))),
+            Err(error) => match SkipReason::of(&error) {
                 Some(reason) => Kind::Other(reason),
-                None if path.is_symlink() => Kind::Other(LeftOutReason::DanglingLink),
+                None if path.is_symlink() => Kind::Other(SkipReason::DanglingLink),
                 None => Kind::Gone,
             },
         }
@@ -214,7 +214,7 @@ impl Walk<'_> {
     fn file_name(&mut self, entry: &DirEntry, path: &Path) -> Option<String> {
         let name = entry.file_name().into_string().ok();
         if name.is_none() && self.root.covers(path) {
-            self.leave_out(path, LeftOutReason::NameNotUtf8);
+            self.leave_out(path, SkipReason::NameNotUtf8);
         }
         name
     }
@@ -239,14 +239,14 @@ impl Walk<'_> {
     }
 
     fn cannot_read(&mut self, directory: &Path, error: &io::Error) {
-        let Some(reason) = LeftOutReason::of(error) else { return };
-        if reason != LeftOutReason::NotADirectory {
+        let Some(reason) = SkipReason::of(error) else { return };
+        if reason != SkipReason::NotADirectory {
             self.found.unread.push(directory.to_path_buf());
         }
         self.leave_out(directory, reason);
     }
 
-    fn leave_out(&mut self, path: &Path, reason: LeftOutReason) {
-        self.found.left_out.push(LeftOut::new(&self.root.shown_name(path), reason));
+    fn leave_out(&mut self, path: &Path, reason: SkipReason) {
+        self.found.skipped.push(SkippedEntry::new(&self.root.shown_name(path), reason));
     }
 }

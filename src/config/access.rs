@@ -76,7 +76,7 @@ impl AccessConfig {
 
     /// Whether a request must prove who sends it, as far as the files tell now.
     #[must_use]
-    pub fn asks(&self) -> bool {
+    pub fn requires_auth(&self) -> bool {
         let has_file = || self.users_file.is_file() || self.tokens_file.is_file();
         self.is_required
             || self.is_file_said

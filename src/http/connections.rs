@@ -1,9 +1,9 @@
-//! Connections: which there are, which of them speak, and since when they are silent. Rocket tells of
-//! a connection only with its requests, and closes none that has nothing to say; the listener tells
-//! when one is accepted.
+//! Connections: which exist, which are in use, and since when they are silent. Rocket exposes a
+//! connection only through its requests, and never closes an idle one; the listener reports when
+//! one is accepted.
 
 mod pending;
-mod under_way;
+mod proxied_requests;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use crate::config::NetworkConfig;
 use crate::http::admission::ConnectionRate;
-use crate::http::connections::pending::{Key, Kind, Limits, Pending};
-use crate::http::connections::under_way::UnderWay;
+use crate::http::connections::pending::{Limits, NetworkKind, Pending, PendingKey};
+use crate::http::connections::proxied_requests::ProxiedRequests;
 use crate::http::host;
 use crate::listener::accepted::Accepted;
 use crate::listener::accepting::{Plan, Reception};
 use crate::listener::descriptors::Connection;
 use crate::listener::sockets::Look;
 
-pub use crate::http::connections::under_way::UnderWayGuard;
+pub use crate::http::connections::proxied_requests::ProxiedRequestGuard;
 
 /// The connections of this server.
 #[derive(Debug)]
@@ -28,31 +28,31 @@ pub struct Connections {
     all: Mutex<All>,
     network: Arc<NetworkConfig>,
     rate: ConnectionRate,
-    under_way: Arc<UnderWay>,
+    proxied_requests: Arc<ProxiedRequests>,
     is_tls: bool,
 }
 
 #[derive(Debug, Default)]
 struct All {
     talks: HashMap<SocketAddr, Activity>,
-    /// By descriptor: a number that is given again has ended the connection that had it before.
+    /// By descriptor: a reused number means that the connection before it has ended.
     held: HashMap<i32, Connection>,
     n_held: HashMap<IpAddr, usize>,
     pending: Pending,
     counts_bytes: bool,
-    /// When it was last looked which of an address are still there.
+    /// When each address was last checked for connections that are gone.
     counted: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Activity {
-    /// None where it was not seen when it was accepted.
+    /// `None` if the connection was not seen when it was accepted.
     connection: Option<Connection>,
     last: Instant,
     has_asked: bool,
     n_streams: usize,
     excess: Option<Excess>,
-    pending: Option<Key>,
+    pending: Option<PendingKey>,
 }
 
 /// Why the requests of a connection are refused.
@@ -75,22 +75,22 @@ pub struct StreamGuard {
 }
 
 impl Connections {
-    /// With the limits that `network` says. Over TLS it takes longer until a connection has asked.
+    /// With the limits of `network`. Over TLS a connection needs longer to send its first request.
     #[must_use]
     pub fn new(network: Arc<NetworkConfig>, is_tls: bool) -> Arc<Self> {
         let rate = ConnectionRate::new(network.max_connections_per_second);
-        let under_way = UnderWay::new(network.max_connections_per_address);
-        Arc::new(Connections { all: Mutex::default(), network, rate, under_way, is_tls })
+        let proxied_requests = ProxiedRequests::new(network.max_connections_per_address);
+        Arc::new(Connections { all: Mutex::default(), network, rate, proxied_requests, is_tls })
     }
 
-    /// Takes a place for a request of a client that is behind a listed proxy; none if it has as many
-    /// under way as it may have connections.
+    /// Counts a request of a client behind a listed proxy; `None` if it has as many in progress as
+    /// it may have connections.
     #[must_use]
-    pub fn take_place(&self, client: IpAddr) -> Option<UnderWayGuard> {
-        self.under_way.take(client)
+    pub fn take_place(&self, client: IpAddr) -> Option<ProxiedRequestGuard> {
+        self.proxied_requests.take(client)
     }
 
-    /// Notes a request; returns why it is to be refused, if it is.
+    /// Records a request; returns why it has to be refused, if so.
     pub fn note_request(&self, peer: SocketAddr) -> Option<Excess> {
         let now = Instant::now();
         let mut all = self.lock();
@@ -112,7 +112,7 @@ impl Connections {
         excess
     }
 
-    /// Notes a stream.
+    /// Records a stream.
     pub fn stream(self: &Arc<Self>, peer: SocketAddr) -> StreamGuard {
         let now = Instant::now();
         let mut all = self.lock();
@@ -121,14 +121,14 @@ impl Connections {
         StreamGuard { connections: Arc::clone(self), peer, inode: talk.inode() }
     }
 
-    /// The connection of a client that has asked for something; none where it was not seen.
+    /// The connection of a client that has sent a request; `None` if it was not seen.
     #[must_use]
     pub fn of(&self, peer: SocketAddr) -> Option<Connection> {
         self.lock().talks.get(&peer).and_then(|talk| talk.connection)
     }
 
-    /// Whether a connection has been silent for too long: it has sent no whole request, or none for
-    /// a long while.
+    /// Whether a connection has been silent for too long: it has sent no whole request, or no
+    /// further one for a long time.
     #[must_use]
     pub fn is_overdue(&self, connection: &Connection) -> bool {
         match self.lock().talks.get(&connection.peer).filter(|talk| talk.has_asked) {
@@ -137,13 +137,13 @@ impl Connections {
         }
     }
 
-    /// Takes over what a look at all of them has shown: forgets those that are gone, and notes those
-    /// that were not seen when they were accepted.
+    /// Applies a scan of all connections: removes those that are gone, and adds those that were
+    /// missed when they were accepted.
     pub fn reconcile(&self, accepted: &Accepted) {
         let now = Instant::now();
         let is_new = |since: Instant| now.saturating_duration_since(since) < LOOK_SLACK;
         let mut all = self.lock();
-        // One that came after the look is not among those that were seen.
+        // A connection accepted after the scan is not part of it.
         let gone = |held: &&Connection| !is_new(held.since) && !accepted.holds(held);
         let gone: Vec<Connection> = all.held.values().filter(gone).copied().collect();
         for connection in &gone {
@@ -164,7 +164,7 @@ impl Connections {
         });
     }
 
-    /// Notes one that was not seen when it was accepted.
+    /// Adds a connection that was missed when it was accepted.
     fn note_found(&self, all: &mut All, connection: &Connection) {
         let talk = Activity::new(Some(*connection), connection.since);
         let talk = all.talks.entry(connection.peer).or_insert(talk);
@@ -177,7 +177,8 @@ impl Connections {
 
     fn limits(&self, connection: &Connection, counts_bytes: bool) -> (IpAddr, Limits) {
         let address = connection.peer.ip();
-        let kind = if self.is_listed(address) { Kind::ListedProxy } else { Kind::Network };
+        let kind =
+            if self.is_listed(address) { NetworkKind::ListedProxy } else { NetworkKind::Network };
         (host::network_of(address), Limits::new(kind, counts_bytes, self.is_tls))
     }
 
@@ -221,8 +222,8 @@ impl Connections {
         is_full.then_some(Excess::Number).or(is_too_fast.then_some(Excess::Rate))
     }
 
-    /// Looks which are left of an address that has as many as it may. Most that are gone are known to
-    /// be, as their numbers were given again; the others are looked for now and then.
+    /// Checks which connections of an address at its limit still exist. Most that are gone are
+    /// known to be, as their descriptors were reused; the rest is checked now and then.
     fn recount(&self, all: &mut All, address: IpAddr, now: Instant, sockets: &dyn Look) {
         let n_held = all.n_held.get(&address).copied().unwrap_or_default();
         let is_due = all.counted.is_none_or(|counted| now - counted > COUNT_PAUSE);
@@ -237,7 +238,7 @@ impl Connections {
         }
     }
 
-    /// The address that the limits count by; none for a listed proxy, or this host.
+    /// The address that the limits count by; `None` for a listed proxy, or this host.
     fn limited(&self, peer: SocketAddr) -> Option<IpAddr> {
         let address = peer.ip().to_canonical();
         let is_limited = !address.is_loopback() && !self.is_listed(address);
@@ -254,7 +255,7 @@ impl Reception for Connections {
         let now = Instant::now();
         let mut all = self.lock();
         all.counts_bytes = sockets.counts_bytes();
-        // Its first request may have been quicker than we.
+        // Its first request may have been handled before we saw it accepted.
         let is_early = |talk: &&mut Activity| talk.has_asked && talk.last >= connection.since;
         if let Some(talk) = all.talks.get_mut(&connection.peer).filter(is_early) {
             talk.connection = Some(connection);
@@ -318,7 +319,8 @@ pub const REQUEST_LIMIT: Duration = Duration::from_secs(15);
 /// From one request to the next. Longer than proxies keep theirs (nginx: 60 s).
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(75);
 
-/// More than there can be descriptors for; reached only where nobody looks which are gone.
+/// More than there can be descriptors for; reached only where connections that are gone go
+/// unnoticed.
 const MAX_CONNECTIONS: usize = 100_000;
 
 const LOOK_SLACK: Duration = Duration::from_secs(5);

@@ -18,37 +18,37 @@ mod bare;
 /// The page's files.
 #[derive(RustEmbed)]
 #[folder = "static"]
-struct Files;
+struct PageFiles;
 
 /// The viewer's page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct ViewerPage {
     /// The way from the page back to the root.
     base: String,
 }
 
-impl Page {
+impl ViewerPage {
     /// The page at the root.
     #[must_use]
     pub fn at_root() -> Self {
-        Page { base: "./".to_owned() }
+        ViewerPage { base: "./".to_owned() }
     }
 
     /// The page at `/logs`, or at `/logs/`, which is one step deeper.
     #[must_use]
     pub fn at_list(path: &str) -> Self {
         let base = if path.ends_with('/') { "../" } else { "./" };
-        Page { base: base.to_owned() }
+        ViewerPage { base: base.to_owned() }
     }
 
     /// The page at `/logs/<name>`.
     #[must_use]
     pub fn at_log(name: &str) -> Self {
-        Page { base: "../".repeat(name.split('/').count()) }
+        ViewerPage { base: "../".repeat(name.split('/').count()) }
     }
 
     fn html(&self) -> Option<String> {
-        let index = Files::get(INDEX)?;
+        let index = PageFiles::get(INDEX)?;
         let text = bare::without_comments(&String::from_utf8_lossy(&index.data));
         Some(text.replace("{{base}}", &self.base).replace("{{modules}}", &module_links()))
     }
@@ -58,14 +58,14 @@ impl Page {
 /// once, not import by import.
 fn module_links() -> String {
     let is_deep = |file: &Cow<'_, str>| DEEP_FOLDERS.iter().any(|folder| file.starts_with(folder));
-    let mut modules: Vec<_> = Files::iter().filter(is_deep).collect();
+    let mut modules: Vec<_> = PageFiles::iter().filter(is_deep).collect();
     modules.sort_unstable();
     let link =
         |file: &Cow<'_, str>| format!("<link rel=\"modulepreload\" href=\"static/{file}\">\n");
     modules.iter().map(link).collect()
 }
 
-impl<'r> Responder<'r, 'static> for Page {
+impl<'r> Responder<'r, 'static> for ViewerPage {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Some(html) = self.html() else {
             let problem = Problem::new(Status::NotFound, "the page's files are not there");
@@ -102,7 +102,8 @@ pub fn asset(file: Option<PathBuf>) -> Result<Asset, Problem> {
 /// A file that the page loads; what the server fills in before it sends it is none.
 fn find(file: Option<&Path>) -> Option<Asset> {
     let name = file?.to_str()?;
-    let found = Files::iter().find(|known| known == name).and_then(|known| Files::get(&known))?;
+    let found =
+        PageFiles::iter().find(|known| known == name).and_then(|known| PageFiles::get(&known))?;
     let text = String::from_utf8_lossy(&found.data);
     let (content_type, body) = match name.rsplit_once('.')?.1 {
         "css" => (ContentType::CSS, bare::without_spaces(&text)),

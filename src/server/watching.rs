@@ -22,7 +22,7 @@ use crate::listener::sockets::Sockets;
 pub(super) fn start(
     address: SocketAddr,
     sockets: &OnceLock<Sockets>,
-    site: &AppState,
+    app: &AppState,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) {
@@ -40,7 +40,7 @@ pub(super) fn start(
             return;
         }
     };
-    site.descriptors.get_or_init(|| Arc::clone(&descriptors));
+    app.descriptors.get_or_init(|| Arc::clone(&descriptors));
     let lag = Arc::<Lag>::default();
     sockets.get_or_init(|| Sockets::new(address, Arc::clone(&descriptors), Arc::clone(&lag)));
     tasks.spawn(lag.run(stop.clone()));
@@ -50,9 +50,9 @@ pub(super) fn start(
     });
     let accepted = Accepted::new(Arc::clone(&descriptors));
     let watch = Watch { accepted, silence: silence.ok() };
-    tasks.spawn(close_silent(watch, Arc::clone(&site.connections), stop.clone()));
+    tasks.spawn(close_silent(watch, Arc::clone(&app.connections), stop.clone()));
     let accepted = Accepted::new(descriptors);
-    tasks.spawn(notice_departures(accepted, Arc::clone(&site.departures), stop.clone()));
+    tasks.spawn(notice_departures(accepted, Arc::clone(&app.departures), stop.clone()));
 }
 
 /// Tells whose client has left while its answer is looked for, until it is cancelled.

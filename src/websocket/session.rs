@@ -135,7 +135,7 @@ impl Session {
 
     fn put_start(&mut self) {
         let mut out = Vec::new();
-        record::write_start(&self.config.asked, self.config.is_glob, &self.follower, &mut out);
+        record::write_start(&self.config.requested, self.config.is_glob, &self.follower, &mut out);
         self.outbox.put(Item::Record(out.into(), self.sent.clone()));
     }
 
@@ -249,7 +249,7 @@ impl Session {
 
     fn end_record(&self, reason: EndReason, places: &[Position]) -> Bytes {
         let mut out = Vec::new();
-        record::write_end(&self.config.asked, reason, places.iter(), &mut out);
+        record::write_end(&self.config.requested, reason, places.iter(), &mut out);
         out.into()
     }
 
@@ -310,7 +310,12 @@ impl Session {
             self.note_passed();
             let mut out = Vec::new();
             let places = self.handed_over();
-            record::write_heartbeat(&self.config.asked, &self.follower, places.iter(), &mut out);
+            record::write_heartbeat(
+                &self.config.requested,
+                &self.follower,
+                places.iter(),
+                &mut out,
+            );
             self.outbox.put_beat(out.into());
         }
         None

@@ -16,7 +16,7 @@ use crate::source::{Source, SourceName, Start};
 /// What a connection keeps.
 pub struct SessionConfig {
     /// What was asked for: a source's name, or a glob.
-    pub asked: String,
+    pub requested: String,
     /// It is a glob.
     pub is_glob: bool,
     /// Go on at the live end.
@@ -94,7 +94,7 @@ pub fn cursor_of(cursors: &[Cursor], name: &SourceName) -> Option<Cursor> {
 
 impl std::fmt::Debug for SessionConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Terms").field("asked", &self.asked).finish_non_exhaustive()
+        f.debug_struct("SessionConfig").field("requested", &self.requested).finish_non_exhaustive()
     }
 }
 

@@ -137,8 +137,8 @@ pub fn for_each_line<'a>(
 
 /// Writes `{"event":"start","source","cursor"}`; for several sources also `"sources"`, and
 /// `"resumable":false` where they are too many.
-pub fn write_start(asked: &str, is_glob: bool, follower: &Follower, out: &mut Vec<u8>) {
-    write_head("start", asked, out);
+pub fn write_start(requested: &str, is_glob: bool, follower: &Follower, out: &mut Vec<u8>) {
+    write_head("start", requested, out);
     write_cursors(follower.places(), out);
     if is_glob {
         out.extend_from_slice(b",\"sources\":[");
@@ -200,13 +200,13 @@ pub const fn event_name(kind: EventKind) -> &'static str {
 /// Writes `{"event":"heartbeat","source","cursor","size","modified","behind"}`. `places`: how far
 /// the viewer has been told.
 pub fn write_heartbeat<'a>(
-    asked: &str,
+    requested: &str,
     follower: &Follower,
     places: impl ExactSizeIterator<Item = &'a Position>,
     out: &mut Vec<u8>,
 ) {
     let (progress, behind) = follower.progress();
-    write_head("heartbeat", asked, out);
+    write_head("heartbeat", requested, out);
     write_cursors(places, out);
     write_number("size", progress.size, out);
     out.extend_from_slice(b",\"modified\":");
@@ -217,12 +217,12 @@ pub fn write_heartbeat<'a>(
 
 /// Writes `{"event":"end","source","reason","cursor"}`.
 pub fn write_end<'a>(
-    asked: &str,
+    requested: &str,
     reason: EndReason,
     places: impl ExactSizeIterator<Item = &'a Position>,
     out: &mut Vec<u8>,
 ) {
-    write_head("end", asked, out);
+    write_head("end", requested, out);
     write_word("reason", reason.as_str(), out);
     write_cursors(places, out);
     out.push(b'}');

@@ -46,7 +46,7 @@ impl Scene {
         Scene { pending, kernel, now: Instant::now(), n_made: 0 }
     }
 
-    fn connect(&mut self) -> (Key, Plan) {
+    fn connect(&mut self) -> (PendingKey, Plan) {
         self.n_made += 1;
         let peer = SocketAddr::new(NETWORK, self.n_made);
         let (number, inode) = (i32::from(self.n_made), u64::from(self.n_made));

@@ -8,14 +8,14 @@ use crate::auth::policy::{Glob, Policy};
 
 /// Which sources may be read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Reach {
+pub enum ReadableSources {
     /// All.
     All,
     /// Those that one of these names or globs fits.
     Named(BTreeSet<String>),
 }
 
-impl Reach {
+impl ReadableSources {
     /// Tells of a name whether it may be read.
     pub fn matcher(&self) -> impl Fn(&str) -> bool + use<> {
         let globs = match self {
@@ -35,31 +35,31 @@ impl Reach {
 impl Policy {
     /// What somebody may read; none who may not come in.
     #[must_use]
-    pub fn reach(&self, who: &Principal) -> Option<Reach> {
-        if !self.admits(who) {
+    pub fn readable(&self, principal: &Principal) -> Option<ReadableSources> {
+        if !self.admits(principal) {
             return None;
         }
-        let own = match who {
-            Principal::Anyone => return Some(Reach::All),
-            Principal::User(_) if self.has_no_rules() => return Some(Reach::All),
+        let own = match principal {
+            Principal::Anyone => return Some(ReadableSources::All),
+            Principal::User(_) if self.has_no_rules() => return Some(ReadableSources::All),
             Principal::User(_) => &[],
             Principal::Token { id, .. } => self.token(id).map_or(&[][..], |token| &token.sources),
         };
-        Some(Reach::Named(self.globs_of(who).chain(own).cloned().collect()))
+        Some(ReadableSources::Named(self.globs_of(principal).chain(own).cloned().collect()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Reach;
+    use super::ReadableSources;
 
     #[test]
     fn a_reach_matches_what_it_names() {
-        let named = Reach::Named(["app.log", "web/*"].map(str::to_owned).into());
+        let named = ReadableSources::Named(["app.log", "web/*"].map(str::to_owned).into());
         let matches = named.matcher();
         assert!(matches("app.log") && matches("web/a"));
         assert!(!matches("db.log") && !matches("web/a/b"));
-        assert!(Reach::All.matcher()("anything"));
-        assert!(!Reach::Named([].into()).matcher()("anything"));
+        assert!(ReadableSources::All.matcher()("anything"));
+        assert!(!ReadableSources::Named([].into()).matcher()("anything"));
     }
 }

@@ -7,23 +7,23 @@ use std::path::PathBuf;
 
 /// Something that the configuration reaches and the catalog does not serve.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LeftOut {
+pub struct SkippedEntry {
     /// The name it would have as a source; without control characters.
     pub name: String,
     /// Why it is none.
-    pub reason: LeftOutReason,
+    pub reason: SkipReason,
 }
 
-impl LeftOut {
+impl SkippedEntry {
     /// Something that would be called `name`, which may hold anything.
-    pub(super) fn new(name: &str, reason: LeftOutReason) -> Self {
+    pub(super) fn new(name: &str, reason: SkipReason) -> Self {
         Self { name: printable(name), reason }
     }
 }
 
 /// Why something is not served.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LeftOutReason {
+pub enum SkipReason {
     /// This process may not read it.
     PermissionDenied,
     /// Reading it failed in another way, told in the system's words.
@@ -68,7 +68,7 @@ pub enum LeftOutReason {
     BadGlob(String),
 }
 
-impl LeftOutReason {
+impl SkipReason {
     /// Whether the process lacks a right.
     #[must_use]
     pub fn is_permission(&self) -> bool {
@@ -111,9 +111,9 @@ impl LeftOutReason {
 
 /// What is left out in one sentence, by reason, with a few names each; none where nothing is.
 #[must_use]
-pub fn summary(left_out: &[LeftOut]) -> Option<String> {
+pub fn summary(skipped: &[SkippedEntry]) -> Option<String> {
     let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for LeftOut { name, reason } in left_out {
+    for SkippedEntry { name, reason } in skipped {
         by_kind.entry(reason.kind()).or_default().push(name);
     }
     let told = |(kind, names): (&str, Vec<&str>)| {
@@ -126,7 +126,7 @@ pub fn summary(left_out: &[LeftOut]) -> Option<String> {
     (!parts.is_empty()).then(|| format!("left out: {what}; `tailcast check` tells all, and why"))
 }
 
-impl fmt::Display for LeftOutReason {
+impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PermissionDenied => f.write_str("permission denied"),

@@ -6,7 +6,7 @@ use crate::source::SourceName;
 
 /// Up to three of `names` that are near to `asked`, the nearest first; only those that `accept`
 /// lets through, which is how an asker learns of nothing that he may not read.
-pub(super) fn near<'a>(
+pub(super) fn suggest<'a>(
     names: impl Iterator<Item = &'a SourceName>,
     asked: &str,
     accept: impl Fn(&SourceName) -> bool,
@@ -75,7 +75,7 @@ mod tests {
     fn check(asked: &str, expected: &[&str]) {
         let names = ["app.log", "db/postgres.log", "nginx/access.log", "nginx/error.log", "x"];
         let names = names.map(SourceName::from);
-        let found = near(names.iter(), asked, |name| name.as_str() != "x");
+        let found = suggest(names.iter(), asked, |name| name.as_str() != "x");
         assert_eq!(found.iter().map(SourceName::as_str).collect::<Vec<_>>(), expected);
     }
 
