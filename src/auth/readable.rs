@@ -1,29 +1,30 @@
-//! Reach: which sources somebody may read, as rules and tokens name them. It is equal for all who may
-//! read the same, so that what is made for one of them can be shared with the others.
+//! Readable sources: what a principal may read, as rules and tokens name it. It compares equal for
+//! all principals with the same permissions, so that results can be shared between them.
 
 use std::collections::BTreeSet;
 
 use crate::auth::Principal;
-use crate::auth::policy::{Glob, Policy};
+use crate::auth::policy::{Policy, SourceGlob};
 
 /// Which sources may be read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ReadableSources {
     /// All.
     All,
-    /// Those that one of these names or globs fits.
+    /// Those that match one of these names or globs.
     Named(BTreeSet<String>),
 }
 
 impl ReadableSources {
-    /// Tells of a name whether it may be read.
+    /// A predicate for names that may be read.
     pub fn matcher(&self) -> impl Fn(&str) -> bool + use<> {
         let globs = match self {
             Self::All => None,
-            // SECURITY: what cannot be parsed reaches nothing; the policy was not loaded with it.
-            Self::Named(texts) => {
-                Some(texts.iter().filter_map(|text| Glob::parse(text).ok()).collect::<Vec<_>>())
-            }
+            // SECURITY: a glob that does not parse matches nothing; the policy refuses it when it
+            // loads.
+            Self::Named(texts) => Some(
+                texts.iter().filter_map(|text| SourceGlob::parse(text).ok()).collect::<Vec<_>>(),
+            ),
         };
         move |name| match &globs {
             None => true,
@@ -33,7 +34,7 @@ impl ReadableSources {
 }
 
 impl Policy {
-    /// What somebody may read; none who may not come in.
+    /// What a principal may read; `None` if it is not valid.
     #[must_use]
     pub fn readable(&self, principal: &Principal) -> Option<ReadableSources> {
         if !self.admits(principal) {

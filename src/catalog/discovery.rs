@@ -1,32 +1,32 @@
 //! Discovery: from the configuration and the disk to the sources that can be served.
 //!
-//! It looks when it is asked to and remembers little; what was served before is told to it. It
-//! does not know when to look (`watch`), nor who reads what it found.
+//! It scans when it is called and remembers little; the caller passes what is served already. It
+//! does not know when to scan (`watch`), nor who uses the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalog::inspection::{Inspection, Probe, Verdict};
+use crate::catalog::inspection::{InspectedFile, Inspection, InspectionResult};
 use crate::catalog::naming;
 use crate::catalog::roots::{self, Root};
 use crate::catalog::siblings::{Candidate, Grouping};
 use crate::catalog::skipped::{SkipReason, SkippedEntry};
-use crate::catalog::walk::{Budget, Confinement, Listing, Walk};
+use crate::catalog::walk::{Budget, Confinement, DirectoryListing, Walk};
 use crate::config::SourceSpec;
 use crate::file::location::{Location, canonical_or_expected};
 use crate::file::own_files::OwnFiles;
 use crate::file::rotation;
 use crate::source::SourceName;
 
-pub use crate::catalog::found::{Found, FoundSource};
+pub use crate::catalog::found::{DiscoveryResult, FoundSource};
 
 /// Finds the sources of a configuration.
 #[derive(Clone, Debug)]
 pub struct Discovery {
     roots: Vec<Root>,
     broken: Vec<SkippedEntry>,
-    /// What links that are found may lead to.
+    /// Where links that are found may lead to.
     configured: Arc<[PathBuf]>,
     inspection: Inspection,
     own: OwnFiles,
@@ -34,8 +34,8 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Reads the configuration. What is a directory now and what is a file is decided here, and so
-    /// are the names; both stay so. A path at which nothing is yet is decided once there is.
+    /// Reads the configuration. Whether a path is a directory or a file is decided here, as are the
+    /// names; neither changes later. For a path that does not exist yet it is decided once it does.
     #[must_use]
     pub fn new(specs: &[SourceSpec]) -> Self {
         let (roots, broken) = roots::plan(specs);
@@ -51,30 +51,30 @@ impl Discovery {
         Self { own, ..self }
     }
 
-    /// The places that a look goes to.
+    /// The paths that a scan visits.
     pub(super) fn places(&self) -> BTreeSet<PathBuf> {
         self.roots.iter().map(|root| root.place().to_path_buf()).collect()
     }
 
-    /// Looks at the disk; it blocks. A source for which `is_served` (its name, its active file) is
-    /// true is not judged again: it is found for as long as a file of it is there.
-    pub fn scan(&mut self, is_served: impl Fn(&SourceName, &Path) -> bool) -> Found {
+    /// Scans the disk; it blocks. A source for which `is_served` (its name, its active file) is
+    /// true is not inspected again: it is found for as long as a file of it exists.
+    pub fn scan(&mut self, is_served: impl Fn(&SourceName, &Path) -> bool) -> DiscoveryResult {
         self.scan_but(&BTreeSet::new(), is_served)
     }
 
-    /// The same without the roots whose place does not answer; what is there counts as not read.
+    /// The same without the roots that do not respond; their contents count as not read.
     pub(super) fn scan_but(
         &mut self,
         silent: &BTreeSet<PathBuf>,
         is_served: impl Fn(&SourceName, &Path) -> bool,
-    ) -> Found {
+    ) -> DiscoveryResult {
         for root in &mut self.roots {
             if !silent.contains(root.place()) {
                 root.settle();
             }
         }
         self.inspection.begin_round(self.own.identities());
-        let mut scan = Scan {
+        let mut scan = DiskScan {
             roots: &self.roots,
             configured: &self.configured,
             confinement: &Confinement::new(&self.configured),
@@ -83,7 +83,7 @@ impl Discovery {
             inspection: &mut self.inspection,
             budget: Budget::new(self.entry_limit),
             taken: BTreeMap::new(),
-            found: Found { skipped: self.broken.clone(), ..Found::default() },
+            found: DiscoveryResult { skipped: self.broken.clone(), ..DiscoveryResult::default() },
         };
         for root in &self.roots {
             if silent.contains(root.place()) {
@@ -104,8 +104,8 @@ impl Discovery {
     }
 }
 
-/// One look at the disk.
-struct Scan<'a> {
+/// One scan of the disk.
+struct DiskScan<'a> {
     roots: &'a [Root],
     configured: &'a Arc<[PathBuf]>,
     confinement: &'a Confinement<'a>,
@@ -114,17 +114,17 @@ struct Scan<'a> {
     inspection: &'a mut Inspection,
     budget: Budget,
     taken: BTreeMap<SourceName, PathBuf>,
-    found: Found,
+    found: DiscoveryResult,
 }
 
-impl Scan<'_> {
-    /// A file that the user named: a source whether it exists or not.
+impl DiskScan<'_> {
+    /// A file that the user named: it is a source whether it exists or not.
     fn file(&mut self, root: &Root) {
         self.found.watch_for(&root.path);
         let siblings = !is_rotated(&root.path);
         let olddir = root.path.parent().and_then(|parent| root.olddir_of(parent));
         let (path, probe) =
-            (root.path.clone(), Probe { path: root.path.clone(), is_packed: false });
+            (root.path.clone(), InspectedFile { path: root.path.clone(), is_packed: false });
         let olddir = olddir.filter(|_| siblings);
         let location = Location { path, siblings, olddir, confined_to: None };
         match naming::checked(&root.label) {
@@ -151,11 +151,11 @@ impl Scan<'_> {
             }
         }
         let Some(olddir) = shared else { return };
-        // An olddir shared by many folders does not tell which one a file came from: where no
-        // folder has a log of that name, it is taken for one of the uppermost.
+        // An olddir shared by many folders does not show which one a file came from: where no
+        // folder has a log of that name, the file is attributed to the topmost one.
         self.found.watch_for(olddir);
         let moved = self.walk(root).list(olddir);
-        let top = Listing { directory: root.path.clone(), files: Vec::new() };
+        let top = DirectoryListing { directory: root.path.clone(), files: Vec::new() };
         for candidate in grouping.candidates(&top, moved.as_ref()) {
             let is_elsewhere =
                 candidate.path.file_name().is_some_and(|name| file_names.contains(name));
@@ -182,9 +182,9 @@ impl Scan<'_> {
         self.offer(name, Location { path, siblings, olddir, confined_to }, &probe);
     }
 
-    /// The first file that has a name keeps it, whether it is served or left out: otherwise the
-    /// name would go from one file to the other with what is in them.
-    fn offer(&mut self, name: SourceName, location: Location, probe: &Probe) {
+    /// The first file that has a name keeps it, whether it is served or skipped: otherwise the name
+    /// would move between files as their contents change.
+    fn offer(&mut self, name: SourceName, location: Location, probe: &InspectedFile) {
         if let Some(by) = self.taken.get(&name) {
             if *by != location.path {
                 let (path, by) = (location.path, by.clone());
@@ -195,13 +195,13 @@ impl Scan<'_> {
         self.taken.insert(name.clone(), location.path.clone());
         let is_served = (self.is_served)(&name, &location.path);
         match if is_served {
-            Verdict::Serve
+            InspectionResult::Serve
         } else {
             self.inspection.look(probe, location.confined_to.is_none())
         } {
-            Verdict::LeaveOut(reason) => self.leave_out(name.as_str(), reason),
-            Verdict::Gone if location.confined_to.is_some() => {}
-            Verdict::Serve | Verdict::Gone => {
+            InspectionResult::LeaveOut(reason) => self.leave_out(name.as_str(), reason),
+            InspectionResult::Gone if location.confined_to.is_some() => {}
+            InspectionResult::Serve | InspectionResult::Gone => {
                 self.found.sources.push(FoundSource { name, location });
             }
         }

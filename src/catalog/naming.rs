@@ -7,8 +7,8 @@ use std::path::{Component, Path};
 use crate::catalog::skipped::SkipReason;
 use crate::source::SourceName;
 
-/// The last part of each path, with as many parents before it as are needed to tell different
-/// paths apart. Equal paths get equal names; `/` has none.
+/// The last part of each path, with as many parents before it as are needed to distinguish
+/// different paths. Equal paths get equal names; `/` has none.
 pub(super) fn shortest_distinct(paths: &[&Path]) -> Vec<String> {
     let parts: Vec<Vec<String>> = paths.iter().map(|path| parts_of(path)).collect();
     let mut depths = vec![1; paths.len()];
@@ -40,7 +40,7 @@ pub(super) fn name_below(label: &str, below: &Path) -> Result<SourceName, SkipRe
     checked(&joined(label, below))
 }
 
-/// A name as it may stand in URLs, logs and terminals.
+/// A name that is safe in URLs, logs and terminals.
 pub(super) fn checked(name: &str) -> Result<SourceName, SkipReason> {
     if name.contains(char::is_control) {
         return Err(SkipReason::NameHoldsControls);

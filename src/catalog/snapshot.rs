@@ -1,4 +1,4 @@
-//! A snapshot: the catalog at one moment, which does not change while somebody looks at it.
+//! A snapshot: the catalog at one moment, which does not change while it is in use.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::source::SourceName;
 pub struct Snapshot<S: ?Sized> {
     /// Every source, sorted by name.
     pub sources: BTreeMap<SourceName, Arc<S>>,
-    /// What was found and is not served, sorted by name.
+    /// Entries that were found but are not served, sorted by name.
     pub skipped: Vec<SkippedEntry>,
 }
 
@@ -31,12 +31,13 @@ impl<S: ?Sized> Snapshot<S> {
         self.sources.iter().filter(|(name, _)| fits(name)).map(|(_, s)| Arc::clone(s)).collect()
     }
 
-    /// Up to three names near to one that nobody has, of those that `accept` lets through.
+    /// Up to three names similar to one that does not exist, of those that `accept` allows.
     pub fn suggest(&self, name: &str, accept: impl Fn(&SourceName) -> bool) -> Vec<SourceName> {
         suggest::suggest(self.sources.keys(), name, accept)
     }
 
-    /// Whether two snapshots hold the same sources (the very same objects) and left out the same.
+    /// Whether two snapshots hold the same sources (the very same objects) and skipped the same
+    /// entries.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.skipped == other.skipped
             && self.sources.len() == other.sources.len()

@@ -91,7 +91,7 @@ impl CatalogView {
     pub fn is_session(&self) -> bool {
         matches!(
             &self.principal,
-            Principal::User(AuthenticatedUser { name: _, way: AuthMethod::Session { .. } })
+            Principal::User(AuthenticatedUser { name: _, method: AuthMethod::Session { .. } })
         )
     }
 

@@ -146,8 +146,8 @@ fn by_header(
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
     let groups = request.headers().get(&login.groups).flat_map(|value| value.split(','));
     let groups = groups.map(str::trim).filter(|group| !group.is_empty()).map(str::to_owned);
-    let way = AuthMethod::Header { groups: groups.collect() };
-    Ok(Some(AuthenticatedUser { name: name.into(), way }))
+    let method = AuthMethod::Header { groups: groups.collect() };
+    Ok(Some(AuthenticatedUser { name: name.into(), method }))
 }
 
 /// The subject's common name of a certificate that our authority has signed.
@@ -157,7 +157,7 @@ async fn by_certificate(request: &Request<'_>) -> Option<AuthenticatedUser> {
     };
     let name = certificate.subject().common_name()?.trim();
     (!name.is_empty())
-        .then(|| AuthenticatedUser { name: name.into(), way: AuthMethod::Certificate })
+        .then(|| AuthenticatedUser { name: name.into(), method: AuthMethod::Certificate })
 }
 
 /// About as many as browsers keep for one domain.

@@ -92,7 +92,7 @@ pub fn page(
         return Err(Problem::new(Status::NotFound, detail));
     }
     let user = principal.and_then(|Admitted(access)| match access.principal() {
-        Principal::User(AuthenticatedUser { name, way: _ }) if access.is_session() => {
+        Principal::User(AuthenticatedUser { name, method: _ }) if access.is_session() => {
             Some(name.to_string())
         }
         Principal::User(_) | Principal::Anyone | Principal::Token { .. } => None,

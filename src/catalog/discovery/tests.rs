@@ -45,7 +45,12 @@ impl Logs {
     }
 
     #[track_caller]
-    fn check(&self, specs: &[SourceSpec], sources: &[&str], skipped: &[(&str, &str)]) -> Found {
+    fn check(
+        &self,
+        specs: &[SourceSpec],
+        sources: &[&str],
+        skipped: &[(&str, &str)],
+    ) -> DiscoveryResult {
         let found = Discovery::new(specs).scan(|_, _| false);
         self.check_found(&found, sources, skipped);
         found
@@ -53,7 +58,7 @@ impl Logs {
 
     /// Sources as `name`, or `name=path` where the path is another.
     #[track_caller]
-    fn check_found(&self, found: &Found, sources: &[&str], skipped: &[(&str, &str)]) {
+    fn check_found(&self, found: &DiscoveryResult, sources: &[&str], skipped: &[(&str, &str)]) {
         let mut names: Vec<_> = found.sources.iter().map(|source| self.shown(source)).collect();
         names.sort();
         assert_eq!(names, sources);
