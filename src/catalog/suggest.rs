@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use crate::source::SourceName;
 
-/// Up to three of `names` that are near to `requested`, the nearest first; only those that `accept`
-/// lets through, which is how an asker learns of nothing that he may not read.
+/// Up to three of `names` similar to `requested`, the most similar first; only those that `accept`
+/// allows, so that no name leaks to a client that may not read it.
 pub(super) fn suggest<'a>(
     names: impl Iterator<Item = &'a SourceName>,
     requested: &str,

@@ -19,7 +19,7 @@ use crate::http::negotiate::{self, Representation};
 use crate::http::page::ViewerPage;
 use crate::http::problem::Problem;
 use crate::http::source_events::{Brief, Changes, time_value};
-use crate::http::statuses::SourceStatus;
+use crate::http::statuses::CurrentStatus;
 use crate::wire::Format;
 
 /// The list of sources, for people and programs.
@@ -80,7 +80,7 @@ pub async fn api(request: LogRequest, app: &State<AppState>) -> Result<List, Pro
 }
 
 /// The status of all readable sources.
-async fn statuses(access: &CatalogView, app: &AppState) -> Vec<SourceStatus> {
+async fn statuses(access: &CatalogView, app: &AppState) -> Vec<CurrentStatus> {
     Arc::clone(&app.statuses).of(access.sources()).await
 }
 

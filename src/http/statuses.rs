@@ -13,7 +13,7 @@ use crate::disk::Lane;
 use crate::source::{Source, SourceName, Status};
 
 /// A source and its status.
-pub type SourceStatus = (Arc<dyn Source>, Status);
+pub type CurrentStatus = (Arc<dyn Source>, Status);
 
 /// The last known status of every source.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Default for Statuses {
 
 impl Statuses {
     /// The current status of `sources`, or the last known one of those that do not answer.
-    pub async fn of(self: Arc<Self>, sources: Vec<Arc<dyn Source>>) -> Vec<SourceStatus> {
+    pub async fn of(self: Arc<Self>, sources: Vec<Arc<dyn Source>>) -> Vec<CurrentStatus> {
         let mut changes = self.version.subscribe();
         let devices = self.queue(&sources);
         for (device, source) in &devices {
