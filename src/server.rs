@@ -1,4 +1,4 @@
-//! Server: puts the parts together, runs them, and takes them down in order: streams say goodbye,
+//! Server: assembles the parts, runs them, and stops them in order: streams end with a goodbye,
 //! then Rocket stops, then the catalog, the hub and the feeds.
 
 mod watching;
@@ -40,41 +40,41 @@ use crate::redact::Redactor;
 use crate::shutdown::{Signals, hangups};
 use crate::source::Source;
 
-/// Why a server has ended that was not asked to.
+/// Why the server has ended without a signal.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be listened on.
+    /// It cannot listen on the address.
     #[error("cannot listen on {address}: {reason}")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// Rocket has failed.
     #[error("the HTTP server has failed: {0}")]
     Rocket(String),
-    /// A part could not be made.
+    /// A part could not be started.
     #[error("cannot start: {0}")]
     Start(String),
-    /// A second signal came before all was done.
+    /// A second signal came before the shutdown was complete.
     #[error("ended at once by a second signal")]
     Impatience,
 }
 
-/// What there is to serve when a server has started.
+/// What is reported when the server has started.
 #[derive(Debug)]
 pub struct Started {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
     /// The number of sources.
     pub n_sources: usize,
-    /// What was found and is not served, in a sentence; none where there is nothing.
+    /// A summary of what was found and is not served; `None` if there is nothing.
     pub skipped: Option<String>,
 }
 
-/// Serves until a signal comes. `ready` is called once the port is open. `held_back` is shown among the
-/// metrics.
+/// Serves until a signal comes. `ready` is called once the port is open. `held_back` is exported as
+/// a metric.
 pub async fn serve(
     config: Config,
     held_back: IntCounter,
@@ -111,9 +111,10 @@ pub async fn serve(
         signal = signals.next() => tracing::info!(signal, "shutting down"),
     }
     let goodbye = async {
-        // Rocket accepts only while it is polled: a probe is to learn that the server closes.
+        // Rocket accepts only while it is polled: health checks should see that the server is
+        // closing.
         let ((), ended) = tokio::join!(say_goodbye(&parts.app, shutdown), launch);
-        // What is left after the grace is cut; the streams themselves have ended.
+        // Connections left after the grace period are cut; the streams themselves have ended.
         if let Err(error) = &ended {
             tracing::warn!(%error, "connections were cut");
         }
@@ -125,7 +126,7 @@ pub async fn serve(
     }
 }
 
-/// Ends all streams, and then Rocket.
+/// Ends all streams, then Rocket.
 async fn say_goodbye(app: &AppState, shutdown: Shutdown) {
     app.closing.cancel();
     let all_gone = async {
@@ -161,7 +162,7 @@ impl Parts {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let disks = Arc::<Disks>::default();
         let hub = WatchHub::new(Arc::clone(&metrics), Arc::clone(&disks));
-        // On a thread of its own: looking at a file on a stalled disk holds up the hints only.
+        // On a thread of its own: a file on a stalled disk then delays hints only.
         let (runtime, hub_run) = (Handle::current(), Arc::clone(&hub).run(stop.clone()));
         tasks.spawn_blocking(move || runtime.block_on(hub_run));
         let zone = Arc::new(Zone::system());
@@ -215,7 +216,7 @@ impl Parts {
         Ok(Parts { app, hub, tasks, stop })
     }
 
-    /// Stops them. `is_clean`: Rocket has let go of every stream.
+    /// Stops them. `is_clean`: Rocket has dropped every stream.
     async fn stop(self, is_clean: bool) {
         self.stop.cancel();
         self.tasks.close();
@@ -226,7 +227,7 @@ impl Parts {
         }
     }
 
-    /// Every viewer has ended, by whatever road, and so has all that it held.
+    /// Every viewer has ended, for whatever reason, and released what it held.
     fn assert_nothing_left(&self) {
         debug_assert_eq!(self.app.admission.n_viewers(), 0, "viewers are left");
         debug_assert_eq!(self.app.metrics.n_viewers(), 0, "streams are left");
@@ -235,7 +236,7 @@ impl Parts {
     }
 }
 
-/// Looks for the sources; blocking.
+/// Finds the sources; blocking.
 #[must_use]
 pub fn open_catalog(
     specs: &[crate::config::SourceSpec],
@@ -251,13 +252,13 @@ pub fn open_catalog(
     )
 }
 
-/// What is never a source, wherever it is named from.
+/// Files that are never sources, however they are named.
 #[must_use]
 pub fn own_files(config: &Config) -> OwnFiles {
     OwnFiles::new(config.own_files())
 }
 
-/// What is masked of which source.
+/// What is masked in which source.
 fn redactors(config: &Config) -> Redactors {
     if config.redactions.is_empty() {
         return Redactors::default();
@@ -269,7 +270,7 @@ fn redactors(config: &Config) -> Redactors {
             match SourcePattern::parse(glob) {
                 Ok(Some(pattern)) => pattern.matches(name.as_str()),
                 Ok(None) => glob == name.as_str(),
-                // SECURITY: what cannot be told apart is masked.
+                // SECURITY: sources that cannot be distinguished are all masked.
                 Err(_too_long) => true,
             }
         };
@@ -278,7 +279,7 @@ fn redactors(config: &Config) -> Redactors {
     })))
 }
 
-/// Reads the part of the configuration again that may change while the server runs.
+/// Reloads the part of the configuration that may change while the server runs.
 fn read_config(config: &Config) -> ReadConfig {
     let overrides = config.overrides.clone();
     Arc::new(move || {
@@ -313,7 +314,7 @@ fn address_of(rocket: &Rocket<Orbit>) -> SocketAddr {
     SocketAddr::new(rocket.config().address, rocket.config().port)
 }
 
-/// Looking at the error is also what keeps Rocket's from panicking when it is dropped.
+/// Formatting Rocket's error also keeps it from panicking when it is dropped.
 fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
     if let rocket::error::ErrorKind::Bind(reason) = error.kind() {
         return ServeError::Bind { address, reason: reason.to_string() };
@@ -321,7 +322,7 @@ fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
     ServeError::Rocket(error.kind().to_string())
 }
 
-/// How long viewers have to take their last record. With Rocket's own grace after it (3 s) the
+/// How long viewers have to read their last record. With Rocket's own grace after it (3 s) the
 /// process is gone within 5 s.
 const GOODBYE: Duration = Duration::from_millis(1500);
 const STOP: Duration = Duration::from_millis(400);

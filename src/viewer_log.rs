@@ -10,7 +10,7 @@ use crate::follower::Delivery;
 use crate::history::EventKind;
 use crate::metrics::Metrics;
 
-/// One viewer's entry. It is closed when it is dropped.
+/// One viewer's entry in the access log. It is closed when it is dropped.
 #[derive(Debug)]
 pub struct ViewerLog {
     format: &'static str,
@@ -31,8 +31,8 @@ impl ViewerLog {
         ViewerLog { format, asked, client, metrics, opened, n_lines, n_bytes, reason }
     }
 
-    /// Why the viewer ends; one of [`crate::metrics::CLOSE_REASONS`]. Until it is said, it is the
-    /// client who left.
+    /// Why the viewer ends; one of [`crate::metrics::CLOSE_REASONS`]. By default it is that the
+    /// client left.
     pub fn end(&mut self, reason: &'static str) {
         self.reason = reason;
     }
@@ -49,7 +49,7 @@ impl ViewerLog {
         );
     }
 
-    /// Something is handed to it.
+    /// A delivery is handed to it.
     pub fn count(&mut self, delivery: &Delivery) {
         match delivery {
             Delivery::Lines { track: _, chunk, selection } => {
@@ -80,7 +80,7 @@ impl ViewerLog {
 
 impl Drop for ViewerLog {
     fn drop(&mut self) {
-        // A stream that was never begun (of HEAD, say) was no viewer.
+        // A stream that never began (for a HEAD, say) had no viewer.
         let Some(opened) = self.opened else { return };
         self.metrics.viewers.with_label_values(&[self.format]).dec();
         self.metrics.viewers_closed.with_label_values(&[self.reason]).inc();

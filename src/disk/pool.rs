@@ -13,13 +13,13 @@ use crate::disk::turns::Turns;
 /// The threads for one kind of work on one device.
 #[derive(Debug)]
 pub(super) struct Pool {
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     max_threads: usize,
     max_of_caller: usize,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PoolState {
     waiting: Turns<Job>,
     next_number: u64,
     /// How many jobs of each caller run; never 0.
@@ -40,7 +40,7 @@ struct Seat {
 type Given = (u64, Job);
 
 /// What comes after a job.
-enum Next {
+enum WorkerStep {
     Job(Given),
     Idle(Arc<Seat>),
 }
@@ -120,22 +120,22 @@ impl Pool {
                 deliver();
             }
             given = match next {
-                Next::Job(next) => Some(next),
-                Next::Idle(seat) => self.wait(&seat),
+                WorkerStep::Job(next) => Some(next),
+                WorkerStep::Idle(seat) => self.wait(&seat),
             };
         }
     }
 
     /// What a thread does after a job of `caller`.
-    fn next_after(&self, caller: u64) -> Next {
+    fn next_after(&self, caller: u64) -> WorkerStep {
         let mut state = self.lock();
         state.note_ended(caller);
         if let Some(next) = state.next(self.max_of_caller) {
-            return Next::Job(next);
+            return WorkerStep::Job(next);
         }
         let seat = Arc::new(Seat::default());
         state.idle.push(Arc::clone(&seat));
-        Next::Idle(seat)
+        WorkerStep::Idle(seat)
     }
 
     /// Waits for a job; none: the thread ends.
@@ -155,12 +155,12 @@ impl Pool {
         seat.wait_for_ever()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl PoolState {
     fn may_run(&self, caller: u64, max_of_caller: usize) -> bool {
         self.running.get(&caller).is_none_or(|n_running| *n_running < max_of_caller)
     }

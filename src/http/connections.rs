@@ -15,10 +15,10 @@ use crate::http::admission::ConnectionRate;
 use crate::http::connections::pending::{Limits, NetworkKind, Pending, PendingKey};
 use crate::http::connections::proxied_requests::ProxiedRequests;
 use crate::http::host;
-use crate::listener::accepted::Accepted;
-use crate::listener::accepting::{Plan, Reception};
-use crate::listener::descriptors::Connection;
-use crate::listener::sockets::Look;
+use crate::listener::accepted::AcceptedConnections;
+use crate::listener::accepting::{AcceptPlan, Reception};
+use crate::listener::descriptors::TcpConnection;
+use crate::listener::sockets::SocketProbe;
 
 pub use crate::http::connections::proxied_requests::ProxiedRequestGuard;
 
@@ -36,7 +36,7 @@ pub struct Connections {
 struct All {
     talks: HashMap<SocketAddr, Activity>,
     /// By descriptor: a reused number means that the connection before it has ended.
-    held: HashMap<i32, Connection>,
+    held: HashMap<i32, TcpConnection>,
     n_held: HashMap<IpAddr, usize>,
     pending: Pending,
     counts_bytes: bool,
@@ -47,7 +47,7 @@ struct All {
 #[derive(Debug)]
 struct Activity {
     /// `None` if the connection was not seen when it was accepted.
-    connection: Option<Connection>,
+    connection: Option<TcpConnection>,
     last: Instant,
     has_asked: bool,
     n_streams: usize,
@@ -123,14 +123,14 @@ impl Connections {
 
     /// The connection of a client that has sent a request; `None` if it was not seen.
     #[must_use]
-    pub fn of(&self, peer: SocketAddr) -> Option<Connection> {
+    pub fn of(&self, peer: SocketAddr) -> Option<TcpConnection> {
         self.lock().talks.get(&peer).and_then(|talk| talk.connection)
     }
 
     /// Whether a connection has been silent for too long: it has sent no whole request, or no
     /// further one for a long time.
     #[must_use]
-    pub fn is_overdue(&self, connection: &Connection) -> bool {
+    pub fn is_overdue(&self, connection: &TcpConnection) -> bool {
         match self.lock().talks.get(&connection.peer).filter(|talk| talk.has_asked) {
             None => connection.since.elapsed() > REQUEST_LIMIT,
             Some(talk) => talk.n_streams == 0 && talk.last.elapsed() > SILENCE_LIMIT,
@@ -139,13 +139,13 @@ impl Connections {
 
     /// Applies a scan of all connections: removes those that are gone, and adds those that were
     /// missed when they were accepted.
-    pub fn reconcile(&self, accepted: &Accepted) {
+    pub fn reconcile(&self, accepted: &AcceptedConnections) {
         let now = Instant::now();
         let is_new = |since: Instant| now.saturating_duration_since(since) < LOOK_SLACK;
         let mut all = self.lock();
         // A connection accepted after the scan is not part of it.
-        let gone = |held: &&Connection| !is_new(held.since) && !accepted.holds(held);
-        let gone: Vec<Connection> = all.held.values().filter(gone).copied().collect();
+        let gone = |held: &&TcpConnection| !is_new(held.since) && !accepted.holds(held);
+        let gone: Vec<TcpConnection> = all.held.values().filter(gone).copied().collect();
         for connection in &gone {
             self.forget(&mut all, connection);
         }
@@ -165,7 +165,7 @@ impl Connections {
     }
 
     /// Adds a connection that was missed when it was accepted.
-    fn note_found(&self, all: &mut All, connection: &Connection) {
+    fn note_found(&self, all: &mut All, connection: &TcpConnection) {
         let talk = Activity::new(Some(*connection), connection.since);
         let talk = all.talks.entry(connection.peer).or_insert(talk);
         talk.connection = Some(*connection);
@@ -175,7 +175,7 @@ impl Connections {
         }
     }
 
-    fn limits(&self, connection: &Connection, counts_bytes: bool) -> (IpAddr, Limits) {
+    fn limits(&self, connection: &TcpConnection, counts_bytes: bool) -> (IpAddr, Limits) {
         let address = connection.peer.ip();
         let kind =
             if self.is_listed(address) { NetworkKind::ListedProxy } else { NetworkKind::Network };
@@ -187,7 +187,7 @@ impl Connections {
         self.network.trusted_proxies.iter().any(|net| host::holds(net, address))
     }
 
-    fn hold(&self, all: &mut All, connection: Connection) {
+    fn hold(&self, all: &mut All, connection: TcpConnection) {
         if let Some(before) = all.held.get(&connection.number).copied() {
             self.forget(all, &before);
         }
@@ -197,7 +197,7 @@ impl Connections {
         }
     }
 
-    fn forget(&self, all: &mut All, connection: &Connection) {
+    fn forget(&self, all: &mut All, connection: &TcpConnection) {
         all.held.remove(&connection.number);
         if all.talks.get(&connection.peer).is_none_or(|talk| talk.inode() == Some(connection.inode))
         {
@@ -224,13 +224,13 @@ impl Connections {
 
     /// Checks which connections of an address at its limit still exist. Most that are gone are
     /// known to be, as their descriptors were reused; the rest is checked now and then.
-    fn recount(&self, all: &mut All, address: IpAddr, now: Instant, sockets: &dyn Look) {
+    fn recount(&self, all: &mut All, address: IpAddr, now: Instant, sockets: &dyn SocketProbe) {
         let n_held = all.n_held.get(&address).copied().unwrap_or_default();
         let is_due = all.counted.is_none_or(|counted| now - counted > COUNT_PAUSE);
         if n_held >= self.network.max_connections_per_address && is_due {
             all.counted = Some(now);
             let own = all.held.values().filter(|held| self.limited(held.peer) == Some(address));
-            let gone: Vec<Connection> =
+            let gone: Vec<TcpConnection> =
                 own.filter(|held| !sockets.is_open(held)).copied().collect();
             for connection in &gone {
                 self.forget(all, connection);
@@ -251,7 +251,7 @@ impl Connections {
 }
 
 impl Reception for Connections {
-    fn accepted(&self, connection: Connection, sockets: &dyn Look) -> Plan {
+    fn accepted(&self, connection: TcpConnection, sockets: &dyn SocketProbe) -> AcceptPlan {
         let now = Instant::now();
         let mut all = self.lock();
         all.counts_bytes = sockets.counts_bytes();
@@ -260,7 +260,7 @@ impl Reception for Connections {
         if let Some(talk) = all.talks.get_mut(&connection.peer).filter(is_early) {
             talk.connection = Some(connection);
             self.hold(&mut all, connection);
-            return Plan::default();
+            return AcceptPlan::default();
         }
         if let Some(before) = all.held.get(&connection.number).copied() {
             self.forget(&mut all, &before);
@@ -281,18 +281,18 @@ impl Reception for Connections {
         all.pending.relieve_for_next(now, sockets)
     }
 
-    fn knows(&self, connection: &Connection) -> bool {
+    fn knows(&self, connection: &TcpConnection) -> bool {
         let all = self.lock();
         all.held.get(&connection.number).is_some_and(|held| held.inode == connection.inode)
     }
 
-    fn look(&self, now: Instant, sockets: &dyn Look) -> Plan {
+    fn look(&self, now: Instant, sockets: &dyn SocketProbe) -> AcceptPlan {
         self.lock().pending.look(now, sockets)
     }
 }
 
 impl Activity {
-    fn new(connection: Option<Connection>, now: Instant) -> Self {
+    fn new(connection: Option<TcpConnection>, now: Instant) -> Self {
         let (has_asked, n_streams, excess, pending) = (false, 0, None, None);
         Activity { connection, last: now, has_asked, n_streams, excess, pending }
     }

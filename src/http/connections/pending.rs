@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::listener::accepting::Plan;
-use crate::listener::descriptors::Connection;
+use crate::listener::accepting::AcceptPlan;
+use crate::listener::descriptors::TcpConnection;
 use crate::listener::socket_diag::Intake;
-use crate::listener::sockets::Look;
+use crate::listener::sockets::SocketProbe;
 
 /// Connections without a request.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ struct Group {
 
 #[derive(Clone, Copy, Debug)]
 struct PendingConnection {
-    connection: Connection,
+    connection: TcpConnection,
     /// How many bytes of its head were read, if over [`SMALL_HEAD_BYTES`]; else 0.
     large_bytes: u64,
     /// When we are known to have read everything it had sent; since then the client is what we wait
@@ -88,7 +88,7 @@ impl Pending {
         &mut self,
         network: IpAddr,
         limits: Limits,
-        connection: Connection,
+        connection: TcpConnection,
     ) -> PendingKey {
         let key = PendingKey { network, serial: self.next_serial };
         self.next_serial += 1;
@@ -116,7 +116,7 @@ impl Pending {
     }
 
     /// Checks the connections that are due, and closes those over the limits.
-    pub(super) fn look(&mut self, now: Instant, sockets: &dyn Look) -> Plan {
+    pub(super) fn look(&mut self, now: Instant, sockets: &dyn SocketProbe) -> AcceptPlan {
         let mut n_left = MAX_LOOKED_AT;
         for stage in 0..LOOKS.len() {
             while n_left > 0
@@ -130,7 +130,11 @@ impl Pending {
 
     /// Closes connections over the limits; the plan says whether another may be accepted, and when
     /// to check next.
-    pub(super) fn relieve_for_next(&mut self, now: Instant, sockets: &dyn Look) -> Plan {
+    pub(super) fn relieve_for_next(
+        &mut self,
+        now: Instant,
+        sockets: &dyn SocketProbe,
+    ) -> AcceptPlan {
         let mut plan = self.relieve(now, sockets);
         plan.next_look = if plan.is_full {
             Some(now + PAUSE)
@@ -143,8 +147,8 @@ impl Pending {
     }
 
     /// Closes connections of the networks that were marked as over their limits.
-    fn relieve(&mut self, now: Instant, sockets: &dyn Look) -> Plan {
-        let mut plan = Plan::default();
+    fn relieve(&mut self, now: Instant, sockets: &dyn SocketProbe) -> AcceptPlan {
+        let mut plan = AcceptPlan::default();
         for network in std::mem::take(&mut self.to_relieve) {
             let is_caught = self.is_caught(network, now);
             let Some(group) = self.groups.get_mut(&network) else { continue };
@@ -172,7 +176,13 @@ impl Pending {
     }
 
     /// Checks one connection; returns whether it still existed.
-    fn look_at(&mut self, key: PendingKey, stage: usize, now: Instant, sockets: &dyn Look) -> bool {
+    fn look_at(
+        &mut self,
+        key: PendingKey,
+        stage: usize,
+        now: Instant,
+        sockets: &dyn SocketProbe,
+    ) -> bool {
         let Some(group) = self.groups.get_mut(&key.network) else { return false };
         let Some(waiting) = group.waiting.get_mut(&key.serial) else { return false };
         let Some(intake) = sockets.intake(&waiting.connection) else {
@@ -229,7 +239,7 @@ impl Pending {
 }
 
 impl Group {
-    fn remove(&mut self, serial: u64) -> Option<Connection> {
+    fn remove(&mut self, serial: u64) -> Option<TcpConnection> {
         let waiting = self.waiting.remove(&serial)?;
         self.n_old -= usize::from(waiting.is_old);
         self.large_bytes = self.large_bytes.saturating_sub(waiting.large_bytes);
@@ -237,7 +247,7 @@ impl Group {
     }
 
     /// Closes the oldest connections with large heads until the rest are within the limit together.
-    fn close_large(&mut self, overdue: &mut Vec<Connection>) {
+    fn close_large(&mut self, overdue: &mut Vec<TcpConnection>) {
         if self.large_bytes <= self.limits.max_large_bytes {
             return;
         }
@@ -252,7 +262,12 @@ impl Group {
     }
 
     /// Closes the oldest connections that have had time to send a request.
-    fn close_old(&mut self, now: Instant, sockets: &dyn Look, overdue: &mut Vec<Connection>) {
+    fn close_old(
+        &mut self,
+        now: Instant,
+        sockets: &dyn SocketProbe,
+        overdue: &mut Vec<TcpConnection>,
+    ) {
         let n_over = self.n_old.saturating_sub(self.limits.max_old);
         self.close_oldest(n_over, now, GRACE, sockets, overdue);
     }
@@ -262,8 +277,8 @@ impl Group {
         &mut self,
         now: Instant,
         patience: Duration,
-        sockets: &dyn Look,
-        overdue: &mut Vec<Connection>,
+        sockets: &dyn SocketProbe,
+        overdue: &mut Vec<TcpConnection>,
     ) {
         let n_over = self.waiting.len().saturating_sub(self.limits.max);
         self.close_oldest(n_over, now, patience, sockets, overdue);
@@ -274,8 +289,8 @@ impl Group {
         n: usize,
         now: Instant,
         patience: Duration,
-        sockets: &dyn Look,
-        overdue: &mut Vec<Connection>,
+        sockets: &dyn SocketProbe,
+        overdue: &mut Vec<TcpConnection>,
     ) {
         if n == 0 {
             return;
@@ -298,7 +313,7 @@ impl PendingConnection {
 
     /// Whether the client is what we wait for. It is us while nothing that it sent was read, and
     /// for a while after that: what was read may be a request that waits for a worker.
-    fn is_at_fault(&mut self, now: Instant, lag: Duration, sockets: &dyn Look) -> bool {
+    fn is_at_fault(&mut self, now: Instant, lag: Duration, sockets: &dyn SocketProbe) -> bool {
         let Some(intake) = sockets.intake(&self.connection) else { return true };
         self.note(intake, now);
         let is_unread = intake.unread > 0 && n_read(intake) == 0;
