@@ -93,7 +93,7 @@ impl std::fmt::Debug for Redactors {
 }
 
 /// Where a history begins.
-struct Found {
+struct HistoryStart {
     segment: Arc<Segment>,
     offset: u64,
     gap: Option<Gap>,
@@ -101,9 +101,9 @@ struct Found {
     head: u64,
 }
 
-impl Found {
+impl HistoryStart {
     fn at(segment: Arc<Segment>, offset: u64) -> Self {
-        Found { segment, offset, gap: None, head: 0 }
+        HistoryStart { segment, offset, gap: None, head: 0 }
     }
 }
 
@@ -125,11 +125,18 @@ impl FileSource {
         self.files.location()
     }
 
-    fn find(&self, start: &Start, filter: &Filter, end: &Found) -> io::Result<Option<Found>> {
+    fn find(
+        &self,
+        start: &Start,
+        filter: &Filter,
+        end: &HistoryStart,
+    ) -> io::Result<Option<HistoryStart>> {
         let found = match start {
             Start::Oldest => self.oldest()?,
             Start::At(place) => match self.files.segment_of(place) {
-                Some(segment) if !segment.is_released() => Some(Found::at(segment, place.offset)),
+                Some(segment) if !segment.is_released() => {
+                    Some(HistoryStart::at(segment, place.offset))
+                }
                 Some(_) | None => return self.after(&place.cursor().map_err(io::Error::other)?),
             },
             Start::Since => match filter.since {
@@ -139,15 +146,15 @@ impl FileSource {
             Start::Tail(n_lines) => Some(self.tail(*n_lines, filter, end)?),
             Start::After(cursor) => return self.after(cursor),
         };
-        Ok(Some(found.unwrap_or_else(|| Found::at(self.files.absent(), 0))))
+        Ok(Some(found.unwrap_or_else(|| HistoryStart::at(self.files.absent(), 0))))
     }
 
-    fn oldest(&self) -> io::Result<Option<Found>> {
+    fn oldest(&self) -> io::Result<Option<HistoryStart>> {
         let oldest = self.files.list()?.into_iter().next();
         oldest
             .map(|sibling| {
                 let segment = self.files.open(&sibling)?;
-                Ok(Found::at(segment, 0))
+                Ok(HistoryStart::at(segment, 0))
             })
             .transpose()
     }
@@ -192,7 +199,7 @@ impl FileSource {
     }
 
     /// The segments up to that of `end`, from young to old.
-    fn backwards(&self, end: &Found) -> io::Result<Vec<Sibling>> {
+    fn backwards(&self, end: &HistoryStart) -> io::Result<Vec<Sibling>> {
         let mut siblings = self.files.list()?;
         let at = content::position(&siblings, &end.segment, &self.files)?;
         siblings.truncate(at.unwrap_or(siblings.len()));
@@ -200,7 +207,7 @@ impl FileSource {
         Ok(siblings)
     }
 
-    fn since(&self, since: i64, end: &Found) -> io::Result<Found> {
+    fn since(&self, since: i64, end: &HistoryStart) -> io::Result<HistoryStart> {
         let mut first = (Arc::clone(&end.segment), end.offset);
         for sibling in self.backwards(end)? {
             let is_before = sibling.modified.is_some_and(|changed| nanos_of(changed) < since);
@@ -212,10 +219,10 @@ impl FileSource {
         let (segment, size) = first;
         let size = if size == u64::MAX { segment.size_and_change()?.0 } else { size };
         let start = seek::since(&segment, since, size, &self.context.zone)?;
-        Ok(Found { head: start.head, ..Found::at(segment, start.offset) })
+        Ok(HistoryStart { head: start.head, ..HistoryStart::at(segment, start.offset) })
     }
 
-    fn tail(&self, n_lines: u64, filter: &Filter, end: &Found) -> io::Result<Found> {
+    fn tail(&self, n_lines: u64, filter: &Filter, end: &HistoryStart) -> io::Result<HistoryStart> {
         let zone = &self.context.zone;
         let lowest = filter.since.map(|since| self.since(since, end)).transpose()?;
         let lower_in = |segment: &Arc<Segment>| match &lowest {
@@ -241,17 +248,20 @@ impl FileSource {
                         self.files.metrics().damaged.inc();
                         let before = Position { generation: earlier, offset: 0, check: 0 };
                         let gap = Gap { before, bytes: 0, reason: GapReason::Damaged };
-                        return Ok(Found { gap: Some(gap), ..Found::at(segment, offset) });
+                        return Ok(HistoryStart {
+                            gap: Some(gap),
+                            ..HistoryStart::at(segment, offset)
+                        });
                     }
                     Err(error) => return Err(error),
                 }
             }
         }
-        Ok(Found::at(segment, offset))
+        Ok(HistoryStart::at(segment, offset))
     }
 
     /// The place of a cursor, wherever its file is now. None: it is another source's.
-    fn after(&self, cursor: &Cursor) -> io::Result<Option<Found>> {
+    fn after(&self, cursor: &Cursor) -> io::Result<Option<HistoryStart>> {
         let siblings = self.files.list()?;
         let own_cursor = cursor.generation.source == self.files.source_hash();
         if own_cursor && cursor.generation.head_bytes == 0 && cursor.offset == 0 {
@@ -279,7 +289,7 @@ impl FileSource {
                     reason: GapReason::RotatedAway,
                 }),
             };
-            return Ok(Some(Found { gap, ..Found::at(segment, cursor.offset) }));
+            return Ok(Some(HistoryStart { gap, ..HistoryStart::at(segment, cursor.offset) }));
         }
         if !own_cursor {
             return Ok(None);
@@ -288,7 +298,7 @@ impl FileSource {
             let bytes = cursor.offset.saturating_sub(segment.data_start());
             let (before, reason) = (Position::gone(cursor), GapReason::Truncated);
             let gap = Some(Gap { before, bytes, reason });
-            return Ok(Some(Found { gap, ..Found::at(segment, cursor.offset) }));
+            return Ok(Some(HistoryStart { gap, ..HistoryStart::at(segment, cursor.offset) }));
         }
         if let Some(segment) = looked.cut_short() {
             return cut_short(cursor, &segment).map(Some);
@@ -311,12 +321,12 @@ impl FileSource {
         };
         let (before, reason) = (Position::gone(cursor), GapReason::RotatedAway);
         let gap = Gap { before, bytes: 0, reason };
-        Ok(Some(Found { gap: Some(gap), ..Found::at(segment, 0) }))
+        Ok(Some(HistoryStart { gap: Some(gap), ..HistoryStart::at(segment, 0) }))
     }
 
     /// The place of a cursor of an empty file, or of none: that file, or an earlier one that was
     /// written to since (then it is a copy of what had been in that file).
-    fn after_empty(&self, cursor: &Cursor, siblings: &[Sibling]) -> io::Result<Found> {
+    fn after_empty(&self, cursor: &Cursor, siblings: &[Sibling]) -> io::Result<HistoryStart> {
         let is_it = |sibling: &Sibling| sibling.id.is_in(cursor);
         let own = siblings.iter().position(is_it);
         let later = lineage::first_written_after(siblings, cursor.generation.written);
@@ -325,17 +335,17 @@ impl FileSource {
             Some(first) => self.files.open(first)?,
             None => self.files.absent(),
         };
-        Ok(Found::at(segment, 0))
+        Ok(HistoryStart::at(segment, 0))
     }
 
     /// Where what was written so far ends, an unterminated line included.
-    fn written_end(&self) -> io::Result<Found> {
+    fn written_end(&self) -> io::Result<HistoryStart> {
         let Some(sibling) = self.files.youngest()? else {
-            return Ok(Found::at(self.files.absent(), 0));
+            return Ok(HistoryStart::at(self.files.absent(), 0));
         };
         let segment = self.files.open(&sibling)?;
         let offset = if segment.is_archive() { u64::MAX } else { segment.size_and_change()?.0 };
-        Ok(Found::at(segment, offset))
+        Ok(HistoryStart::at(segment, offset))
     }
 
     fn open_at(
@@ -346,7 +356,7 @@ impl FileSource {
     ) -> io::Result<Option<Opened>> {
         let ring_end = end.and_then(|place| {
             let segment = self.files.segment_of(place)?;
-            Some(Found::at(segment, place.offset))
+            Some(HistoryStart::at(segment, place.offset))
         });
         let has_live_end = ring_end.is_some();
         let end = match ring_end {
@@ -449,11 +459,11 @@ fn gone_in_hole(cursor: &Cursor, segment: &Segment) -> Option<Gap> {
 /// The file of a cursor is there, begins as it did, and does not hold the cursor's line. Whether
 /// what it holds was left of what the viewer has seen, or begins alike and is new, cannot be known: the
 /// viewer is told of it as a gap, and goes on behind it.
-fn cut_short(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Found> {
+fn cut_short(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<HistoryStart> {
     let end = seek::last_line_end(segment, segment.size_and_change()?.0)?;
     let (before, reason) = (Position::gone(cursor), GapReason::Truncated);
     let gap = Gap { before, bytes: end, reason };
-    Ok(Found { gap: Some(gap), ..Found::at(Arc::clone(segment), end) })
+    Ok(HistoryStart { gap: Some(gap), ..HistoryStart::at(Arc::clone(segment), end) })
 }
 
 /// A reader at the end of the last whole line.

@@ -12,11 +12,11 @@ use crate::file::rotation::Compression;
 /// The files seen, from old to young.
 #[derive(Debug, Default)]
 pub struct Chronicle {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<SeenFile>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct SeenFile {
     id: FileId,
     /// Packing a file, or moving it to another file system, gives it another inode and leaves this
     /// as it was.
@@ -27,7 +27,7 @@ struct Entry {
     is_ended: bool,
 }
 
-impl Entry {
+impl SeenFile {
     fn is(&self, sibling: &Sibling) -> bool {
         let is_packed = sibling.compression != Compression::None;
         // A rotated file does not shrink: a smaller one on the same inode is another. The active
@@ -53,7 +53,7 @@ impl Chronicle {
             if known.is_none() {
                 let (id, modified) = (sibling.id, sibling.modified);
                 self.entries
-                    .insert(at, Entry { id, modified, bytes: sibling.size, is_ended: false });
+                    .insert(at, SeenFile { id, modified, bytes: sibling.size, is_ended: false });
             } else if let Some(entry) = self.entries.get_mut(at) {
                 (entry.id, entry.modified) = (sibling.id, sibling.modified);
                 if sibling.compression == Compression::None {
@@ -74,7 +74,7 @@ impl Chronicle {
     /// Whether the entry at a place stands for a file that is there. An inode is given again once
     /// its file is gone: the last entry has it.
     fn is_at(&self, at: usize, sibling: &Sibling) -> bool {
-        let is_given_again = |entry: &Entry| {
+        let is_given_again = |entry: &SeenFile| {
             entry.id == sibling.id
                 && self.entries.iter().skip(at + 1).any(|later| later.id == entry.id)
         };

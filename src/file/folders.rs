@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::file::folders::stamp::Stamp;
+use crate::file::folders::stamp::FolderStamp;
 use crate::file::lineage::is_absence;
 use crate::file::rotation::{self, Rotated};
 
@@ -27,13 +27,13 @@ pub struct Folders {
 /// One folder, as it was read last.
 #[derive(Debug, Default)]
 struct Folder {
-    state: Mutex<State>,
+    state: Mutex<FolderState>,
     has_ended: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    last: Option<Known>,
+struct FolderState {
+    last: Option<FolderReading>,
     /// How many readings have begun.
     n_begun: u64,
     is_being_read: bool,
@@ -42,13 +42,13 @@ struct State {
 
 /// What a reading has brought.
 #[derive(Clone, Debug)]
-struct Known {
+struct FolderReading {
     /// Its number among the folder's readings.
     number: u64,
     begun: Instant,
     listing: Arc<Listing>,
     /// What the folder's time was before the reading; none where it is not to be trusted.
-    stamp: Option<Stamp>,
+    stamp: Option<FolderStamp>,
 }
 
 /// A reading that has begun. However it ends, those who wait for it go on.
@@ -99,7 +99,7 @@ impl Folder {
         let (n_begun, known) = (state.n_begun, state.last.clone());
         drop(state);
         let unchanged = known.filter(|known| {
-            known.stamp.as_ref().is_some_and(|stamp| Stamp::of(path).as_ref() == Some(stamp))
+            known.stamp.as_ref().is_some_and(|stamp| FolderStamp::of(path).as_ref() == Some(stamp))
         });
         if let Some(known) = unchanged {
             return Ok(known.listing);
@@ -131,11 +131,12 @@ impl Folder {
 impl ReadingGuard<'_> {
     fn read(self, path: &Path) -> io::Result<Arc<Listing>> {
         let begun = Instant::now();
-        let stamp = Stamp::of(path).map(|stamp| stamp.with_kind(path));
+        let stamp = FolderStamp::of(path).map(|stamp| stamp.with_kind(path));
         let listing = Arc::new(read(path)?);
         // What has changed within a tick of the clock may change again under the same time.
-        let stamp = stamp.filter(Stamp::was_settled);
-        let known = Known { number: self.number, begun, listing: Arc::clone(&listing), stamp };
+        let stamp = stamp.filter(FolderStamp::was_settled);
+        let known =
+            FolderReading { number: self.number, begun, listing: Arc::clone(&listing), stamp };
         lock(&self.folder.state).last = Some(known);
         Ok(listing)
     }

@@ -12,11 +12,11 @@ use crate::metrics::Metrics;
 /// An open file.
 #[derive(Debug)]
 pub struct HeldFile {
-    state: Mutex<State>,
+    state: Mutex<HeldState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct HeldState {
     file: Option<Arc<File>>,
     /// The size and the last change of one that was closed.
     last: (u64, Option<SystemTime>),
@@ -49,7 +49,7 @@ impl HeldFile {
     #[must_use]
     pub fn new(file: File) -> Self {
         let (last, counted) = Default::default();
-        HeldFile { state: Mutex::new(State { file: Some(Arc::new(file)), last, counted }) }
+        HeldFile { state: Mutex::new(HeldState { file: Some(Arc::new(file)), last, counted }) }
     }
 
     /// The file; [`is_released`] once it was closed.
@@ -63,8 +63,8 @@ impl HeldFile {
     /// Its size and last change; of one that was closed, those it had then.
     pub fn size_and_change(&self) -> io::Result<(u64, Option<SystemTime>)> {
         let file = match &*self.lock() {
-            State { file: Some(file), .. } => Arc::clone(file),
-            State { file: None, last, .. } => return Ok(*last),
+            HeldState { file: Some(file), .. } => Arc::clone(file),
+            HeldState { file: None, last, .. } => return Ok(*last),
         };
         let metadata = file.metadata()?;
         Ok((metadata.len(), metadata.modified().ok()))
@@ -89,7 +89,7 @@ impl HeldFile {
         (state.file, state.last, state.counted) = (None, last, None);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HeldState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

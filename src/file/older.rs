@@ -24,19 +24,19 @@ pub struct OlderSeek<'a> {
     wanted: usize,
     /// Bytes of log that may still be looked at.
     budget: u64,
-    found: Found,
+    found: PageLines,
 }
 
 /// Lines that pass, in order.
 #[derive(Debug, Default)]
-struct Found {
-    parts: VecDeque<Part>,
+struct PageLines {
+    parts: VecDeque<SelectedLines>,
     n_lines: usize,
     n_bytes: usize,
 }
 
 #[derive(Debug)]
-struct Part {
+struct SelectedLines {
     chunk: Arc<Chunk>,
     selection: Selection,
 }
@@ -54,7 +54,7 @@ impl<'a> OlderSeek<'a> {
     /// Looks for the last `wanted` lines that pass `filter`.
     #[must_use]
     pub fn new(filter: &'a Filter, zone: &'a Zone, wanted: usize) -> Self {
-        OlderSeek { filter, zone, wanted, budget: BUDGET_BYTES, found: Found::default() }
+        OlderSeek { filter, zone, wanted, budget: BUDGET_BYTES, found: PageLines::default() }
     }
 
     /// Looks through a segment backwards from `upper` (none: from its end, as it is not written to
@@ -125,9 +125,9 @@ impl<'a> OlderSeek<'a> {
         segment: &Arc<Segment>,
         window: Window,
         mut skips: bool,
-    ) -> io::Result<Option<(u64, Found)>> {
+    ) -> io::Result<Option<(u64, PageLines)>> {
         let mut reader = SegmentReader::new(Arc::clone(segment), window.from)?;
-        let mut found = Found::default();
+        let mut found = PageLines::default();
         let (mut first, mut inherited) = (window.from, None);
         loop {
             stop_if_abandoned()?;
@@ -166,7 +166,7 @@ impl<'a> OlderSeek<'a> {
     }
 }
 
-impl Found {
+impl PageLines {
     fn push(&mut self, chunk: Arc<Chunk>, selection: Selection) {
         match selection {
             Selection::All => self.push_part(chunk, Selection::All),
@@ -182,13 +182,13 @@ impl Found {
     }
 
     fn push_part(&mut self, chunk: Arc<Chunk>, selection: Selection) {
-        let part = Part { chunk, selection };
+        let part = SelectedLines { chunk, selection };
         self.n_lines += part.n_lines();
         self.n_bytes += part.chunk.raw().len();
         self.parts.push_back(part);
     }
 
-    fn put_before(&mut self, mut earlier: Found) {
+    fn put_before(&mut self, mut earlier: PageLines) {
         std::mem::swap(self, &mut earlier);
         self.n_lines += earlier.n_lines;
         self.n_bytes += earlier.n_bytes;
@@ -220,7 +220,7 @@ impl Found {
     }
 }
 
-impl Part {
+impl SelectedLines {
     fn n_lines(&self) -> usize {
         match &self.selection {
             Selection::All => self.chunk.n_lines(),

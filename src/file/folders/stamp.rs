@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 /// A folder's identity and time of change.
 #[derive(Clone, Debug)]
-pub(super) struct Stamp {
+pub(super) struct FolderStamp {
     device: u64,
     inode: u64,
     modified: (i64, i64),
@@ -19,20 +19,20 @@ pub(super) struct Stamp {
     keeps_time: bool,
 }
 
-impl PartialEq for Stamp {
+impl PartialEq for FolderStamp {
     fn eq(&self, other: &Self) -> bool {
         let all = |stamp: &Self| (stamp.device, stamp.inode, stamp.modified, stamp.changed);
         all(self) == all(other)
     }
 }
 
-impl Stamp {
+impl FolderStamp {
     /// Of the folder that is at `path` now. None if there is none, or it cannot be looked at.
     pub(super) fn of(path: &Path) -> Option<Self> {
         // Taken before the look: a change in between then makes it look younger, not older.
         let taken = SystemTime::now();
         let metadata = fs::metadata(path).ok()?;
-        Some(Stamp {
+        Some(FolderStamp {
             device: metadata.dev(),
             inode: metadata.ino(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
