@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::chunk::Position;
 use crate::disk::DiskAccess;
 use crate::feed::late::PassedFiles;
-use crate::feed::ring::{Found, Ring, Taken};
+use crate::feed::ring::{Ring, RingPosition, Taken};
 use crate::feed::task::FeedTask;
 use crate::feed::troubles::Troubles;
 use crate::history::{ReadError, SourceReader, SourceStat};
@@ -154,7 +154,7 @@ impl FeedGuard {
 
     /// Where `place` lies; none before the feed has opened its source.
     #[must_use]
-    pub fn find(&self, place: &Position) -> Option<Found> {
+    pub fn find(&self, place: &Position) -> Option<RingPosition> {
         lock(&self.feed.ring).as_ref().map(|ring| ring.find(place))
     }
 

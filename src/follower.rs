@@ -25,7 +25,7 @@ use crate::chunk::{Chunk, Position};
 use crate::cursor::MAX_SET;
 pub use crate::disk::Allowance;
 pub use crate::follower::delivery::{Delivery, EndReason};
-use crate::follower::filtering::{Begun, Filtered, Filtering, Job};
+use crate::follower::filtering::{Begun, FilterJob, Filtered, Filtering};
 use crate::follower::output::Output;
 pub use crate::follower::source_stream::PROVEN_BYTES;
 use crate::follower::source_stream::SourceStream;
@@ -59,7 +59,7 @@ pub struct Follower {
     queue: VecDeque<Queued>,
     filtering: Filtering,
     /// The chunk that the filter looks through; what is queued waits for it.
-    job: Option<Job>,
+    job: Option<FilterJob>,
     woken: FuturesUnordered<PendingRead>,
     source_watch: Option<SourceWatch>,
     permissions: Option<Permissions>,
@@ -349,7 +349,7 @@ impl Follower {
 }
 
 /// Waits for the filter; for ever where it has nothing to look through. Cancel-safe.
-async fn looked_through(job: Option<&mut Job>) -> Filtered {
+async fn looked_through(job: Option<&mut FilterJob>) -> Filtered {
     match job {
         Some(job) => job.await,
         None => std::future::pending().await,

@@ -11,7 +11,7 @@ use crate::history::Event;
 
 /// One step of a live end.
 #[derive(Clone, Debug)]
-pub enum Item {
+pub enum RingItem {
     /// Lines.
     Chunk(Arc<Chunk>),
     /// Something that happened between two lines.
@@ -21,7 +21,7 @@ pub enum Item {
 /// The recent steps, without a hole between them.
 #[derive(Debug)]
 pub struct Ring {
-    items: VecDeque<Kept>,
+    items: VecDeque<StoredItem>,
     /// The number of the first item kept.
     first: u64,
     /// The place after the last item.
@@ -33,7 +33,7 @@ pub struct Ring {
 
 /// Where a place lies in relation to a ring.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub enum RingPosition {
     /// The item with this number begins there (or will, once it is there).
     At(u64),
     /// The item with this number begins before and ends after it.
@@ -49,7 +49,7 @@ pub enum Taken {
     /// These, without a hole.
     Items {
         /// The items.
-        items: Vec<Item>,
+        items: Vec<RingItem>,
         /// There are more.
         has_more: bool,
     },
@@ -60,12 +60,12 @@ pub enum Taken {
 }
 
 #[derive(Debug)]
-struct Kept {
-    item: Item,
+struct StoredItem {
+    item: RingItem,
     since: Instant,
 }
 
-impl Item {
+impl RingItem {
     fn start(&self) -> &Position {
         match self {
             Self::Chunk(chunk) => chunk.start(),
@@ -108,13 +108,13 @@ impl Ring {
     }
 
     /// Adds the next item and lets go of what is too much.
-    pub fn push(&mut self, item: Item) {
+    pub fn push(&mut self, item: RingItem) {
         if let Some(range) = item.late() {
             self.late.note(range);
         }
         self.end = item.end();
         self.kept_bytes += item.n_bytes();
-        self.items.push_back(Kept { item, since: Instant::now() });
+        self.items.push_back(StoredItem { item, since: Instant::now() });
         while self.kept_bytes > RING_BYTES {
             self.pop();
         }
@@ -122,7 +122,7 @@ impl Ring {
 
     /// Lets go of what everybody who keeps up has had for long.
     pub fn drop_older_than(&mut self, age: Duration) {
-        let is_old = |kept: &Kept| kept.since.elapsed() > age;
+        let is_old = |kept: &StoredItem| kept.since.elapsed() > age;
         while self.items.front().is_some_and(is_old) {
             self.pop();
         }
@@ -133,10 +133,10 @@ impl Ring {
 
     /// Where `place` lies.
     #[must_use]
-    pub fn find(&self, place: &Position) -> Found {
+    pub fn find(&self, place: &Position) -> RingPosition {
         let after_last = self.first + self.items.len() as u64;
         if *place == self.end {
-            return Found::At(after_last);
+            return RingPosition::At(after_last);
         }
         for (kept, number) in self.items.iter().zip(self.first..) {
             // Whoever comes to this place may have had them before.
@@ -144,13 +144,13 @@ impl Ring {
                 continue;
             }
             if kept.item.start() == place {
-                return Found::At(number);
+                return RingPosition::At(number);
             }
             if is_inside(&kept.item, place) {
-                return Found::Inside(number);
+                return RingPosition::Inside(number);
             }
         }
-        Found::Elsewhere
+        RingPosition::Elsewhere
     }
 
     /// The items from `number` on, as many as fit into `max_bytes`, at least one.
@@ -159,12 +159,12 @@ impl Ring {
         let Some(skipped) = number.checked_sub(self.first) else { return Taken::Evicted };
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
         let mut n_bytes = 0;
-        let fits = |kept: &&Kept| {
+        let fits = |kept: &&StoredItem| {
             let is_first = n_bytes == 0;
             n_bytes += kept.item.n_bytes();
             is_first || n_bytes <= max_bytes
         };
-        let items: Vec<Item> = self
+        let items: Vec<RingItem> = self
             .items
             .iter()
             .skip(skipped)
@@ -195,10 +195,10 @@ impl Ring {
     }
 }
 
-fn is_inside(item: &Item, place: &Position) -> bool {
+fn is_inside(item: &RingItem, place: &Position) -> bool {
     match item {
-        Item::Event(_) => false,
-        Item::Chunk(chunk) => {
+        RingItem::Event(_) => false,
+        RingItem::Chunk(chunk) => {
             let start = chunk.start();
             is_same(&start.generation, &place.generation)
                 && (start.offset..start.offset + chunk.raw().len() as u64).contains(&place.offset)

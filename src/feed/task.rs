@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::disk::{Call, CallLost, Lane};
-use crate::feed::ring::{Item, Ring};
+use crate::feed::ring::{Ring, RingItem};
 use crate::feed::troubles::TroubleGuard;
 use crate::feed::{Feed, FeedContext, FeedSlot, LiveEnd, lock};
 use crate::history::{EventKind, ReadError, SourceReader, SourceStat, StreamItem};
@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 
 /// What one round of reading has brought.
 struct Round {
-    items: Vec<Item>,
+    items: Vec<RingItem>,
     is_at_end: bool,
     look_again: Option<Duration>,
     progress: SourceStat,
@@ -143,7 +143,7 @@ impl FeedTask {
             let mut ring = lock(&self.feed.ring);
             if let Some(ring) = ring.as_mut() {
                 for item in round.items {
-                    if let Item::Event(event) = &item {
+                    if let RingItem::Event(event) = &item {
                         self.count(event.kind);
                     }
                     ring.push(item);
@@ -244,9 +244,9 @@ fn read_round(mut reader: Box<dyn SourceReader>, gives_up: bool) -> (Box<dyn Sou
         match reader.step(None) {
             Ok(StreamItem::Chunk(chunk)) => {
                 n_bytes += chunk.raw().len();
-                round.items.push(Item::Chunk(chunk));
+                round.items.push(RingItem::Chunk(chunk));
             }
-            Ok(StreamItem::Event(event)) => round.items.push(Item::Event(event)),
+            Ok(StreamItem::Event(event)) => round.items.push(RingItem::Event(event)),
             Ok(StreamItem::AtEnd { look_again }) => {
                 round.is_at_end = true;
                 round.look_again = look_again;

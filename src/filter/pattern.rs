@@ -55,18 +55,18 @@ impl Pattern {
         let found = step_through(automaton, &mut cache, line, goes_on);
         *self.steps.cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(cache);
         match found {
-            Found::Told(is_match) => Some(is_match),
-            Found::Left => None,
-            Found::CannotTell => Some(self.regex.is_match(line)),
+            SearchResult::Decided(is_match) => Some(is_match),
+            SearchResult::Left => None,
+            SearchResult::Undecidable => Some(self.regex.is_match(line)),
         }
     }
 }
 
-enum Found {
-    Told(bool),
+enum SearchResult {
+    Decided(bool),
     Left,
     /// A Unicode word boundary beside a byte that is not ASCII.
-    CannotTell,
+    Undecidable,
 }
 
 fn step_through(
@@ -74,29 +74,29 @@ fn step_through(
     cache: &mut Cache,
     line: &[u8],
     goes_on: &mut dyn FnMut(usize) -> bool,
-) -> Found {
+) -> SearchResult {
     let Ok(mut state) = automaton.start_state_forward(cache, &Input::new(line)) else {
-        return Found::CannotTell;
+        return SearchResult::Undecidable;
     };
     for (n_bytes, byte) in line.iter().enumerate() {
         if n_bytes.is_multiple_of(STEPS) && !goes_on(n_bytes) {
-            return Found::Left;
+            return SearchResult::Left;
         }
         let Ok(next) = automaton.next_state(cache, state, *byte) else {
-            return Found::CannotTell;
+            return SearchResult::Undecidable;
         };
         state = next;
         if state.is_match() {
-            return Found::Told(true);
+            return SearchResult::Decided(true);
         } else if state.is_dead() {
-            return Found::Told(false);
+            return SearchResult::Decided(false);
         } else if state.is_quit() {
-            return Found::CannotTell;
+            return SearchResult::Undecidable;
         }
     }
     match automaton.next_eoi_state(cache, state) {
-        Ok(end) => Found::Told(end.is_match()),
-        Err(_cache_is_full) => Found::CannotTell,
+        Ok(end) => SearchResult::Decided(end.is_match()),
+        Err(_cache_is_full) => SearchResult::Undecidable,
     }
 }
 
@@ -185,7 +185,7 @@ const STEPS: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Pattern, PatternError, compile, has_upper_case, step_through};
+    use super::{Pattern, PatternError, SearchResult, compile, has_upper_case, step_through};
 
     #[test]
     fn lower_case_matches_any_case() {
@@ -234,7 +234,7 @@ mod tests {
                 let line = long(end);
                 let mut cache = automaton.create_cache();
                 let stepped = step_through(&automaton, &mut cache, &line, &mut |_| true);
-                if let Found::Told(is_match) = stepped {
+                if let SearchResult::Decided(is_match) = stepped {
                     let expected = pattern.regex.is_match(&line);
                     assert_eq!(is_match, expected, "{} {end:?}", pattern.as_str());
                 } else {

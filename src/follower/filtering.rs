@@ -52,14 +52,14 @@ pub struct Filtered {
 }
 
 /// A chunk that is being looked through.
-pub type Job = BoxFuture<'static, Filtered>;
+pub type FilterJob = BoxFuture<'static, Filtered>;
 
 /// What has become of a chunk so far.
 pub enum Begun {
     /// It was quick.
     Done(Filtered),
     /// It takes longer.
-    Goes(Job),
+    Goes(FilterJob),
 }
 
 impl Filtering {

@@ -32,7 +32,7 @@ pub enum Opening {
 
 /// What is to be opened, and how.
 #[derive(Debug)]
-pub struct Plan {
+pub struct OpenRequest {
     /// The number of the track.
     pub track: usize,
     /// The source.
@@ -47,7 +47,7 @@ pub struct Plan {
 
 /// Opens a source after a pause.
 #[must_use]
-pub fn open(plan: Plan, pause: Duration) -> PendingRead {
+pub fn open(plan: OpenRequest, pause: Duration) -> PendingRead {
     async move {
         sleep(pause).await;
         let track = plan.track;
@@ -60,8 +60,8 @@ pub fn open(plan: Plan, pause: Duration) -> PendingRead {
 }
 
 /// Opens a source that is not followed.
-async fn read(plan: Plan) -> Opening {
-    let Plan { track: _, source, start, shared, follow: _ } = plan;
+async fn read(plan: OpenRequest) -> Opening {
+    let OpenRequest { track: _, source, start, shared, follow: _ } = plan;
     let opening = wait::open(Arc::clone(&source), start, &shared, None);
     match wait::unless_stalled(source, opening).await {
         Ok(opened) => Opening::Opened(None, Box::new(opened)),
@@ -71,8 +71,8 @@ async fn read(plan: Plan) -> Opening {
 
 /// Takes part in the live end first, then looks at the history: what is written in between is in
 /// both, not in neither.
-async fn follow(plan: Plan) -> Opening {
-    let Plan { track, source, start, shared, follow: _ } = plan;
+async fn follow(plan: OpenRequest) -> Opening {
+    let OpenRequest { track, source, start, shared, follow: _ } = plan;
     let guard = Arc::clone(&source).subscribe();
     // Where the live end is late the history is opened without it: it tells what is wrong, or the two
     // ends meet later.

@@ -64,6 +64,6 @@ impl Output {
 
 impl fmt::Debug for Advance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Progressed").field("items", &self.items).finish_non_exhaustive()
+        f.debug_struct("Advance").field("items", &self.items).finish_non_exhaustive()
     }
 }

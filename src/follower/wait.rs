@@ -88,7 +88,7 @@ pub fn step(
 
 /// What a read has brought, once the others had their turn: what is read may have to be filtered for
 /// long without anything that passes, and blocks are read faster than that.
-async fn step_of(track: usize, reading: Call<Read>) -> Ready {
+async fn step_of(track: usize, reading: Call<FinishedRead>) -> Ready {
     let read = reading.await;
     yield_now().await;
     Ready { track, cause: cause_of_step(read) }
@@ -249,7 +249,7 @@ pub async fn live_end(guard: &FeedGuard) -> Option<Position> {
     guard.end()
 }
 
-fn cause_of_step(read: Result<Read, CallLost>) -> ReadResult {
+fn cause_of_step(read: Result<FinishedRead, CallLost>) -> ReadResult {
     match read {
         Ok((history, step)) => ReadResult::Read(history, step),
         Err(CallLost) => ReadResult::Lost,
@@ -270,7 +270,7 @@ impl fmt::Debug for ReadResult {
 }
 
 /// A history, and what reading on in it has brought.
-type Read = (Box<dyn SourceReader>, Result<StreamItem, ReadError>);
+type FinishedRead = (Box<dyn SourceReader>, Result<StreamItem, ReadError>);
 
 /// How long to wait before something that failed is tried again.
 pub const PAUSE: Duration = Duration::from_secs(1);

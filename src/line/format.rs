@@ -14,7 +14,7 @@ mod syslog;
 use memchr::memchr_iter;
 
 use crate::line::level::Level;
-use crate::line::stamp::Stamp;
+use crate::line::stamp::CivilTime;
 use crate::line::time::LineTime;
 use crate::line::zone::Zone;
 
@@ -70,7 +70,7 @@ fn nested_facts(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
 /// A line that begins with a digit: an ISO time, or the address of an access log.
 #[inline]
 fn dated(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
-    let Some((stamp, rest)) = Stamp::iso(line) else {
+    let Some((stamp, rest)) = CivilTime::iso(line) else {
         return plain(line, zone);
     };
     let time = stamp.time(zone);
@@ -83,7 +83,7 @@ fn dated(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
 /// A line that begins with a bracket: there may be a time in it.
 fn bracketed(line: &[u8], zone: &Zone) -> LineMetadata {
     let inside = line.split_first().map_or(line, |(_, inside)| inside);
-    let dated = Stamp::iso(inside).or_else(|| Stamp::asctime(inside));
+    let dated = CivilTime::iso(inside).or_else(|| CivilTime::asctime(inside));
     match dated {
         Some((stamp, rest)) => LineMetadata::new(stamp.time(zone), message_level(rest)),
         None => plain(line, zone),
@@ -96,7 +96,7 @@ fn lettered(line: &[u8], zone: &Zone) -> LineMetadata {
         .or_else(|| syslog::dated(line, zone))
         .or_else(|| logfmt::facts(line, zone))
         .or_else(|| {
-            let (stamp, rest) = Stamp::asctime(line)?;
+            let (stamp, rest) = CivilTime::asctime(line)?;
             Some(LineMetadata::new(stamp.time(zone), message_level(rest)))
         })
         .unwrap_or_else(|| plain(line, zone))
@@ -106,7 +106,7 @@ fn lettered(line: &[u8], zone: &Zone) -> LineMetadata {
 fn klog(line: &[u8], zone: &Zone) -> Option<LineMetadata> {
     let (letter, rest) = line.split_first()?;
     let level = Level::from_letter(*letter)?;
-    let (stamp, _) = Stamp::klog(rest, zone)?;
+    let (stamp, _) = CivilTime::klog(rest, zone)?;
     Some(LineMetadata::new(stamp.time(zone), Some(level)))
 }
 
@@ -122,15 +122,15 @@ fn plain(line: &[u8], zone: &Zone) -> LineMetadata {
     let rest = ansi::without_prefix(rest);
     let n_marks = rest.iter().take_while(|byte| b" \t:-|[](),".contains(byte)).count();
     let after = rest.get(n_marks..).unwrap_or_default();
-    let time = Stamp::iso(after).and_then(|(stamp, _)| stamp.time(zone));
+    let time = CivilTime::iso(after).and_then(|(stamp, _)| stamp.time(zone));
     LineMetadata::new(time, Some(level))
 }
 
 /// The time of `10.0.0.1 - - [21/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" …`.
-fn access_stamp(line: &[u8]) -> Option<Stamp> {
+fn access_stamp(line: &[u8]) -> Option<CivilTime> {
     let head = line.get(..ACCESS_HEAD_BYTES).unwrap_or(line);
     memchr_iter(b'[', head).take(MAX_BRACKETS).find_map(|at| {
-        let (stamp, rest) = Stamp::access(line.get(at + 1..)?)?;
+        let (stamp, rest) = CivilTime::access(line.get(at + 1..)?)?;
         rest.starts_with(b"]").then_some(stamp)
     })
 }

@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use jiff::Timestamp;
 
 use crate::line::calendar::{DAY_SECONDS, civil_from_days};
-use crate::line::stamp::Stamp;
+use crate::line::stamp::CivilTime;
 
 /// An instant and the UTC offset to show it with.
 ///
@@ -41,7 +41,7 @@ impl LineTime {
     /// Reads a whole RFC 3339 time (a space may stand for the `T`); `None` for anything else.
     #[must_use]
     pub fn parse_rfc3339(text: &[u8]) -> Option<LineTime> {
-        let (stamp, rest) = Stamp::iso(text)?;
+        let (stamp, rest) = CivilTime::iso(text)?;
         if rest.is_empty() { stamp.zoned_time() } else { None }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::feed::FeedGuard;
 use crate::filter::Inherited;
-use crate::follower::opening::{self, Opening, Plan};
+use crate::follower::opening::{self, OpenRequest, Opening};
 use crate::follower::output::{Advance, Output};
 use crate::follower::source_stream::{MAX_FAILURES, Phase, SourceStream};
 use crate::follower::wait::PendingRead;
@@ -79,7 +79,7 @@ impl SourceStream {
     }
 
     fn opening(&self, pause: Duration) -> PendingRead {
-        let plan = Plan {
+        let plan = OpenRequest {
             track: self.number,
             source: Arc::clone(&self.source),
             start: self.start.clone(),

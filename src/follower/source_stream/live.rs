@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::feed::FeedGuard;
-use crate::feed::ring::{Found, Item, Taken};
+use crate::feed::ring::{RingItem, RingPosition, Taken};
 use crate::follower::output::{Advance, Output};
 use crate::follower::source_stream::{Phase, SourceStream};
 use crate::follower::wait;
@@ -17,14 +17,14 @@ impl SourceStream {
     pub(super) fn has_joined(&mut self, out: &mut Advance) -> bool {
         let Some(guard) = &self.guard else { return false };
         let next = match guard.find(&self.read_to) {
-            Some(Found::At(next)) => next,
-            Some(Found::Inside(at)) => {
+            Some(RingPosition::At(next)) => next,
+            Some(RingPosition::Inside(at)) => {
                 let Taken::Items { items, has_more: _ } = guard.take(at, 1) else { return false };
-                let Some(Item::Chunk(chunk)) = items.into_iter().next() else { return false };
+                let Some(RingItem::Chunk(chunk)) = items.into_iter().next() else { return false };
                 self.take_chunk(Arc::new(chunk.after(self.read_to.offset)), out);
                 at + 1
             }
-            Some(Found::Elsewhere) | None => return false,
+            Some(RingPosition::Elsewhere) | None => return false,
         };
         self.phase = if self.is_ending { Phase::Done } else { Phase::Live(next) };
         self.tell_missed_late(out);
@@ -79,10 +79,10 @@ impl SourceStream {
         }
     }
 
-    fn take_item(&mut self, item: Item, out: &mut Advance) {
+    fn take_item(&mut self, item: RingItem, out: &mut Advance) {
         match item {
-            Item::Chunk(chunk) => self.take_chunk(chunk, out),
-            Item::Event(event) => {
+            RingItem::Chunk(chunk) => self.take_chunk(chunk, out),
+            RingItem::Event(event) => {
                 self.come_to(event.end.clone());
                 out.items.push(Output::Event { kind: event.kind, end: event.end });
             }

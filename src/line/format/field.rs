@@ -1,7 +1,7 @@
 //! The keys under which records of named fields (JSON, logfmt) tell their time and level.
 
 use crate::line::level::Level;
-use crate::line::stamp::{self, Stamp};
+use crate::line::stamp::{self, CivilTime};
 use crate::line::time::LineTime;
 use crate::line::zone::Zone;
 
@@ -42,7 +42,7 @@ impl Field {
 
 /// The time that a field's text or number tells.
 pub(super) fn time(value: &[u8], zone: &Zone) -> Option<LineTime> {
-    match Stamp::iso(value).or_else(|| Stamp::access(value)) {
+    match CivilTime::iso(value).or_else(|| CivilTime::access(value)) {
         Some((stamp, _)) => stamp.time(zone),
         None => stamp::epoch(value),
     }
