@@ -143,8 +143,8 @@ impl Fields {
             (None, None, None) => Err("`seek` needs one of `tail`, `since`, `from`".to_owned()),
             (None, tail, since) => {
                 let tail = match tail {
-                    Some(Tail::Lines(n_lines)) => Some(n_lines),
-                    Some(Tail::All) | None => None,
+                    Some(TailParameter::Lines(n_lines)) => Some(n_lines),
+                    Some(TailParameter::All) | None => None,
                 };
                 Ok(Seek::Past { tail, since })
             }
@@ -194,12 +194,12 @@ impl Fields {
             .transpose()
     }
 
-    fn tail(&mut self) -> Result<Option<Tail>, String> {
+    fn tail(&mut self) -> Result<Option<TailParameter>, String> {
         match self.0.remove("tail") {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(all)) if all == "all" => Ok(Some(Tail::All)),
+            Some(Value::String(all)) if all == "all" => Ok(Some(TailParameter::All)),
             Some(value) => match value.as_u64() {
-                Some(n_lines) => Ok(Some(Tail::Lines(n_lines))),
+                Some(n_lines) => Ok(Some(TailParameter::Lines(n_lines))),
                 None => Err(format!(
                     "`tail` is {}, expected a number of lines, or \"all\"",
                     short(&value)
@@ -226,7 +226,7 @@ impl Fields {
 }
 
 /// What `tail` says.
-enum Tail {
+enum TailParameter {
     All,
     Lines(u64),
 }

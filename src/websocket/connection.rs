@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::chunk::Position;
-use crate::websocket::outbox::{Next, Outbox};
+use crate::websocket::outbox::{Outbox, OutgoingFrame};
 use crate::wire::websocket::MESSAGE_BYTES;
 
 /// A WebSocket connection whose handshake is done.
@@ -86,14 +86,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Err(error) = ready!(Pin::new(&mut self.socket).poll_ready(cx)) {
             return Poll::Ready(ConnectionEvent::Broken(error));
         }
-        let due = self.receipts.due().map(Next::Ping);
+        let due = self.receipts.due().map(OutgoingFrame::Ping);
         if let Some(next) = due.or_else(|| outbox.next_out(self.has_room())) {
             self.is_dirty = true;
             self.moved = Instant::now();
             let (message, n_bytes, places) = match next {
-                Next::Ping(payload) => (Message::Ping(payload), 0, None),
-                Next::Message(bytes) => text(bytes, None),
-                Next::Moving(bytes, places) => {
+                OutgoingFrame::Ping(payload) => (Message::Ping(payload), 0, None),
+                OutgoingFrame::Message(bytes) => text(bytes, None),
+                OutgoingFrame::Moving(bytes, places) => {
                     self.receipts.sent += bytes.len() as u64;
                     text(bytes, Some(places))
                 }

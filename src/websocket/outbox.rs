@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::chunk::Position;
-use crate::wire::websocket::Batch;
+use crate::wire::websocket::LineBatch;
 
 /// What waits to be handed over.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    ahead: VecDeque<Ahead>,
-    lines: VecDeque<Item>,
+    ahead: VecDeque<UrgentMessage>,
+    lines: VecDeque<QueuedItem>,
     /// The client wants no lines until further notice.
     pub is_paused: bool,
     /// No line is handed over until a command has been carried out.
@@ -23,7 +23,7 @@ pub struct Outbox {
 
 /// What goes ahead of lines.
 #[derive(Debug)]
-enum Ahead {
+enum UrgentMessage {
     /// A ping frame.
     Ping,
     /// A message.
@@ -34,16 +34,16 @@ enum Ahead {
 
 /// What goes in the order of the log.
 #[derive(Debug)]
-pub enum Item {
+pub enum QueuedItem {
     /// Lines.
-    Lines(Batch),
+    Lines(LineBatch),
     /// One record; then the viewer is at these places.
     Record(Bytes, Vec<Position>),
 }
 
 /// What is to be handed over next.
 #[derive(Debug)]
-pub enum Next {
+pub enum OutgoingFrame {
     /// A ping frame with this payload.
     Ping(Bytes),
     /// A message.
@@ -55,19 +55,19 @@ pub enum Next {
 impl Outbox {
     /// Puts an answer ahead of all lines.
     pub fn put_ahead(&mut self, answer: Bytes) {
-        self.ahead.push_back(Ahead::Message(answer));
+        self.ahead.push_back(UrgentMessage::Message(answer));
     }
 
     /// Puts a ping and a heartbeat record ahead of all lines, unless the last ones still wait.
     pub fn put_beat(&mut self, record: Bytes) {
         if !self.has_beat {
             self.has_beat = true;
-            self.ahead.extend([Ahead::Ping, Ahead::Beat(record)]);
+            self.ahead.extend([UrgentMessage::Ping, UrgentMessage::Beat(record)]);
         }
     }
 
     /// Puts something after the lines that wait.
-    pub fn put(&mut self, item: Item) {
+    pub fn put(&mut self, item: QueuedItem) {
         self.lines.push_back(item);
     }
 
@@ -105,32 +105,34 @@ impl Outbox {
     }
 
     /// Takes out what is to be handed over next; lines only where there is room for them.
-    pub fn next_out(&mut self, has_room: bool) -> Option<Next> {
+    pub fn next_out(&mut self, has_room: bool) -> Option<OutgoingFrame> {
         match self.ahead.pop_front() {
-            Some(Ahead::Ping) => return Some(Next::Ping(Bytes::new())),
-            Some(Ahead::Message(message)) => return Some(Next::Message(message)),
-            Some(Ahead::Beat(record)) => {
+            Some(UrgentMessage::Ping) => return Some(OutgoingFrame::Ping(Bytes::new())),
+            Some(UrgentMessage::Message(message)) => return Some(OutgoingFrame::Message(message)),
+            Some(UrgentMessage::Beat(record)) => {
                 self.has_beat = false;
-                return Some(Next::Message(record));
+                return Some(OutgoingFrame::Message(record));
             }
             None if self.is_held() || !has_room => return None,
             None => {}
         }
         while let Some(item) = self.lines.front_mut() {
             match item {
-                Item::Lines(batch) => {
+                QueuedItem::Lines(batch) => {
                     let message = batch.next_message();
                     let places = batch.places().to_vec();
                     if batch.is_done() {
                         self.lines.pop_front();
                     }
                     if let Some(message) = message {
-                        return Some(Next::Moving(message, places));
+                        return Some(OutgoingFrame::Moving(message, places));
                     }
                 }
-                Item::Record(_, _) => {
-                    let Some(Item::Record(record, places)) = self.lines.pop_front() else { break };
-                    return Some(Next::Moving(record, places));
+                QueuedItem::Record(_, _) => {
+                    let Some(QueuedItem::Record(record, places)) = self.lines.pop_front() else {
+                        break;
+                    };
+                    return Some(OutgoingFrame::Moving(record, places));
                 }
             }
         }

@@ -22,11 +22,11 @@ use crate::websocket::closing::Closing;
 use crate::websocket::command::Received;
 use crate::websocket::connection::{Connection, ConnectionEvent, MAX_RECEIVED_BYTES};
 use crate::websocket::farewell::{Parting, part, parting_of};
-use crate::websocket::outbox::{Item, Outbox};
+use crate::websocket::outbox::{Outbox, QueuedItem};
 use crate::websocket::session::commands::{Work, progress};
 use crate::websocket::session_config::SessionConfig;
 use crate::wire::record;
-use crate::wire::websocket::{self as messages, Batch};
+use crate::wire::websocket::{self as messages, LineBatch};
 
 /// One client's connection.
 pub struct Session {
@@ -136,13 +136,13 @@ impl Session {
     fn put_start(&mut self) {
         let mut out = Vec::new();
         record::write_start(&self.config.requested, self.config.is_glob, &self.follower, &mut out);
-        self.outbox.put(Item::Record(out.into(), self.sent.clone()));
+        self.outbox.put(QueuedItem::Record(out.into(), self.sent.clone()));
     }
 
     /// Takes over a delivery, and what is there besides: the further a reader is behind, the more.
     fn gather(&mut self, first: Option<Delivery>) {
         let mut next = first;
-        let mut batch = Batch::new(self.sent.clone(), self.batch_bytes);
+        let mut batch = LineBatch::new(self.sent.clone(), self.batch_bytes);
         while let Some(delivery) = next {
             self.viewer_log.count(&delivery);
             match delivery {
@@ -159,8 +159,8 @@ impl Session {
                     let mut out = Vec::new();
                     let name = self.follower.names().nth(track).map_or("", SourceName::as_str);
                     record::write_event(name, self.follower.places().nth(track), kind, &mut out);
-                    self.outbox.put(Item::Lines(batch));
-                    self.outbox.put(Item::Record(out.into(), self.places()));
+                    self.outbox.put(QueuedItem::Lines(batch));
+                    self.outbox.put(QueuedItem::Record(out.into(), self.places()));
                     return;
                 }
                 Delivery::Joined { track } => self.note_joined(track, &mut batch),
@@ -168,17 +168,17 @@ impl Session {
                     let mut out = Vec::new();
                     let name = self.follower.names().nth(track).map_or("", SourceName::as_str);
                     record::write_unreadable(name, &reason, &mut out);
-                    self.outbox.put(Item::Lines(batch));
-                    self.outbox.put(Item::Record(out.into(), self.places()));
+                    self.outbox.put(QueuedItem::Lines(batch));
+                    self.outbox.put(QueuedItem::Record(out.into(), self.places()));
                     return;
                 }
                 // Never asked for: the session's own clock beats.
                 Delivery::Heartbeat => {}
                 Delivery::End(reason) => {
-                    self.outbox.put(Item::Lines(batch));
+                    self.outbox.put(QueuedItem::Lines(batch));
                     let places = self.places();
                     let last = self.end_record(reason, &places);
-                    self.outbox.put(Item::Record(last, places));
+                    self.outbox.put(QueuedItem::Record(last, places));
                     self.ending = Some(Closing::of_end(reason));
                     return;
                 }
@@ -188,11 +188,11 @@ impl Session {
             }
             next = self.follower.next().now_or_never().flatten();
         }
-        self.outbox.put(Item::Lines(batch));
+        self.outbox.put(QueuedItem::Lines(batch));
     }
 
     /// A source was opened late: it begins where its first line does. Nothing of it was handed over.
-    fn note_joined(&mut self, track: usize, batch: &mut Batch) {
+    fn note_joined(&mut self, track: usize, batch: &mut LineBatch) {
         for place in self.follower.places().skip(self.sent.len()) {
             self.sent.push(place.clone());
         }

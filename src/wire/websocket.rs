@@ -21,17 +21,17 @@ pub const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 /// Lines of one viewer, on their way into messages. A message is made when it is asked for: until
 /// then what all viewers share is held and nothing else.
 #[derive(Debug)]
-pub struct Batch {
+pub struct LineBatch {
     /// The place before the next line, by the number of its track.
     places: Vec<Position>,
-    parts: VecDeque<Part>,
+    parts: VecDeque<BatchPart>,
     n_bytes: usize,
     /// Messages are cut at this size, unless one record is larger.
     message_bytes: usize,
 }
 
 #[derive(Debug)]
-struct Part {
+struct BatchPart {
     track: usize,
     chunk: Arc<Chunk>,
     records: Records,
@@ -49,12 +49,12 @@ enum Records {
     Own(Encoded, Vec<(u64, u32)>),
 }
 
-impl Batch {
+impl LineBatch {
     /// No lines yet. `places`: how far each track was delivered. `message_bytes`: where messages are cut,
     /// at most [`MESSAGE_BYTES`].
     #[must_use]
     pub fn new(places: Vec<Position>, message_bytes: usize) -> Self {
-        Batch { places, parts: VecDeque::new(), n_bytes: 0, message_bytes }
+        LineBatch { places, parts: VecDeque::new(), n_bytes: 0, message_bytes }
     }
 
     /// Notes where the next track begins.
@@ -101,7 +101,7 @@ impl Batch {
             Records::All | Records::Lines(_) => shared(name, &chunk, zone).bytes.len(),
             Records::Own(own, _) => own.bytes.len(),
         };
-        self.parts.push_back(Part { track, chunk, records, n_done: 0 });
+        self.parts.push_back(BatchPart { track, chunk, records, n_done: 0 });
     }
 
     /// How much is in it, encoded, about.
@@ -173,7 +173,7 @@ impl Batch {
     }
 }
 
-impl Part {
+impl BatchPart {
     /// The encoding that all viewers share; it was made when the part was added.
     fn shared(&self) -> Option<&Encoded> {
         self.chunk.kept(Slot::Websocket)

@@ -20,10 +20,10 @@ use crate::websocket::session_config::cursor_of;
 use crate::wire::websocket as messages;
 
 /// A command that is being carried out.
-pub(super) type Work = BoxFuture<'static, Outcome>;
+pub(super) type Work = BoxFuture<'static, CommandOutcome>;
 
 /// What carrying a command out has brought.
-pub(super) enum Outcome {
+pub(super) enum CommandOutcome {
     /// The stream is opened anew: the barrier is passed, or stands where it stood.
     Opened(Box<Reopened>),
     /// Nothing but an answer.
@@ -41,7 +41,7 @@ pub(super) struct Reopened {
 }
 
 /// Waits for the command that is being carried out; for ever if there is none. Cancel-safe.
-pub(super) async fn progress(work: Option<&mut Work>) -> Outcome {
+pub(super) async fn progress(work: Option<&mut Work>) -> CommandOutcome {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,
@@ -77,11 +77,11 @@ impl Session {
     }
 
     /// Takes over what a command has brought.
-    pub(super) fn finish(&mut self, outcome: Outcome) {
+    pub(super) fn finish(&mut self, outcome: CommandOutcome) {
         self.work = None;
         let message = match outcome {
-            Outcome::Answer(message) => message,
-            Outcome::Opened(reopened) => self.pass_barrier(*reopened),
+            CommandOutcome::Answer(message) => message,
+            CommandOutcome::Opened(reopened) => self.pass_barrier(*reopened),
         };
         self.outbox.put_ahead(message);
     }
@@ -193,7 +193,7 @@ impl Session {
         let reading = wait::older(source, cursor, filter, n_lines, allowance);
         let re = re.to_owned();
         let page = async move {
-            Outcome::Answer(match reading.await {
+            CommandOutcome::Answer(match reading.await {
                 Ok(page) => messages::page(&re, name.as_str(), page, &zone),
                 Err(error) => messages::error(&re, &format!("`before` {error}")),
             })
@@ -221,7 +221,7 @@ impl Session {
         let (re, zone) = (re.to_owned(), Arc::clone(&self.config.zone));
         let opening = async move {
             let opened = Follower::open(spec, zone).await;
-            Outcome::Opened(Box::new(Reopened { re, names_sources, filter, left, opened }))
+            CommandOutcome::Opened(Box::new(Reopened { re, names_sources, filter, left, opened }))
         };
         self.work = Some(opening.boxed());
         self.outbox.is_at_barrier = true;
