@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::opening::NoWebSocket;
-use crate::transport::Kind;
+use crate::transport::TransportKind;
 
 /// What has come of asking for a WebSocket.
 #[derive(Debug, Default)]
@@ -20,24 +20,24 @@ pub(crate) struct Fallback {
 
 impl Fallback {
     /// What to ask for first.
-    pub(crate) fn first(&self) -> Kind {
+    pub(crate) fn first(&self) -> TransportKind {
         match self.refused {
-            Some(at) if at.elapsed() < AGAIN => Kind::Ndjson,
-            Some(_) | None => Kind::WebSocket,
+            Some(at) if at.elapsed() < AGAIN => TransportKind::Ndjson,
+            Some(_) | None => TransportKind::WebSocket,
         }
     }
 
     /// A stream is open; the reason for its being no WebSocket, if that is news.
     pub(crate) fn note_opened(
         &mut self,
-        kind: Kind,
+        kind: TransportKind,
         refused: Option<NoWebSocket>,
     ) -> Option<String> {
         if let Some(refused) = &refused {
             self.refused = refused.is_lasting.then(Instant::now);
         }
         let why = refused.map(|refused| refused.why).or(self.mute.take());
-        let was_on = std::mem::replace(&mut self.is_on, kind == Kind::Ndjson);
+        let was_on = std::mem::replace(&mut self.is_on, kind == TransportKind::Ndjson);
         why.filter(|_| self.is_on && !was_on)
     }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::backoff::Backoff;
 use crate::event::{EndReason, Event, FallenBack, Missed, Reconnecting, Resumed};
 use crate::fallback::Fallback;
-use crate::opening::{Attempt, OpenError, Opened, Settings, opened, opening};
+use crate::opening::{Attempt, OpenStream, Settings, StreamOpenError, opened, opening};
 use crate::options::{LONGEST_HEARTBEAT, SHORTEST_HEARTBEAT};
 use crate::places::Places;
 use crate::query::Query;
@@ -26,7 +26,7 @@ pub struct Follow {
     target: Target,
     query: Query,
     heartbeat: Duration,
-    state: State,
+    state: FollowState,
     /// Told next, in this order.
     ready: VecDeque<Event>,
     /// How far was told.
@@ -45,9 +45,9 @@ pub struct Follow {
 }
 
 #[derive(Debug)]
-enum State {
+enum FollowState {
     Waiting(Instant),
-    Opening(JoinSet<Result<Opened, OpenError>>),
+    Opening(JoinSet<Result<OpenStream, StreamOpenError>>),
     Open(Transport),
     /// Looking which sources are still there.
     Mending(JoinSet<Option<Vec<String>>>),
@@ -90,7 +90,7 @@ impl Follow {
             target,
             query,
             heartbeat: heartbeat.clamp(SHORTEST_HEARTBEAT, LONGEST_HEARTBEAT),
-            state: State::Waiting(Instant::now()),
+            state: FollowState::Waiting(Instant::now()),
             ready: VecDeque::new(),
             places: Places::default(),
             backoff: Backoff::default(),
@@ -112,19 +112,19 @@ impl Follow {
                 return Ok(Some(event));
             }
             match &mut self.state {
-                State::Ended => return Ok(None),
-                State::Waiting(until) => {
+                FollowState::Ended => return Ok(None),
+                FollowState::Waiting(until) => {
                     sleep_until(*until).await;
                     self.state = match std::mem::take(&mut self.is_stale) {
-                        true => State::Mending(self.looking()),
-                        false => State::Opening(opening(self.attempt())),
+                        true => FollowState::Mending(self.looking()),
+                        false => FollowState::Opening(opening(self.attempt())),
                     };
                 }
-                State::Opening(task) => match opened(task).await {
+                FollowState::Opening(task) => match opened(task).await {
                     Ok(opened) => self.take_over(opened),
                     Err(error) => self.fail(&error)?,
                 },
-                State::Open(transport) => {
+                FollowState::Open(transport) => {
                     let came = match self.resuming {
                         None => transport.next().await,
                         Some(resuming) => tokio::select! {
@@ -134,7 +134,7 @@ impl Follow {
                     };
                     self.take(came)?;
                 }
-                State::Mending(task) => {
+                FollowState::Mending(task) => {
                     let names = task.join_next().await;
                     self.mend(names.and_then(Result::ok).flatten());
                 }
@@ -156,7 +156,8 @@ impl Follow {
 
     /// Ends it, with a word to the server.
     pub async fn close(mut self) {
-        if let State::Open(transport) = std::mem::replace(&mut self.state, State::Ended) {
+        if let FollowState::Open(transport) = std::mem::replace(&mut self.state, FollowState::Ended)
+        {
             transport.close().await;
         }
     }
@@ -192,16 +193,16 @@ impl Follow {
         if let Some(names) = names {
             self.places.retain(&names);
         }
-        self.state = State::Opening(opening(self.attempt()));
+        self.state = FollowState::Opening(opening(self.attempt()));
     }
 
-    fn take_over(&mut self, opened: Opened) {
-        let Opened { transport, refused } = opened;
+    fn take_over(&mut self, opened: OpenStream) {
+        let OpenStream { transport, refused } = opened;
         if let Some(why) = self.fallback.note_opened(transport.kind(), refused) {
             self.ready.push_back(Event::FallenBack(FallenBack { why }));
         }
         self.has_started = false;
-        self.state = State::Open(transport);
+        self.state = FollowState::Open(transport);
     }
 
     /// What has come over the connection; nothing, if that is news by itself.
@@ -239,7 +240,7 @@ impl Follow {
                     self.places.advance(&event);
                     return self.lose(Lost::Shutdown.to_string());
                 }
-                self.state = State::Ended;
+                self.state = FollowState::Ended;
             }
             Event::Lines(_) | Event::Gap(_) | Event::Rotated(_) | Event::Heartbeat(_) => {
                 // The stream does more than begin: what was wrong is over.
@@ -274,11 +275,11 @@ impl Follow {
     }
 
     /// A try has failed.
-    fn fail(&mut self, error: &OpenError) -> Result<(), FollowError> {
+    fn fail(&mut self, error: &StreamOpenError) -> Result<(), FollowError> {
         let is_final =
             if self.has_begun { error.is_final_ever() } else { error.is_final_at_first() };
         if is_final {
-            self.state = State::Ended;
+            self.state = FollowState::Ended;
             let why = error.to_string();
             return Err(match error.refusal() {
                 Some(_) => FollowError::Refused(why),
@@ -296,7 +297,7 @@ impl Follow {
     /// The connection is lost.
     fn lose(&mut self, why: String) -> Result<(), FollowError> {
         if self.settings.ends_with_server && self.has_begun {
-            self.state = State::Ended;
+            self.state = FollowState::Ended;
             return Err(FollowError::Lost(why));
         }
         self.tell_resumed(None);
@@ -316,7 +317,7 @@ impl Follow {
             delay,
             was_connected,
         }));
-        self.state = State::Waiting(Instant::now() + delay);
+        self.state = FollowState::Waiting(Instant::now() + delay);
     }
 }
 

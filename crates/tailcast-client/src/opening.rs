@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::request::{HttpError, Refusal, refusal};
 use crate::target::Target;
 use crate::tls::Tls;
-use crate::transport::{Kind, Transport, ndjson, patience, websocket};
+use crate::transport::{Transport, TransportKind, ndjson, patience, websocket};
 
 /// What all connections of a client share.
 #[derive(Debug)]
@@ -34,12 +34,12 @@ pub(crate) struct Attempt {
     pub(crate) query: String,
     pub(crate) heartbeat: Duration,
     /// What to ask for first.
-    pub(crate) first: Kind,
+    pub(crate) first: TransportKind,
 }
 
 /// A stream that is open.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct OpenStream {
     pub(crate) transport: Transport,
     /// Why it is no WebSocket, if one was asked for.
     pub(crate) refused: Option<NoWebSocket>,
@@ -55,7 +55,7 @@ pub(crate) struct NoWebSocket {
 
 /// Why there is no stream.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
+pub(crate) enum StreamOpenError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]
@@ -71,7 +71,7 @@ impl Settings {
     }
 }
 
-impl OpenError {
+impl StreamOpenError {
     /// What the server has answered, if it was that.
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match self {
@@ -113,7 +113,7 @@ impl OpenError {
 /// at the worker's loop, where the stack is empty, and that the future, which is boxed first, is
 /// moved around as a pointer and never lies on a stack as a whole. `tests/it/client_stack.rs` has
 /// the figures.
-pub(crate) fn opening(attempt: Attempt) -> JoinSet<Result<Opened, OpenError>> {
+pub(crate) fn opening(attempt: Attempt) -> JoinSet<Result<OpenStream, StreamOpenError>> {
     let mut task = JoinSet::new();
     task.spawn(Box::pin(open(attempt)));
     task
@@ -121,20 +121,20 @@ pub(crate) fn opening(attempt: Attempt) -> JoinSet<Result<Opened, OpenError>> {
 
 /// What has come of it. Cancel-safe.
 pub(crate) async fn opened(
-    task: &mut JoinSet<Result<Opened, OpenError>>,
-) -> Result<Opened, OpenError> {
+    task: &mut JoinSet<Result<OpenStream, StreamOpenError>>,
+) -> Result<OpenStream, StreamOpenError> {
     match task.join_next().await {
         Some(Ok(opened)) => opened,
-        Some(Err(error)) => Err(OpenError::Failed(error.to_string())),
-        None => Err(OpenError::Failed("it was given up".to_owned())),
+        Some(Err(error)) => Err(StreamOpenError::Failed(error.to_string())),
+        None => Err(StreamOpenError::Failed("it was given up".to_owned())),
     }
 }
 
-async fn open(attempt: Attempt) -> Result<Opened, OpenError> {
+async fn open(attempt: Attempt) -> Result<OpenStream, StreamOpenError> {
     let refused = match attempt.first {
-        Kind::Ndjson => None,
-        Kind::WebSocket => match open_websocket(&attempt).await? {
-            Ok(transport) => return Ok(Opened { transport, refused: None }),
+        TransportKind::Ndjson => None,
+        TransportKind::WebSocket => match open_websocket(&attempt).await? {
+            Ok(transport) => return Ok(OpenStream { transport, refused: None }),
             Err(refused) => Some(refused),
         },
     };
@@ -145,7 +145,7 @@ async fn open(attempt: Attempt) -> Result<Opened, OpenError> {
     let (heartbeat, limit) = (attempt.heartbeat, attempt.answer_limit());
     let transport =
         ndjson::open(socket, &attempt.target, &query, headers, heartbeat, limit).await?;
-    Ok(Opened { transport, refused })
+    Ok(OpenStream { transport, refused })
 }
 
 /// A WebSocket, or why there was none over a connection that was there.

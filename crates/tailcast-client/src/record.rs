@@ -15,19 +15,19 @@ use crate::event::{End, EndReason, Event, Gap, Heartbeat, Rotated, Start};
 #[derive(Clone, Debug)]
 pub struct Batch {
     text: Utf8Bytes,
-    entries: Vec<Entry>,
+    entries: Vec<RecordSpans>,
 }
 
 /// One line, or a piece of a long one.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     text: &'a str,
-    entry: &'a Entry,
+    entry: &'a RecordSpans,
 }
 
 /// Where the values of a line's record stand, as JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Entry {
+struct RecordSpans {
     /// The whole record; empty in a message, where it is looked for only when it is wanted.
     record: Span,
     source: Span,
@@ -156,7 +156,7 @@ pub(crate) fn parse_message(text: Utf8Bytes) -> Result<Option<Event>, RecordErro
     }
     let message: RawMessage<'_> = serde_json::from_str(&text)?;
     let entries = match message {
-        RawMessage { lines: Some(lines), event: _, re: _ } => Entry::of_all(&lines, &text)?,
+        RawMessage { lines: Some(lines), event: _, re: _ } => RecordSpans::of_all(&lines, &text)?,
         RawMessage { lines: None, event: Some(_), re: _ } => return event(&text),
         RawMessage { lines: None, event: None, re: Some(_) } => return Ok(None),
         RawMessage { lines: None, event: None, re: None } => return Err(RecordError::Empty),
@@ -176,7 +176,7 @@ pub(crate) fn parse_lines(text: &Utf8Bytes) -> Result<Vec<Event>, RecordError> {
         }
         let record: RawRecord<'_> = serde_json::from_str(line)?;
         if record.event.is_none() {
-            entries.push(Entry::of(&record, Span::of(line, text)?, text)?);
+            entries.push(RecordSpans::of(&record, Span::of(line, text)?, text)?);
             continue;
         }
         if !entries.is_empty() {
@@ -191,7 +191,7 @@ pub(crate) fn parse_lines(text: &Utf8Bytes) -> Result<Vec<Event>, RecordError> {
     Ok(events)
 }
 
-impl Entry {
+impl RecordSpans {
     fn of_all(records: &[RawRecord<'_>], text: &str) -> Result<Vec<Self>, RecordError> {
         records.iter().map(|record| Self::of(record, Span::default(), text)).collect()
     }
@@ -200,7 +200,7 @@ impl Entry {
         let span = |value: Option<&RawValue>| {
             value.map_or(Ok(Span::default()), |value| Span::of(value.get(), text))
         };
-        Ok(Entry {
+        Ok(RecordSpans {
             record: whole,
             source: span(record.source)?,
             cursor: span(record.cursor)?,

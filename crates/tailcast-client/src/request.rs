@@ -60,7 +60,7 @@ pub enum HttpError {
 
 /// An answer whose body is still to come.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) response: Response<Incoming>,
     /// Moves the connection's bytes; ends with the value.
     pub(crate) driver: JoinSet<()>,
@@ -74,7 +74,7 @@ pub(crate) async fn get(
     accept: &'static str,
     headers: &HeaderMap,
     limit: Duration,
-) -> Result<Answer, HttpError> {
+) -> Result<HttpResponse, HttpError> {
     let path = target.path();
     let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     let mut request = Request::builder().uri(uri).body(Empty::<Bytes>::new())?;
@@ -93,7 +93,7 @@ pub(crate) async fn get(
             }
         });
         let response = sender.send_request(request).await?;
-        Ok::<_, HttpError>(Answer { response, driver })
+        Ok::<_, HttpError>(HttpResponse { response, driver })
     };
     let answer = timeout(limit, ask).await.map_err(|_elapsed| HttpError::Silent(limit))??;
     if answer.response.status() == StatusCode::OK {
@@ -118,7 +118,7 @@ pub(crate) async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, Http
 pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let kind = text(header::CONTENT_TYPE).unwrap_or_default();
-    let problem: Option<Problem> = serde_json::from_slice(body).ok();
+    let problem: Option<ProblemDetail> = serde_json::from_slice(body).ok();
     let first_line = || match kind.starts_with("text/plain") {
         true => String::from_utf8_lossy(body).lines().next().unwrap_or_default().to_owned(),
         false => String::new(),
@@ -140,7 +140,7 @@ pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> R
 
 /// RFC 9457, as far as it is wanted.
 #[derive(Deserialize)]
-struct Problem {
+struct ProblemDetail {
     detail: String,
 }
 

@@ -18,7 +18,7 @@ use crate::record::{RecordError, parse_lines, parse_message};
 /// An open stream.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    kind: Kind,
+    kind: TransportKind,
     incoming: mpsc::Receiver<Incoming>,
     /// Sending (or dropping) it has a WebSocket closed with a word.
     close: oneshot::Sender<()>,
@@ -28,7 +28,7 @@ pub(crate) struct Transport {
 
 /// What a stream came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TransportKind {
     WebSocket,
     Ndjson,
 }
@@ -62,7 +62,7 @@ pub(crate) enum Lost {
 }
 
 impl Transport {
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> TransportKind {
         self.kind
     }
 
@@ -70,8 +70,8 @@ impl Transport {
     pub(crate) async fn next(&mut self) -> Result<Vec<Event>, Lost> {
         match self.incoming.recv().await {
             Some(Incoming::Text(text)) => Ok(match self.kind {
-                Kind::WebSocket => parse_message(text)?.into_iter().collect(),
-                Kind::Ndjson => parse_lines(&text)?,
+                TransportKind::WebSocket => parse_message(text)?.into_iter().collect(),
+                TransportKind::Ndjson => parse_lines(&text)?,
             }),
             Some(Incoming::Lost(lost)) => Err(lost),
             None => Err(Lost::Cut),
@@ -83,7 +83,7 @@ impl Transport {
         // Nobody may be there any more to be told.
         let is_told = self.close.send(()).is_ok();
         self.incoming.close();
-        if is_told && self.kind == Kind::WebSocket {
+        if is_told && self.kind == TransportKind::WebSocket {
             let all_ended = async { while self.tasks.join_next().await.is_some() {} };
             // What has not gone by then does not go.
             let _in_time: bool = timeout(GOODBYE, all_ended).await.is_ok();

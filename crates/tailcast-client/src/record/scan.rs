@@ -3,10 +3,10 @@
 
 use memchr::memchr2;
 
-use super::{Entry, Span};
+use super::{RecordSpans, Span};
 
 /// The lines of a message `{"lines":[…],"start":"…"}`; none if it is of another shape.
-pub(super) fn message(text: &str) -> Option<Vec<Entry>> {
+pub(super) fn message(text: &str) -> Option<Vec<RecordSpans>> {
     let mut scanner = Scanner::new(text)?;
     scanner.take("{\"lines\":[")?;
     let mut entries = Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn message(text: &str) -> Option<Vec<Entry>> {
 }
 
 /// A line `record` of NDJSON that begins at `start` of its text; none if it is of another shape.
-pub(super) fn line(record: &str, start: usize) -> Option<Entry> {
+pub(super) fn line(record: &str, start: usize) -> Option<RecordSpans> {
     let mut scanner = Scanner::new(record)?;
     let entry = scanner.record(Some(u32::try_from(start).ok()?))?;
     scanner.is_at_end().then_some(entry)
@@ -63,10 +63,10 @@ impl<'a> Scanner<'a> {
     }
 
     /// A record of a line. `start`: its spans count from there, and its own is noted.
-    fn record(&mut self, start: Option<u32>) -> Option<Entry> {
+    fn record(&mut self, start: Option<u32>) -> Option<RecordSpans> {
         let begin = self.at;
         let shift = start.unwrap_or_default();
-        let mut entry = Entry::default();
+        let mut entry = RecordSpans::default();
         self.take("{")?;
         loop {
             let key = self.string()?.of_text(self.text);

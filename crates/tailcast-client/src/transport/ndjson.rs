@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::connect::Socket;
 use crate::request::{self, HttpError};
 use crate::target::Target;
-use crate::transport::{Incoming, Kind, Lost, QUEUE, Transport, patience};
+use crate::transport::{Incoming, Lost, QUEUE, Transport, TransportKind, patience};
 
 /// Asks for the stream over a fresh connection.
 pub(crate) async fn open(
@@ -36,7 +36,7 @@ pub(crate) async fn open(
     let (close, _closing) = oneshot::channel();
     let mut tasks = answer.driver;
     tasks.spawn(read(answer.response.into_body(), queue, patience(heartbeat)));
-    Ok(Transport { kind: Kind::Ndjson, incoming, close, tasks })
+    Ok(Transport { kind: TransportKind::Ndjson, incoming, close, tasks })
 }
 
 /// Reads whole lines into the queue. While the queue is full nothing is read.

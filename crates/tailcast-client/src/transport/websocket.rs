@@ -19,7 +19,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::connect::Socket;
 use crate::target::Target;
-use crate::transport::{Incoming, Kind, Lost, QUEUE, Transport, patience};
+use crate::transport::{Incoming, Lost, QUEUE, Transport, TransportKind, patience};
 
 type Sender = SplitSink<WebSocketStream<Socket>, Message>;
 type Receiver = SplitStream<WebSocketStream<Socket>>;
@@ -46,7 +46,7 @@ pub(crate) async fn open(
     let mut tasks = JoinSet::new();
     tasks.spawn(read(receiver, queue, patience(heartbeat)));
     tasks.spawn(write(sender, closing, heartbeat / 2));
-    Ok(Transport { kind: Kind::WebSocket, incoming, close, tasks })
+    Ok(Transport { kind: TransportKind::WebSocket, incoming, close, tasks })
 }
 
 fn request(target: &Target, query: &str, headers: &HeaderMap) -> Result<Request<()>, Error> {
