@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::{ConnectArgsError, FollowArgs};
-use crate::follow::output::Output;
+use crate::follow::output::LineOutput;
 use crate::follow::printer::{Printed, Printer, StreamName, Style};
 use crate::follow::reporter::{Reporter, describe};
 use crate::shutdown::Signals;
@@ -77,7 +77,7 @@ pub async fn run(args: FollowArgs) -> Result<u8, StartError> {
     }
     let (sender, queue) = mpsc::channel(QUEUE);
     let has_several = follows.len() > 1;
-    let watch = |(number, follow): (usize, Follow)| Watch {
+    let watch = |(number, follow): (usize, Follow)| FollowTask {
         number,
         name: has_several.then(|| follow.target().shown()),
         follow,
@@ -89,7 +89,7 @@ pub async fn run(args: FollowArgs) -> Result<u8, StartError> {
     let watches = follows.into_iter().enumerate().map(watch);
     let followed: Vec<_> = watches.map(|watch| tasks.spawn(watch.run())).collect();
     drop(sender);
-    let output = Output::stdout()?;
+    let output = LineOutput::stdout()?;
     let scribe = Printer::new(output, style, names, reporter.clone(), cancel.clone());
     let mut printing = tasks.spawn(scribe.run(queue));
     let done = tokio::select! {
@@ -143,7 +143,7 @@ fn conclude(args: &FollowArgs, printed: &Printed, has_failed: bool, reporter: &R
 }
 
 /// Follows one URL.
-struct Watch {
+struct FollowTask {
     number: usize,
     /// What to call it where there are several.
     name: Option<String>,
@@ -155,7 +155,7 @@ struct Watch {
     last_why: Option<String>,
 }
 
-impl Watch {
+impl FollowTask {
     async fn run(mut self) -> Ending {
         loop {
             let next = tokio::select! {

@@ -2,7 +2,7 @@
 
 /// How far an incident has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum IncidentPhase {
     /// There is none.
     Calm,
     /// Answers take longer and longer.
@@ -13,7 +13,7 @@ pub(super) enum Phase {
     Recovering,
 }
 
-impl Phase {
+impl IncidentPhase {
     /// The phase at `at`, in milliseconds from the start of the live part. Before that lies one
     /// incident, told slowly like all of the past.
     pub(super) fn at(at: i64) -> Self {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::doctor::advice::{Fault, ProxyFault};
 use crate::doctor::finding::Finding;
 use crate::doctor::probe::{AskError, Probe};
-use crate::doctor::server::Log;
+use crate::doctor::server::ProbedLog;
 use tailcast_client::Seconds;
 
 /// When pieces of a stream arrived, counted from its head.
@@ -58,7 +58,7 @@ impl Arrivals {
 /// Reads a stream of one format for some heartbeats. `answer_time` is what a short answer takes.
 pub(super) async fn measure(
     door: &Probe,
-    log: &Log,
+    log: &ProbedLog,
     format: &'static str,
     answer_time: Duration,
 ) -> Finding {

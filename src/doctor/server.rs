@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::doctor::advice::{Fault, ProxyFault};
 use crate::doctor::finding::Finding;
-use crate::doctor::probe::{Answer, AskError, Probe};
+use crate::doctor::probe::{AskError, Probe, ProbeResponse};
 use crate::doctor::proxy::Proxy;
 use tailcast_client::ConnectError;
 use tailcast_client::SourceList;
@@ -24,12 +24,12 @@ pub(super) struct Reached {
 
 /// A log to measure with.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct ProbedLog {
     /// As it stands in a path.
     encoded: String,
 }
 
-impl Log {
+impl ProbedLog {
     /// The path and query of a stream that carries nothing but a heartbeat each second, however much
     /// is written to the log: its pattern matches nothing.
     pub(super) fn quiet_stream(&self, heartbeat: Option<&str>) -> String {
@@ -115,7 +115,7 @@ fn refused(status: StatusCode, location: &str, words: &str) -> Finding {
 }
 
 /// The first log of the list.
-pub(super) async fn first_log(door: &Probe) -> Result<Log, Finding> {
+pub(super) async fn first_log(door: &Probe) -> Result<ProbedLog, Finding> {
     let wrong = |text: String, fault| Finding::wrong("logs", text, fault);
     let accept = [(header::ACCEPT, "application/json")];
     let answer = door.ask("/api/sources", &accept).await;
@@ -134,10 +134,10 @@ pub(super) async fn first_log(door: &Probe) -> Result<Log, Finding> {
         wrong("there is none, so no stream can be measured".to_owned(), Fault::NoLogs)
     })?;
     let parts = first.name.split('/').map(|part| utf8_percent_encode(part, UNRESERVED).to_string());
-    Ok(Log { encoded: parts.collect::<Vec<_>>().join("/") })
+    Ok(ProbedLog { encoded: parts.collect::<Vec<_>>().join("/") })
 }
 
-fn not_listed(answer: &Answer) -> Finding {
+fn not_listed(answer: &ProbeResponse) -> Finding {
     let status = answer.status();
     let fault = match status.as_u16() {
         // A redirection leads to a login page.

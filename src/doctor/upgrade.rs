@@ -12,12 +12,12 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use crate::doctor::advice::{Fault, ProxyFault};
 use crate::doctor::finding::Finding;
-use crate::doctor::probe::{Answer, Probe};
-use crate::doctor::server::Log;
+use crate::doctor::probe::{Probe, ProbeResponse};
+use crate::doctor::server::ProbedLog;
 use tailcast_client::Seconds;
 
 /// Opens a WebSocket as a page of this server does, and waits for its first messages.
-pub(super) async fn measure(door: &Probe, log: &Log) -> Finding {
+pub(super) async fn measure(door: &Probe, log: &ProbedLog) -> Finding {
     let origin = door.origin();
     let key = generate_key();
     let handshake = [
@@ -35,7 +35,7 @@ pub(super) async fn measure(door: &Probe, log: &Log) -> Finding {
     }
 }
 
-async fn refused(answer: Answer) -> Finding {
+async fn refused(answer: ProbeResponse) -> Finding {
     let status = answer.status();
     let fault = match status.as_u16() {
         403 => Fault::ProxyFault(ProxyFault::Host),
@@ -54,7 +54,7 @@ async fn refused(answer: Answer) -> Finding {
 }
 
 /// The first message is there at once, and a heartbeat after a second.
-async fn listen(answer: Answer) -> Finding {
+async fn listen(answer: ProbeResponse) -> Finding {
     let begun = answer.at;
     let (response, driver) = answer.into_parts();
     let mut socket = match hyper::upgrade::on(response).await {

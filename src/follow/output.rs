@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Where lines go.
 #[derive(Debug)]
-pub enum Output {
+pub enum LineOutput {
     /// A pipe, which is opened anew: how it is written is then ours alone, and not a setting that
     /// we share with whoever else holds it. What it has taken is known to the byte.
     Pipe(pipe::Sender),
@@ -23,7 +23,7 @@ pub enum Output {
     Other(tokio::fs::File),
 }
 
-impl Output {
+impl LineOutput {
     /// Standard output. It has to be called on a runtime.
     pub fn stdout() -> io::Result<Self> {
         let stdout = io::stdout();

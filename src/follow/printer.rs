@@ -7,7 +7,7 @@ use clap::builder::styling;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::follow::output::Output;
+use crate::follow::output::LineOutput;
 use crate::follow::reporter::Reporter;
 use crate::follow::terminal::{style_of_level, style_of_source, write_visible};
 use tailcast_client::{Batch, Event, Gap, Places, Record};
@@ -44,7 +44,7 @@ pub struct Printed {
 /// Prints.
 #[derive(Debug)]
 pub struct Printer {
-    output: Output,
+    output: LineOutput,
     style: Style,
     streams: Vec<Stream>,
     reporter: Reporter,
@@ -86,7 +86,7 @@ impl Printer {
     /// A printer of these streams.
     #[must_use]
     pub fn new(
-        output: Output,
+        output: LineOutput,
         style: Style,
         names: Vec<StreamName>,
         reporter: Reporter,
