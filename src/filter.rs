@@ -1,8 +1,8 @@
-//! Filter: which lines a viewer wants, by what they say (`grep`, `exclude`), how grave they are
-//! (`level`) and when they were written (`since`, `until`).
+//! Filter: which lines a viewer receives, by their text (`grep`, `exclude`), severity (`level`) and
+//! time (`since`, `until`).
 //!
-//! A line that tells no level or time takes that of the line before it, so that a stack trace stays
-//! with its error; before any, it passes. What was told last is the viewer's [`Inherited`].
+//! A line without a level or time takes that of the line before it, so that a stack trace stays
+//! with its error; before any, it passes. The last level and time are the viewer's [`Inherited`].
 
 mod pattern;
 
@@ -19,7 +19,7 @@ pub fn compile(pattern: &str) -> Result<Pattern, PatternError> {
     Pattern::compile(pattern)
 }
 
-/// What lets a line pass. The default lets all pass.
+/// The conditions for a line to pass. The default passes all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// The line has to match.
@@ -34,12 +34,12 @@ pub struct Filter {
     pub until: Option<i64>,
 }
 
-/// What the lines so far have told, for those that tell nothing themselves.
+/// The last level and time so far, for lines without their own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inherited {
     level: Option<Level>,
     time: Option<i64>,
-    /// Whether the line that goes on in the next piece has passed.
+    /// Whether the line that continues in the next piece has passed.
     piece_passed: Option<bool>,
 }
 
@@ -81,26 +81,26 @@ impl Filter {
         self.grep.is_none() && self.exclude.is_none() && !self.looks_at_facts()
     }
 
-    /// Whether a line's fate can depend on the lines before it.
+    /// Whether the result for a line can depend on the lines before it.
     #[must_use]
     pub fn looks_at_facts(&self) -> bool {
         self.level.is_some() || self.since.is_some() || self.until.is_some()
     }
 
-    /// The lines of `chunk` that pass. Takes over into `inherited` what they tell.
+    /// The lines of `chunk` that pass. Updates `inherited` from them.
     pub fn select(&self, chunk: &Chunk, inherited: &mut Inherited, zone: &Zone) -> Selection {
         if self.is_empty() {
             return Selection::All;
         }
         let mut sifting = Sifting::new(*inherited);
-        // Asked to go on, it goes to the end.
+        // Without an interruption it runs to the end.
         let _done: Sifted = self.sift(chunk, zone, &mut sifting, |_| true);
         *inherited = sifting.inherited;
         sifting.selection(chunk)
     }
 
-    /// Goes on with a chunk. `goes_on` is asked before each line, and within one whose length and pattern
-    /// make it long; a line that was left within is begun anew.
+    /// Continues with a chunk. `goes_on` is called before each line, and within one whose length
+    /// and pattern make it slow; an interrupted line is started again.
     pub fn sift(
         &self,
         chunk: &Chunk,
@@ -129,7 +129,8 @@ impl Filter {
         Sifted::All
     }
 
-    /// Whether `line` passes, being the next one after those that made `inherited`; none if it was left.
+    /// Whether `line` passes, being the next one after those that made `inherited`; `None` if it
+    /// was interrupted.
     fn passes(
         &self,
         line: &LineRef<'_>,
@@ -147,7 +148,7 @@ impl Filter {
         Some(passes)
     }
 
-    /// Whether a line with this text can pass; none if it was left, as `goes_on` said.
+    /// Whether a line with this text can pass; `None` if `goes_on` interrupted it.
     pub fn text_passes(&self, line: &[u8], goes_on: &mut dyn FnMut(usize) -> bool) -> Option<bool> {
         let line = trim_line_end(line);
         if let Some(wanted) = &self.grep
@@ -161,7 +162,7 @@ impl Filter {
         }
     }
 
-    /// Whether a line passes that told, or inherited, this.
+    /// Whether a line with this own or inherited metadata passes.
     #[must_use]
     pub fn facts_pass(&self, told: &Inherited) -> bool {
         let is_at_least = |wanted: Level| told.level.is_none_or(|level| level >= wanted);
@@ -171,7 +172,7 @@ impl Filter {
     }
 }
 
-/// Where looking through a chunk is, with the bytes that it has looked through in this call.
+/// The progress through a chunk, with the bytes filtered in this call.
 #[derive(Clone, Copy, Debug)]
 pub enum At {
     /// Before a line.
@@ -188,7 +189,7 @@ pub enum At {
     },
 }
 
-/// How much of a chunk was looked through.
+/// How much of a chunk was filtered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sifted {
     /// All of it.
@@ -199,7 +200,7 @@ pub enum Sifted {
     Within,
 }
 
-/// How far a chunk has been looked through.
+/// The state of filtering a chunk.
 #[derive(Clone, Debug, Default)]
 pub struct Sifting {
     inherited: Inherited,
@@ -214,13 +215,13 @@ impl Sifting {
         Sifting { inherited, ..Self::default() }
     }
 
-    /// What the lines so far have told.
+    /// The inherited metadata so far.
     #[must_use]
     pub fn inherited(&self) -> Inherited {
         self.inherited
     }
 
-    /// The lines of `chunk` that pass, once it was looked through.
+    /// The lines of `chunk` that pass, once it is done.
     #[must_use]
     pub fn selection(self, chunk: &Chunk) -> Selection {
         let all = self.passed.len() == chunk.n_lines();
@@ -229,20 +230,20 @@ impl Sifting {
 }
 
 impl Inherited {
-    /// Notes what a line tells.
+    /// Updates it from a line's own metadata.
     pub fn take_over(&mut self, facts: LineMetadata) {
         self.level = facts.level.or(self.level);
         self.time = facts.time.map(|time| time.unix_nanos()).or(self.time);
     }
 
-    /// Whether nothing is missing that an earlier line could tell to `filter`.
+    /// Whether it has everything that `filter` could inherit.
     #[must_use]
     pub fn is_complete_for(&self, filter: &Filter) -> bool {
         let needs_time = filter.since.is_some() || filter.until.is_some();
         (filter.level.is_none() || self.level.is_some()) && (!needs_time || self.time.is_some())
     }
 
-    /// What these lines tell, each fact as the last line that has it tells it.
+    /// The metadata of these lines, each value from the last line that has it.
     #[must_use]
     pub fn from_lines(lines: &[u8], zone: &Zone) -> Self {
         let mut inherited = Inherited::default();

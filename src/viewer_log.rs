@@ -52,7 +52,7 @@ impl ViewerLog {
     /// A delivery is handed to it.
     pub fn count(&mut self, delivery: &Delivery) {
         match delivery {
-            Delivery::Lines { track: _, chunk, selection } => {
+            Delivery::Lines { source_index: _, chunk, selection } => {
                 let n_lines = match selection {
                     Selection::All => chunk.n_lines(),
                     Selection::Lines(selected) => selected.len(),
@@ -60,12 +60,12 @@ impl ViewerLog {
                 self.n_lines += n_lines;
                 self.metrics.lines_sent.inc_by(n_lines);
             }
-            Delivery::Event { track: _, kind: EventKind::Gap { bytes, reason: _ } } => {
+            Delivery::Event { source_index: _, kind: EventKind::Gap { bytes, reason: _ } } => {
                 self.metrics.gap_bytes.inc_by(*bytes);
             }
-            Delivery::Event { track: _, kind: EventKind::Rotated(_) }
-            | Delivery::Joined { track: _ }
-            | Delivery::Unreadable { track: _, reason: _ }
+            Delivery::Event { source_index: _, kind: EventKind::Rotated(_) }
+            | Delivery::Joined { source_index: _ }
+            | Delivery::Unreadable { source_index: _, reason: _ }
             | Delivery::Heartbeat
             | Delivery::End(_) => {}
         }

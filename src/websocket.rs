@@ -1,7 +1,7 @@
-//! WebSocket: one client's `tailcast.v1` connection. Lines, commands and signs of life meet in one
-//! `select!`; whatever takes time (opening a history, a page of older lines) is a future beside it,
-//! so that nothing ever waits for anything else. All that the client holds is in [`Session`], and
-//! is released when that is dropped.
+//! WebSocket: one client's `tailcast.v1` connection. Lines, commands and heartbeats meet in one
+//! `select!`; slow work (opening a history, a page of older lines) is a future beside it, so that
+//! nothing waits for anything else. Everything held for the client is in [`Session`], and is
+//! released when that is dropped.
 
 pub mod closing;
 pub mod command;

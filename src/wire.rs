@@ -21,7 +21,7 @@ use crate::line::Zone;
 use crate::wire::record::write_set;
 use crate::wire::text::TextOptions;
 
-/// How a stream is written.
+/// The output format of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Lines as text.
@@ -65,7 +65,7 @@ impl FromStr for Format {
 #[derive(Debug)]
 pub struct Encoder {
     format: Format,
-    /// The name that was asked for: a source's, or a glob.
+    /// The requested name: a source's, or a glob.
     asked: String,
     is_glob: bool,
     text: text::TextEncoder,
@@ -73,7 +73,7 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder for a stream of what `asked` names.
+    /// An encoder for a stream of the requested name.
     #[must_use]
     pub fn new(
         format: Format,
@@ -102,22 +102,24 @@ impl Encoder {
     #[must_use]
     pub fn encode(&mut self, delivery: &Delivery, follower: &Follower) -> Bytes {
         match delivery {
-            Delivery::Lines { track, chunk, selection } => {
-                self.lines(*track, chunk, selection, follower)
+            Delivery::Lines { source_index, chunk, selection } => {
+                self.lines(*source_index, chunk, selection, follower)
             }
-            Delivery::Event { track, kind } => {
-                let name = name_of(follower, *track);
-                let place = follower.places().nth(*track);
+            Delivery::Event { source_index, kind } => {
+                let name = name_of(follower, *source_index);
+                let place = follower.places().nth(*source_index);
                 let write = |out: &mut Vec<u8>| record::write_event(name, place, *kind, out);
                 match self.format {
-                    Format::Text => self.text.event(*track, name, *kind),
+                    Format::Text => self.text.event(*source_index, name, *kind),
                     Format::Raw => Bytes::new(),
                     Format::Ndjson => ndjson::line_of(write),
                     Format::Sse => sse::event(record::event_name(*kind), &id_of(follower), write),
                 }
             }
-            Delivery::Joined { track: _ } => Bytes::new(),
-            Delivery::Unreadable { track, reason } => self.unreadable(*track, reason, follower),
+            Delivery::Joined { source_index: _ } => Bytes::new(),
+            Delivery::Unreadable { source_index, reason } => {
+                self.unreadable(*source_index, reason, follower)
+            }
             Delivery::Heartbeat => {
                 let write = |out: &mut Vec<u8>| {
                     record::write_heartbeat(&self.asked, follower, follower.places(), out);
@@ -142,8 +144,8 @@ impl Encoder {
         }
     }
 
-    fn unreadable(&mut self, track: usize, reason: &str, follower: &Follower) -> Bytes {
-        let name = name_of(follower, track);
+    fn unreadable(&mut self, source_index: usize, reason: &str, follower: &Follower) -> Bytes {
+        let name = name_of(follower, source_index);
         let write = |out: &mut Vec<u8>| record::write_unreadable(name, reason, out);
         match self.format {
             Format::Text => self.text.unreadable(name, reason),
@@ -155,14 +157,14 @@ impl Encoder {
 
     fn lines(
         &mut self,
-        track: usize,
+        source_index: usize,
         chunk: &Chunk,
         selection: &Selection,
         follower: &Follower,
     ) -> Bytes {
-        let name = name_of(follower, track);
+        let name = name_of(follower, source_index);
         match self.format {
-            Format::Text => self.text.lines(track, name, chunk, selection, &self.zone),
+            Format::Text => self.text.lines(source_index, name, chunk, selection, &self.zone),
             Format::Raw => raw_lines(chunk, selection),
             Format::Ndjson => ndjson::lines(name, chunk, selection, &self.zone),
             Format::Sse if !self.is_glob => sse::lines(name, chunk, selection, &self.zone),
@@ -171,13 +173,13 @@ impl Encoder {
                     true => follower.places().collect(),
                     false => Vec::new(),
                 };
-                sse::lines_of_many(name, track, &places, chunk, selection, &self.zone)
+                sse::lines_of_many(name, source_index, &places, chunk, selection, &self.zone)
             }
         }
     }
 }
 
-/// The place of the whole stream; empty where it has none.
+/// The cursors of the whole stream; empty if it has too many sources.
 fn id_of(follower: &Follower) -> String {
     let mut id = Vec::new();
     if is_resumable(follower.places().len()) {
@@ -186,13 +188,13 @@ fn id_of(follower: &Follower) -> String {
     String::from_utf8_lossy(&id).into_owned()
 }
 
-/// Whether a stream of that many sources has a place as a whole.
+/// Whether a stream of that many sources has a cursor as a whole.
 fn is_resumable(n_sources: usize) -> bool {
     n_sources <= MAX_SET
 }
 
-fn name_of(follower: &Follower, track: usize) -> &str {
-    follower.names().nth(track).map_or("", crate::source::SourceName::as_str)
+fn name_of(follower: &Follower, source_index: usize) -> &str {
+    follower.names().nth(source_index).map_or("", crate::source::SourceName::as_str)
 }
 
 /// The lines selected, as the file holds them.
@@ -214,7 +216,7 @@ fn raw_lines(chunk: &Chunk, selection: &Selection) -> Bytes {
     }
 }
 
-/// Whether so few of the lines are selected that it is dearer to encode all of them and share.
+/// Whether so few lines are selected that encoding all of them to share would cost more.
 fn is_sparse(chunk: &Chunk, selected: &[u32]) -> bool {
     selected.len() * 4 < chunk.n_lines()
 }

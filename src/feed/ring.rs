@@ -1,5 +1,5 @@
-//! Ring: the recent bytes of a live end, as the steps in which they came. Numbers count the steps
-//! from the feed's start, so that a viewer holds nothing but the number of the next one it wants.
+//! Ring: the recent chunks and events of a live end. Items are numbered from the feed's start, so
+//! that a viewer holds nothing but the number of its next one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::chunk::{Chunk, LateRange, Position, is_same};
 use crate::feed::late::LateLog;
 use crate::history::Event;
 
-/// One step of a live end.
+/// An item of a live end.
 #[derive(Clone, Debug)]
 pub enum RingItem {
     /// Lines.
@@ -18,7 +18,7 @@ pub enum RingItem {
     Event(Event),
 }
 
-/// The recent steps, without a hole between them.
+/// The recent items, without a hole between them.
 #[derive(Debug)]
 pub struct Ring {
     items: VecDeque<StoredItem>,
@@ -31,7 +31,7 @@ pub struct Ring {
     kept_bytes: usize,
 }
 
-/// Where a place lies in relation to a ring.
+/// Where a position lies in relation to a ring.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RingPosition {
     /// The item with this number begins there (or will, once it is there).
@@ -43,7 +43,7 @@ pub enum RingPosition {
     Elsewhere,
 }
 
-/// What a viewer gets that asks for the items from a number on.
+/// The items from a number on.
 #[derive(Clone, Debug)]
 pub enum Taken {
     /// These, without a hole.
@@ -55,7 +55,7 @@ pub enum Taken {
     },
     /// There are none yet.
     Nothing,
-    /// The item asked for is not kept any more.
+    /// The requested item was evicted.
     Evicted,
 }
 
@@ -107,7 +107,7 @@ impl Ring {
         Ring { items, first: 0, end, late, kept_bytes: 0 }
     }
 
-    /// Adds the next item and lets go of what is too much.
+    /// Adds the next item and evicts what exceeds the limit.
     pub fn push(&mut self, item: RingItem) {
         if let Some(range) = item.late() {
             self.late.note(range);
@@ -120,7 +120,7 @@ impl Ring {
         }
     }
 
-    /// Lets go of what everybody who keeps up has had for long.
+    /// Evicts items that every viewer at the live end has had for long.
     pub fn drop_older_than(&mut self, age: Duration) {
         let is_old = |kept: &StoredItem| kept.since.elapsed() > age;
         while self.items.front().is_some_and(is_old) {
@@ -139,7 +139,7 @@ impl Ring {
             return RingPosition::At(after_last);
         }
         for (kept, number) in self.items.iter().zip(self.first..) {
-            // Whoever comes to this place may have had them before.
+            // A viewer that arrives at this position may have received them before.
             if kept.item.late().is_some() {
                 continue;
             }
@@ -206,5 +206,5 @@ fn is_inside(item: &RingItem, place: &Position) -> bool {
     }
 }
 
-/// What a busy feed keeps, so that viewers who are late by a moment need not read the file.
+/// The size of a busy feed's ring, so that viewers which are slightly late need not read the file.
 const RING_BYTES: usize = 8 << 20;

@@ -1,11 +1,11 @@
-//! Troubles: live ends that cannot be read just now, and why. They are tried again; until that succeeds
-//! their lines are late, and `/readyz` says so.
+//! Troubles: live ends that currently cannot be read, and why. They are retried; until that
+//! succeeds their lines are late, and `/readyz` says so.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The live ends of a server that cannot be read just now.
+/// The live ends of a server that currently cannot be read.
 #[derive(Debug, Default)]
 pub struct Troubles {
     list: Mutex<TroubleList>,
@@ -26,14 +26,14 @@ pub struct TroubleGuard {
 }
 
 impl Troubles {
-    /// A place to report to.
+    /// A reporter for one live end.
     pub fn reporter(self: &Arc<Self>) -> TroubleGuard {
         let mut list = self.lock();
         list.next += 1;
         TroubleGuard { troubles: Arc::clone(self), number: list.next }
     }
 
-    /// Why lines are late, at most as many reasons as a person reads.
+    /// The reasons why lines are late, a bounded number of them.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
         let list = self.lock();

@@ -1,6 +1,7 @@
-//! Pattern: a regular expression that can be left in the middle of a line. The regex library goes to a
-//! line's end, and where both are large that takes a minute. So where they are, an automaton of the same
-//! meaning is led through the line byte by byte, and asked for on the way whether to go on.
+//! Pattern: a regular expression whose search can be interrupted in the middle of a line. The regex
+//! library always runs to the line's end, and where line and pattern are large that takes a minute.
+//! In that case an equivalent automaton is stepped through the line byte by byte, with checks on
+//! the way.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -17,11 +18,11 @@ pub struct Pattern {
     steps: Arc<Steps>,
 }
 
-/// The automaton; made when it is wanted.
+/// The automaton; built on first use.
 #[derive(Debug, Default)]
 struct Steps {
     automaton: OnceLock<Option<DFA>>,
-    /// What was made of it so far. Who finds it in use makes another.
+    /// Its cache. A search that finds it in use makes another.
     cache: Mutex<Option<Cache>>,
 }
 

@@ -1,5 +1,5 @@
-//! Command: what a client says in `tailcast.v1`, checked. A command that makes no sense is answered
-//! with what was expected, and the stream goes on.
+//! Command: a client's `tailcast.v1` message, validated. An invalid command is answered with what
+//! was expected, and the stream continues.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -10,32 +10,32 @@ use crate::line::{Level, Zone};
 use crate::source::MAX_OLDER_LINES;
 use tailcast_core::time_expr::When;
 
-/// What a client wants.
+/// A client's command.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// No lines until further notice.
+    /// Stop sending lines.
     Pause,
-    /// On from where it paused.
+    /// Continue where it paused.
     Resume,
-    /// Another filter in place of the whole one (but `since` and `until`).
+    /// Replace the filter (except `since` and `until`).
     Filter(Rule),
-    /// On from another place.
+    /// Continue from another position.
     Seek(Seek),
-    /// A page of the lines before a place.
+    /// A page of the lines before a position.
     Older {
-        /// The place, or those of all sources.
+        /// The position, or those of all sources.
         before: Vec<Cursor>,
         /// How many lines at most.
         n_lines: usize,
-        /// Of which source; none: of the only one.
+        /// The source; `None`: the only one.
         source: Option<String>,
     },
-    /// One more source.
+    /// Add a source.
     Follow {
         /// Its name.
         source: String,
     },
-    /// One source less.
+    /// Remove a source.
     Unfollow {
         /// Its name.
         source: String,
@@ -53,14 +53,14 @@ pub struct Rule {
     pub level: Option<Level>,
 }
 
-/// Where to go on.
+/// Where to continue.
 #[derive(Clone, Debug)]
 pub enum Seek {
-    /// After these places.
+    /// After these cursors.
     From(Vec<Cursor>),
-    /// At the last lines (none: at the oldest that is left), of those since then.
+    /// At the last lines (`None`: at the oldest that is left) since a time.
     Past {
-        /// How many lines that pass.
+        /// How many matching lines.
         tail: Option<u64>,
         /// Nanoseconds since 1970.
         since: Option<i64>,
@@ -70,13 +70,13 @@ pub enum Seek {
 /// A command as it came.
 #[derive(Debug)]
 pub struct Received {
-    /// Its `id` as JSON, to be said in the answer; `null` if there is none.
+    /// Its `id` as JSON, to be echoed in the answer; `null` if there is none.
     pub re: String,
-    /// What is wanted, or what was expected instead.
+    /// The command, or what was expected instead.
     pub command: Result<Command, String>,
 }
 
-/// Reads a message. Never fails: nonsense is a command that makes no sense.
+/// Parses a message. Never fails: an unparsable message is an invalid command.
 #[must_use]
 pub fn parse(message: &str, zone: &Zone) -> Received {
     let value: Value = match serde_json::from_str(message) {
@@ -100,7 +100,7 @@ fn nonsense(reason: String) -> Received {
     Received { re: "null".to_owned(), command: Err(reason) }
 }
 
-/// What a command says besides its `id`; what was looked at is taken out.
+/// The members of a command besides its `id`; each is removed when it is read.
 struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -225,13 +225,13 @@ impl Fields {
     }
 }
 
-/// What `tail` says.
+/// The value of `tail`.
 enum TailParameter {
     All,
     Lines(u64),
 }
 
-/// A value, fit to be shown.
+/// A value, safe to display.
 fn short(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(SHOWN_CHARS) {

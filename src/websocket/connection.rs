@@ -1,10 +1,10 @@
-//! Connection: the socket of a session. One poll drives both directions, and neither waits for the other:
-//! what the client says is taken in while a message is stuck on its way out.
+//! Connection: the socket of a session. One poll drives both directions, and neither waits for the
+//! other: incoming messages are read while an outgoing one is stuck.
 //!
-//! What is handed to a socket cannot be taken back, and kernels and proxies hold megabytes. So the
-//! lines that are under way are counted by receipts: a ping follows every [`RECEIPT_BYTES`] of them,
-//! and its pong says that they have been read. An answer is never behind more than
-//! [`MAX_AHEAD_BYTES`] of lines, wherever these wait.
+//! What is written to a socket cannot be taken back, and kernels and proxies buffer megabytes. So
+//! lines in flight are counted by receipts: a ping follows every [`RECEIPT_BYTES`] of them, and its
+//! pong says that they have been read. An answer is never behind more than [`MAX_AHEAD_BYTES`] of
+//! lines, wherever these wait.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -25,23 +25,23 @@ use crate::wire::websocket::MESSAGE_BYTES;
 #[derive(Debug)]
 pub struct Connection<S> {
     socket: WebSocketStream<S>,
-    /// Something was handed over that may not have left.
+    /// Whether something was written that may not be flushed.
     is_dirty: bool,
     receipts: Receipts,
     /// When the client was last heard.
     heard: Instant,
-    /// When the socket last took something, or had nothing to take.
+    /// When the socket last accepted data, or had none to accept.
     moved: Instant,
 }
 
-/// What has happened on a connection.
+/// An event of a connection.
 #[derive(Debug)]
 pub enum ConnectionEvent {
-    /// The client said something.
+    /// The client sent a message.
     Said(Message),
-    /// A message was handed over: its bytes, and where the viewer is now.
+    /// A message was sent: its bytes, and the positions of the viewer.
     Sent(usize, Option<Vec<Position>>),
-    /// All that was handed over has left.
+    /// Everything was flushed.
     Idle,
     /// The client closed.
     Closed,
@@ -50,7 +50,7 @@ pub enum ConnectionEvent {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// A server's end; a message of the client may have `max_bytes`.
+    /// The server's end; the client's messages may have `max_bytes`.
     pub async fn new(io: S, max_bytes: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
@@ -63,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Connection { socket, is_dirty: false, receipts, heard: now, moved: now }
     }
 
-    /// Waits until something happens; hands over what is in the outbox meanwhile. Cancel-safe.
+    /// Waits for an event; sends what is in the outbox meanwhile. Cancel-safe.
     pub fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
@@ -72,7 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match Pin::new(&mut self.socket).poll_next(cx) {
             Poll::Ready(Some(Ok(message))) => {
                 self.heard = Instant::now();
-                // A ping has put its pong into the buffer.
+                // A ping has queued its pong.
                 self.is_dirty = true;
                 if let Message::Pong(payload) = &message {
                     self.receipts.take(payload);
@@ -124,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.receipts.read >= MAX_AHEAD_BYTES
     }
 
-    /// Whether nothing is on its way out.
+    /// Whether nothing waits to be flushed.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         !self.is_dirty
@@ -136,13 +136,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.heard
     }
 
-    /// Counts the client's silence from now on.
+    /// Restarts the measurement of the client's silence.
     pub fn excuse(&mut self) {
         let now = Instant::now();
         (self.heard, self.moved) = (now, now);
     }
 
-    /// When the client last took something, or had nothing to take.
+    /// When the client last accepted data, or had none to accept.
     #[must_use]
     pub fn moved(&self) -> Instant {
         self.moved
@@ -157,11 +157,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 /// How much of the lines sent has been read.
 #[derive(Debug, Default)]
 struct Receipts {
-    /// Bytes of lines that were handed over.
+    /// Bytes of lines sent.
     sent: u64,
-    /// Known to have been read.
+    /// Bytes known to have been read.
     read: u64,
-    /// Up to where the last ping asks.
+    /// The bytes that the last ping asks about.
     asked: u64,
 }
 
@@ -174,7 +174,7 @@ impl Receipts {
         })
     }
 
-    /// A pong; those that answer nothing of ours say that the client lives, and no more.
+    /// Handles a pong; an unsolicited one only shows that the client is alive.
     fn take(&mut self, payload: &[u8]) {
         if let Ok(payload) = payload.try_into() {
             let read = u64::from_be_bytes(payload);
@@ -190,7 +190,7 @@ fn text(bytes: Bytes, places: Option<Vec<Position>>) -> (Message, usize, Option<
     (Message::Text(utf8(bytes)), n_bytes, places)
 }
 
-/// Shared, where it is text; what we write is. Were it not, it is mended rather than lost.
+/// As shared text. What we write is UTF-8; if it were not, it is repaired rather than lost.
 fn utf8(bytes: Bytes) -> Utf8Bytes {
     Utf8Bytes::try_from(bytes.clone())
         .unwrap_or_else(|_not_text| Utf8Bytes::from(String::from_utf8_lossy(&bytes).into_owned()))
@@ -199,13 +199,13 @@ fn utf8(bytes: Bytes) -> Utf8Bytes {
 /// A message of a client may have this many bytes.
 pub const MAX_RECEIVED_BYTES: usize = 64 * 1024;
 
-/// Lines under way: handed over, and not known to have been read.
+/// The limit of lines in flight: sent, and not known to have been read.
 pub const MAX_AHEAD_BYTES: u64 = 256 * 1024;
 
-/// After as many bytes of lines a ping asks whether they have been read.
+/// After this many bytes of lines a ping asks for a receipt.
 pub const RECEIPT_BYTES: u64 = 64 * 1024;
 
-/// Clients say little.
+/// Clients send little.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Outbox: what waits to be handed to a socket, in two lanes. Answers, pings and heartbeats go ahead
-//! of every batch of lines that was not handed over yet.
+//! Outbox: what waits to be sent, in two lanes. Answers, pings and heartbeats go ahead of every
+//! batch of lines that was not sent yet.
 
 use std::collections::VecDeque;
 
@@ -8,20 +8,20 @@ use bytes::Bytes;
 use crate::chunk::Position;
 use crate::wire::websocket::LineBatch;
 
-/// What waits to be handed over.
+/// What waits to be sent.
 #[derive(Debug, Default)]
 pub struct Outbox {
     ahead: VecDeque<UrgentMessage>,
     lines: VecDeque<QueuedItem>,
-    /// The client wants no lines until further notice.
+    /// The client has paused the stream.
     pub is_paused: bool,
-    /// No line is handed over until a command has been carried out.
+    /// No line is sent until a command has been executed.
     pub is_at_barrier: bool,
     /// A heartbeat waits.
     has_beat: bool,
 }
 
-/// What goes ahead of lines.
+/// A message that goes ahead of lines.
 #[derive(Debug)]
 enum UrgentMessage {
     /// A ping frame.
@@ -32,23 +32,23 @@ enum UrgentMessage {
     Beat(Bytes),
 }
 
-/// What goes in the order of the log.
+/// An item that keeps the order of the log.
 #[derive(Debug)]
 pub enum QueuedItem {
     /// Lines.
     Lines(LineBatch),
-    /// One record; then the viewer is at these places.
+    /// One record, with the positions of the viewer after it.
     Record(Bytes, Vec<Position>),
 }
 
-/// What is to be handed over next.
+/// The next frame to send.
 #[derive(Debug)]
 pub enum OutgoingFrame {
     /// A ping frame with this payload.
     Ping(Bytes),
     /// A message.
     Message(Bytes),
-    /// A message, with which the viewer comes to these places.
+    /// A message, with the positions of the viewer after it.
     Moving(Bytes, Vec<Position>),
 }
 
@@ -77,7 +77,7 @@ impl Outbox {
         self.has_no_lines() && !self.is_held()
     }
 
-    /// Whether all lines that were taken have been handed over.
+    /// Whether all lines have been sent.
     #[must_use]
     pub fn has_no_lines(&self) -> bool {
         self.lines.is_empty()
@@ -87,7 +87,7 @@ impl Outbox {
         self.is_paused || self.is_at_barrier
     }
 
-    /// Whether nothing can be handed over now.
+    /// Whether nothing can be sent now.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ahead.is_empty() && (self.is_held() || self.lines.is_empty())
@@ -104,7 +104,7 @@ impl Outbox {
         self.lines.clear();
     }
 
-    /// Takes out what is to be handed over next; lines only where there is room for them.
+    /// Takes the next frame to send; lines only if there is room for them.
     pub fn next_out(&mut self, has_room: bool) -> Option<OutgoingFrame> {
         match self.ahead.pop_front() {
             Some(UrgentMessage::Ping) => return Some(OutgoingFrame::Ping(Bytes::new())),

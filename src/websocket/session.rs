@@ -1,5 +1,5 @@
 //! Session: one client's stream and commands, from its first record to its last. It holds the
-//! `select!` over the connection, the lines, the command that is being carried out and the clock.
+//! `select!` over the connection, the lines, the current command and the clock.
 
 mod commands;
 
@@ -36,15 +36,15 @@ pub struct Session {
     filter: Filter,
     viewer_log: ViewerLog,
     outbox: Outbox,
-    /// How far each track was handed over.
+    /// How far each source was sent.
     sent: Vec<Position>,
-    /// Commands that wait for their turn.
+    /// Queued commands.
     commands: VecDeque<Received>,
-    /// The command that is being carried out.
+    /// The current command.
     work: Option<Work>,
     /// The stream has ended; close when all is sent.
     ending: Option<Closing>,
-    /// Sources that the client has left.
+    /// Sources that the client has removed.
     left: Vec<SourceName>,
     /// Lines are gathered, and messages cut, at about this size, encoded.
     batch_bytes: usize,
@@ -52,7 +52,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that begins with what `follower` brings.
+    /// A session that starts with `follower`.
     #[must_use]
     pub fn new(
         config: SessionConfig,
@@ -89,12 +89,12 @@ impl Session {
         if let Parting::Close(closing) = &parting {
             self.viewer_log.end(closing.reason);
         }
-        // Nothing is held for a client that takes its time to leave.
+        // Nothing is kept for a client that is slow to leave.
         drop(self);
         part(connection, &parting).await;
     }
 
-    /// Streams and answers; returns how to part.
+    /// Streams lines and answers commands; returns how to close.
     async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         connection: &mut Connection<S>,
@@ -139,40 +139,49 @@ impl Session {
         self.outbox.put(QueuedItem::Record(out.into(), self.sent.clone()));
     }
 
-    /// Takes over a delivery, and what is there besides: the further a reader is behind, the more.
+    /// Takes a delivery, and further ones that are ready: more of them the further the client is
+    /// behind.
     fn gather(&mut self, first: Option<Delivery>) {
         let mut next = first;
         let mut batch = LineBatch::new(self.sent.clone(), self.batch_bytes);
         while let Some(delivery) = next {
             self.viewer_log.count(&delivery);
             match delivery {
-                Delivery::Lines { track, chunk, selection } => {
+                Delivery::Lines { source_index, chunk, selection } => {
                     let n_known = batch.places().len();
                     for (number, place) in self.follower.places().enumerate().skip(n_known) {
                         // A source that has joined begins where its first lines do.
-                        batch.join(if number == track { chunk.start() } else { place });
+                        batch.join(if number == source_index { chunk.start() } else { place });
                     }
-                    let name = self.follower.names().nth(track).map_or("", SourceName::as_str);
-                    batch.push(track, name, chunk, &selection, &self.config.zone);
+                    let name =
+                        self.follower.names().nth(source_index).map_or("", SourceName::as_str);
+                    batch.push(source_index, name, chunk, &selection, &self.config.zone);
                 }
-                Delivery::Event { track, kind } => {
+                Delivery::Event { source_index, kind } => {
                     let mut out = Vec::new();
-                    let name = self.follower.names().nth(track).map_or("", SourceName::as_str);
-                    record::write_event(name, self.follower.places().nth(track), kind, &mut out);
+                    let name =
+                        self.follower.names().nth(source_index).map_or("", SourceName::as_str);
+                    record::write_event(
+                        name,
+                        self.follower.places().nth(source_index),
+                        kind,
+                        &mut out,
+                    );
                     self.outbox.put(QueuedItem::Lines(batch));
                     self.outbox.put(QueuedItem::Record(out.into(), self.places()));
                     return;
                 }
-                Delivery::Joined { track } => self.note_joined(track, &mut batch),
-                Delivery::Unreadable { track, reason } => {
+                Delivery::Joined { source_index } => self.note_joined(source_index, &mut batch),
+                Delivery::Unreadable { source_index, reason } => {
                     let mut out = Vec::new();
-                    let name = self.follower.names().nth(track).map_or("", SourceName::as_str);
+                    let name =
+                        self.follower.names().nth(source_index).map_or("", SourceName::as_str);
                     record::write_unreadable(name, &reason, &mut out);
                     self.outbox.put(QueuedItem::Lines(batch));
                     self.outbox.put(QueuedItem::Record(out.into(), self.places()));
                     return;
                 }
-                // Never asked for: the session's own clock beats.
+                // Never requested: the session has its own heartbeat.
                 Delivery::Heartbeat => {}
                 Delivery::End(reason) => {
                     self.outbox.put(QueuedItem::Lines(batch));
@@ -192,7 +201,7 @@ impl Session {
     }
 
     /// A source was opened late: it begins where its first line does. Nothing of it was handed over.
-    fn note_joined(&mut self, track: usize, batch: &mut LineBatch) {
+    fn note_joined(&mut self, source_index: usize, batch: &mut LineBatch) {
         for place in self.follower.places().skip(self.sent.len()) {
             self.sent.push(place.clone());
         }
@@ -200,10 +209,10 @@ impl Session {
             batch.join(place);
         }
         if let (Some(place), Some(sent)) =
-            (self.follower.places().nth(track), self.sent.get_mut(track))
+            (self.follower.places().nth(source_index), self.sent.get_mut(source_index))
         {
             *sent = place.clone();
-            batch.begin(track, place);
+            batch.begin(source_index, place);
         }
     }
 
@@ -212,20 +221,20 @@ impl Session {
         self.follower.places().cloned().collect()
     }
 
-    /// Lines that do not pass were passed over since the last one was handed over.
+    /// Whether filtered-out lines were passed since the last one sent.
     fn note_passed(&mut self) {
         if self.outbox.has_no_lines() {
             self.sent = self.places();
         }
     }
 
-    /// How far was handed over; where sources begin that have joined since.
+    /// How far each source was sent, or where it begins if it has joined since.
     fn handed_over(&self) -> Vec<Position> {
         let n_known = self.sent.len();
         self.sent.iter().chain(self.follower.places().skip(n_known)).cloned().collect()
     }
 
-    /// The stream ends: nothing but its last record is sent, then it is closed.
+    /// Ends the stream: only its last record is sent, then it is closed.
     fn end(&mut self, reason: EndReason) {
         self.outbox.drop_lines();
         self.outbox.is_paused = false;
@@ -237,7 +246,7 @@ impl Session {
         self.ending = Some(Closing::of_end(reason));
     }
 
-    /// Ends the stream if one of its sources may not be read any more.
+    /// Ends the stream if the permission for one of its sources was revoked.
     fn end_if_revoked(&mut self) {
         let follower = &self.follower;
         let may_read =
@@ -253,7 +262,7 @@ impl Session {
         out.into()
     }
 
-    /// Takes in what has happened; returns how to part, where that ends the conversation.
+    /// Handles a connection event; returns how to close if it ends the session.
     fn take_event(&mut self, event: ConnectionEvent) -> Option<Parting> {
         match event {
             ConnectionEvent::Said(Message::Text(text)) => return self.take_command(text.as_str()),
@@ -290,8 +299,8 @@ impl Session {
     ) -> Option<Closing> {
         let now = Instant::now();
         if now >= self.next_due(connection) + self.config.heartbeat / 2 {
-            // We come far too late: it is us who did not run (stopped, or starved), and while we do
-            // not, no ping goes out and no answer is heard. The client gets all its time again.
+            // The timer is far too late, so this process did not run (stopped, or starved), could
+            // not send pings and has not read their answers. The client gets its full time again.
             connection.excuse();
         }
         if now >= connection.heard() + 2 * self.config.heartbeat {

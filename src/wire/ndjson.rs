@@ -23,8 +23,7 @@ pub fn line_of(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     Bytes::from(out)
 }
 
-/// The selected lines: from the encoding that all viewers share, or where they are few by
-/// themselves.
+/// The selected lines: from the shared encoding, or encoded individually if they are few.
 pub fn shared_lines(
     slot: Slot,
     chunk: &Chunk,
@@ -80,7 +79,7 @@ pub fn encode_lines<'a>(
     Encoded { bytes: text_of(out), ends }
 }
 
-/// What we have written is UTF-8; were it not, it is mended rather than lost.
+/// What we have written is UTF-8; if it were not, it is repaired rather than lost.
 #[must_use]
 pub fn text_of(out: Vec<u8>) -> ByteString {
     match String::from_utf8(out) {
@@ -89,7 +88,7 @@ pub fn text_of(out: Vec<u8>) -> ByteString {
     }
 }
 
-/// What a record has beside its line, about.
+/// The approximate size of a record without its line.
 const RECORD_BYTES: usize = 160;
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::wire::is_resumable;
 
 /// Writes `text` as a JSON string with its quotes.
 pub fn write_json(text: &str, out: &mut Vec<u8>) {
-    // Writing into memory cannot fail, and a text is always JSON.
+    // Writing into memory cannot fail, and any text can be JSON.
     let written = serde_json::to_writer(&mut *out, text);
     debug_assert!(written.is_ok(), "text is JSON");
 }
@@ -63,7 +63,7 @@ fn write_escape(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
-/// Writes the places of several sources, joined.
+/// Writes the cursors of several sources, joined.
 pub fn write_set<'a>(places: impl Iterator<Item = &'a Position>, out: &mut Vec<u8>) {
     for (number, place) in places.enumerate() {
         if number > 0 {
@@ -105,7 +105,7 @@ pub fn write_line(
     out.push(b'}');
 }
 
-/// Calls for each selected line (all where none are named) with what it tells.
+/// Calls a function for each selected line (all if none are named) with its metadata.
 pub fn for_each_line<'a>(
     chunk: &'a Chunk,
     selected: Option<&[u32]>,
@@ -188,7 +188,7 @@ pub fn write_unreadable(source: &str, reason: &str, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// What an event is called.
+/// The name of an event.
 #[must_use]
 pub const fn event_name(kind: EventKind) -> &'static str {
     match kind {
@@ -198,7 +198,7 @@ pub const fn event_name(kind: EventKind) -> &'static str {
 }
 
 /// Writes `{"event":"heartbeat","source","cursor","size","modified","behind"}`. `places`: how far
-/// the viewer has been told.
+/// the viewer was sent lines.
 pub fn write_heartbeat<'a>(
     requested: &str,
     follower: &Follower,
@@ -247,7 +247,7 @@ fn write_head(event: &str, source: &str, out: &mut Vec<u8>) {
     write_json(source, out);
 }
 
-/// Writes `,"cursor":"…"`, the place of a stream; nothing where it has too many sources for one.
+/// Writes `,"cursor":"…"`, the cursor of a stream; nothing if it has too many sources for one.
 pub fn write_cursors<'a>(places: impl ExactSizeIterator<Item = &'a Position>, out: &mut Vec<u8>) {
     if is_resumable(places.len()) {
         out.extend_from_slice(b",\"cursor\":\"");

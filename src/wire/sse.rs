@@ -28,12 +28,12 @@ pub fn lines(name: &str, chunk: &Chunk, selection: &Selection, zone: &Zone) -> B
     })
 }
 
-/// The selected lines of a chunk, of a stream of several sources: their ids are made of the places
-/// of all (`places`; none where they are too many), and so cannot be shared.
+/// The selected lines of a chunk, of a stream of several sources: their ids are made of the
+/// positions of all (`places`; empty if there are too many), and so cannot be shared.
 #[must_use]
 pub fn lines_of_many(
     name: &str,
-    track: usize,
+    source_index: usize,
     places: &[&Position],
     chunk: &Chunk,
     selection: &Selection,
@@ -50,7 +50,7 @@ pub fn lines_of_many(
                 0 => out.extend_from_slice(b"id: "),
                 _ => out.push(SET_SEPARATOR as u8),
             }
-            if number == track {
+            if number == source_index {
                 chunk.cursor_prefix().write_token(line.end_offset, line.check, out);
             } else {
                 place.write_cursor(out);

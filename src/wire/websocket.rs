@@ -18,11 +18,11 @@ use crate::wire::{is_resumable, is_sparse};
 /// No message of ours exceeds this, encoded.
 pub const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 
-/// Lines of one viewer, on their way into messages. A message is made when it is asked for: until
-/// then what all viewers share is held and nothing else.
+/// Lines of one viewer, to be encoded as messages. A message is made on demand: until then only
+/// data shared by all viewers is held.
 #[derive(Debug)]
 pub struct LineBatch {
-    /// The place before the next line, by the number of its track.
+    /// The position before the next line, by source index.
     places: Vec<Position>,
     parts: VecDeque<BatchPart>,
     n_bytes: usize,
@@ -32,16 +32,16 @@ pub struct LineBatch {
 
 #[derive(Debug)]
 struct BatchPart {
-    track: usize,
+    source_index: usize,
     chunk: Arc<Chunk>,
     records: Records,
-    /// How many of the records were handed out.
+    /// How many of the records were taken.
     n_done: usize,
 }
 
 #[derive(Debug)]
 enum Records {
-    /// All records of the encoding that is shared.
+    /// All records of the shared encoding.
     All,
     /// Those of these lines.
     Lines(Vec<u32>),
@@ -50,21 +50,21 @@ enum Records {
 }
 
 impl LineBatch {
-    /// No lines yet. `places`: how far each track was delivered. `message_bytes`: where messages are cut,
-    /// at most [`MESSAGE_BYTES`].
+    /// No lines yet. `places`: how far each source was delivered. `message_bytes`: where messages
+    /// are cut, at most [`MESSAGE_BYTES`].
     #[must_use]
     pub fn new(places: Vec<Position>, message_bytes: usize) -> Self {
         LineBatch { places, parts: VecDeque::new(), n_bytes: 0, message_bytes }
     }
 
-    /// Notes where the next track begins.
+    /// Adds the start position of the next source.
     pub fn join(&mut self, place: &Position) {
         self.places.push(place.clone());
     }
 
-    /// Notes where a track begins that was not open before.
-    pub fn begin(&mut self, track: usize, place: &Position) {
-        if let Some(known) = self.places.get_mut(track) {
+    /// Sets the start position of a source that was not open before.
+    pub fn begin(&mut self, source_index: usize, place: &Position) {
+        if let Some(known) = self.places.get_mut(source_index) {
             known.clone_from(place);
         }
     }
@@ -72,7 +72,7 @@ impl LineBatch {
     /// Adds the selected lines of a chunk of the source `name`.
     pub fn push(
         &mut self,
-        track: usize,
+        source_index: usize,
         name: &str,
         chunk: Arc<Chunk>,
         selection: &Selection,
@@ -101,28 +101,28 @@ impl LineBatch {
             Records::All | Records::Lines(_) => shared(name, &chunk, zone).bytes.len(),
             Records::Own(own, _) => own.bytes.len(),
         };
-        self.parts.push_back(BatchPart { track, chunk, records, n_done: 0 });
+        self.parts.push_back(BatchPart { source_index, chunk, records, n_done: 0 });
     }
 
-    /// How much is in it, encoded, about.
+    /// Its approximate encoded size.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         self.n_bytes
     }
 
-    /// The places before what is left in it, by track.
+    /// The positions before the remaining lines, by source index.
     #[must_use]
     pub fn places(&self) -> &[Position] {
         &self.places
     }
 
-    /// Whether all lines were handed out.
+    /// Whether all lines were taken.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// The next message; none when all lines were handed out.
+    /// The next message; `None` when all lines were taken.
     pub fn next_message(&mut self) -> Option<Bytes> {
         if let Some(whole) = self.whole_chunk() {
             return Some(whole);
@@ -146,7 +146,7 @@ impl LineBatch {
             out.extend_from_slice(record);
             n_records += 1;
             let place = part.take();
-            if let Some(known) = self.places.get_mut(part.track) {
+            if let Some(known) = self.places.get_mut(part.source_index) {
                 *known = place;
             }
         }
@@ -157,8 +157,8 @@ impl LineBatch {
         Some(Bytes::from(out))
     }
 
-    /// A message that is the same for every viewer is not made again: all lines of one chunk of
-    /// the only source.
+    /// A message that is the same for every viewer is made once: all lines of one chunk of a single
+    /// source.
     fn whole_chunk(&mut self) -> Option<Bytes> {
         let ([place], 1) = (self.places.as_mut_slice(), self.parts.len()) else { return None };
         let part = self.parts.front()?;
@@ -174,7 +174,7 @@ impl LineBatch {
 }
 
 impl BatchPart {
-    /// The encoding that all viewers share; it was made when the part was added.
+    /// The shared encoding; it was made when the part was added.
     fn shared(&self) -> Option<&Encoded> {
         self.chunk.kept(Slot::Websocket)
     }
@@ -194,7 +194,7 @@ impl BatchPart {
         encoded.bytes.as_bytes().get(from..end)
     }
 
-    /// Hands the next record out; returns the place after it.
+    /// Takes the next record; returns the position after it.
     fn take(&mut self) -> Position {
         let at = self.n_done;
         self.n_done += 1;
@@ -255,8 +255,7 @@ pub fn page(re: &str, name: &str, older: Older, zone: &Zone) -> Bytes {
     Bytes::from(out)
 }
 
-/// The answer to a command that was carried out: `{"re","cursor"}`, and `"sources"` where they are
-/// `named`.
+/// The answer to an executed command: `{"re","cursor"}`, and `"sources"` where they are `named`.
 #[must_use]
 pub fn done(re: &str, places: &[Position], named: Option<&[&str]>) -> Bytes {
     let mut out = format!("{{\"re\":{re}").into_bytes();
@@ -270,7 +269,7 @@ pub fn done(re: &str, places: &[Position], named: Option<&[&str]>) -> Bytes {
     Bytes::from(out)
 }
 
-/// The answer to a command that makes no sense: `{"re","error"}`.
+/// The answer to an invalid command: `{"re","error"}`.
 #[must_use]
 pub fn error(re: &str, reason: &str) -> Bytes {
     let mut out = format!("{{\"re\":{re},\"error\":").into_bytes();
@@ -428,14 +427,14 @@ const PREFIX: &[u8] = b"{\"lines\":[";
 /// A batch is cut at this size, unless one record is larger: answers wait behind a message.
 pub const MESSAGE_BYTES: usize = 64 * 1024;
 
-/// What stands around the records of a batch, beside its start.
+/// The size of what surrounds the records of a batch, beside its start.
 const FRAME_BYTES: usize = 16;
 
-/// What records may take of a message; the rest is for what stands around them.
+/// How much of a message its records may take; the rest is for what surrounds them.
 const PAGE_BYTES: usize = MAX_MESSAGE_BYTES - 16 * 1024;
 
 /// A piece of a line whose record would be too large.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// What a record has beside its line, about.
+/// The approximate size of a record without its line.
 const RECORD_BYTES: usize = 160;

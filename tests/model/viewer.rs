@@ -38,7 +38,7 @@ pub struct Got {
 impl Got {
     pub fn take(&mut self, delivery: &Delivery) {
         match delivery {
-            Delivery::Lines { track: 0, chunk, selection: _ } => {
+            Delivery::Lines { source_index: 0, chunk, selection: _ } => {
                 self.bytes += chunk.raw().len() as u64;
                 if chunk.late().is_some() {
                     self.late_bytes += chunk.raw().len() as u64;
@@ -47,10 +47,10 @@ impl Got {
                     self.take_line(std::str::from_utf8(line.text).unwrap());
                 }
             }
-            Delivery::Lines { track: _, chunk, selection: _ } => {
+            Delivery::Lines { source_index: _, chunk, selection: _ } => {
                 self.n_beside += chunk.lines().count();
             }
-            Delivery::Event { track: 0, kind: EventKind::Gap { bytes, reason } } => {
+            Delivery::Event { source_index: 0, kind: EventKind::Gap { bytes, reason } } => {
                 self.n_words += 1;
                 self.gap_bytes += bytes;
                 self.n_gaps_of_unknown_bytes += usize::from(*bytes == 0);
@@ -58,11 +58,11 @@ impl Got {
                     self.late_gap_bytes += bytes;
                 }
             }
-            Delivery::Event { track: 0, kind: EventKind::Rotated(how) } => {
+            Delivery::Event { source_index: 0, kind: EventKind::Rotated(how) } => {
                 self.n_words += usize::from(how.as_str() == "truncated");
             }
             Delivery::End(reason) => self.end = Some(*reason),
-            Delivery::Unreadable { track: 0, .. } => panic!("{delivery:?}"),
+            Delivery::Unreadable { source_index: 0, .. } => panic!("{delivery:?}"),
             Delivery::Event { .. }
             | Delivery::Joined { .. }
             | Delivery::Heartbeat

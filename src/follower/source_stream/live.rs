@@ -1,4 +1,4 @@
-//! Live: how a track goes over to the ring, and what it takes from there.
+//! Live: how a source stream switches to the ring, and what it takes from there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::follower::wait;
 use crate::history::{EventKind, GapReason};
 
 impl SourceStream {
-    /// Goes over to the ring if the track has met it.
+    /// Switches to the ring if the stream has reached it.
     pub(super) fn has_joined(&mut self, out: &mut Advance) -> bool {
         let Some(guard) = &self.guard else { return false };
         let next = match guard.find(&self.read_to) {
@@ -31,7 +31,7 @@ impl SourceStream {
         true
     }
 
-    /// Late lines that went through the ring while this track was behind are gone for it.
+    /// Late lines that went through the ring while this stream was behind are lost for it.
     fn tell_missed_late(&mut self, out: &mut Advance) {
         let Some(guard) = &self.guard else { return };
         let bytes = guard.missed_late(&mut self.passed);
@@ -44,7 +44,7 @@ impl SourceStream {
     pub(super) fn wait_live(&self, out: &mut Advance) {
         if let (Phase::Live(_), Some(guard)) = (&self.phase, &self.guard) {
             let mut changes = guard.changes();
-            // What has come since the look at the ring is to be seen, too.
+            // Items that were added since the ring was read must not be missed.
             changes.mark_changed();
             out.next.push(wait::changed(self.number, changes));
         }
@@ -60,7 +60,7 @@ impl SourceStream {
                 for item in items {
                     self.take_item(item, out);
                 }
-                // The word of a feed that has ended was its last.
+                // A feed that has ended adds nothing more.
                 if has_more || self.guard.as_ref().is_some_and(FeedGuard::is_closed) {
                     changes.mark_changed();
                 }
