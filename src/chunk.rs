@@ -192,15 +192,15 @@ impl Chunk {
         }
     }
 
-    /// This chunk as one of late lines: they go out at `place`, and no cursor leads to where they are.
+    /// This chunk as one of late lines: they go out at `position`, and no cursor leads to where they are.
     #[must_use]
-    pub fn late_at(&self, place: Position) -> Self {
+    pub fn late_at(&self, position: Position) -> Self {
         let late = LateRange {
             generation: Arc::downgrade(&self.start.generation),
             from: self.start.offset,
             to: self.start.offset + self.raw.len() as u64,
         };
-        let mut chunk = Chunk::new(place, self.raw.clone(), self.encoding, self.ends);
+        let mut chunk = Chunk::new(position, self.raw.clone(), self.encoding, self.ends);
         chunk.late = Some(late);
         chunk
     }

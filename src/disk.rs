@@ -134,8 +134,8 @@ impl Disks {
 
     /// The points of the table of mounts that lie below one of `places`.
     #[must_use]
-    pub fn mounts_below(&self, place: &Path) -> Vec<std::path::PathBuf> {
-        lock(&self.mounts).below(place)
+    pub fn mounts_below(&self, root: &Path) -> Vec<std::path::PathBuf> {
+        lock(&self.mounts).below(root)
     }
 
     fn disk(&self, device: u64) -> Arc<Disk> {

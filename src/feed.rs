@@ -153,8 +153,8 @@ impl FeedGuard {
 
     /// Where a position lies in the ring; `None` before the feed has opened its source.
     #[must_use]
-    pub fn find(&self, place: &Position) -> Option<RingPosition> {
-        lock(&self.feed.ring).as_ref().map(|ring| ring.find(place))
+    pub fn find(&self, position: &Position) -> Option<RingPosition> {
+        lock(&self.feed.ring).as_ref().map(|ring| ring.find(position))
     }
 
     /// The end of the ring; `None` before the feed has opened its source.

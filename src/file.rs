@@ -133,11 +133,11 @@ impl FileSource {
     ) -> io::Result<Option<HistoryStart>> {
         let found = match start {
             Start::Oldest => self.oldest()?,
-            Start::At(place) => match self.files.segment_of(place) {
+            Start::At(position) => match self.files.segment_of(position) {
                 Some(segment) if !segment.is_released() => {
-                    Some(HistoryStart::at(segment, place.offset))
+                    Some(HistoryStart::at(segment, position.offset))
                 }
-                Some(_) | None => return self.after(&place.cursor().map_err(io::Error::other)?),
+                Some(_) | None => return self.after(&position.cursor().map_err(io::Error::other)?),
             },
             Start::Since => match filter.since {
                 Some(since) => Some(self.since(since, end)?),
@@ -191,11 +191,11 @@ impl FileSource {
             }
         }
         let is_oldest = reached == 0 && earlier.peek().is_none() && !is_cut;
-        let place = match segment.is_archive() {
+        let position = match segment.is_archive() {
             true => Position { generation: segment, offset: reached, check: 0 },
             false => SegmentReader::new(segment, reached)?.place(),
         };
-        Ok(Some(seek.finish(place, is_oldest)))
+        Ok(Some(seek.finish(position, is_oldest)))
     }
 
     /// The segments up to that of `end`, from young to old.
@@ -354,9 +354,9 @@ impl FileSource {
         filter: &Filter,
         end: Option<&Position>,
     ) -> io::Result<Option<Opened>> {
-        let ring_end = end.and_then(|place| {
-            let segment = self.files.segment_of(place)?;
-            Some(HistoryStart::at(segment, place.offset))
+        let ring_end = end.and_then(|position| {
+            let segment = self.files.segment_of(position)?;
+            Some(HistoryStart::at(segment, position.offset))
         });
         let has_live_end = ring_end.is_some();
         let end = match ring_end {

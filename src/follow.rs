@@ -133,8 +133,8 @@ fn conclude(args: &FollowArgs, printed: &Printed, has_failed: bool, reporter: &R
         Some(error) => reporter.say(format!("standard output cannot be written: {error}")),
         None => {}
     }
-    for (url, places) in args.urls.iter().zip(&printed.places) {
-        if let Some(cursor) = places.cursor() {
+    for (url, position) in args.urls.iter().zip(&printed.positions) {
+        if let Some(cursor) = position.cursor() {
             let command = args.command_from(url, &cursor);
             reporter.say(format!("to go on from here: {command}"));
         }

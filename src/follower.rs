@@ -161,8 +161,8 @@ impl Follower {
                     continue;
                 }
             };
-            if let Some((source_index, place)) = advanced {
-                self.streams.set_place(source_index, place);
+            if let Some((source_index, position)) = advanced {
+                self.streams.set_position(source_index, position);
             }
             if !matches!(delivery, Delivery::Joined { source_index: _ }) {
                 self.last_word = Instant::now();
@@ -196,7 +196,7 @@ impl Follower {
             self.cut(EndReason::Limit);
         }
         if selection.is_empty() {
-            self.streams.set_place(source_index, end);
+            self.streams.set_position(source_index, end);
         } else {
             let lines = Delivery::Lines { source_index, chunk, selection };
             self.queue.push_front(Queued::Ready(lines, Some((source_index, end))));
@@ -214,7 +214,7 @@ impl Follower {
     }
 
     /// How far each source was delivered, in the order of their numbers.
-    pub fn places(&self) -> impl ExactSizeIterator<Item = &Position> {
+    pub fn positions(&self) -> impl ExactSizeIterator<Item = &Position> {
         self.streams.iter().map(SourceStream::place)
     }
 

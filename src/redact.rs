@@ -140,17 +140,19 @@ impl Redactor {
                 }
             }
             Encoding::Utf16Le | Encoding::Utf16Be => {
-                let (text, places) = decoded(line, encoding);
-                let place = |at: usize| {
-                    let character = places.partition_point(|(offset, _)| *offset < at);
-                    places.get(character).map_or(line.len(), |(_, place)| *place)
+                let (text, offsets) = decoded(line, encoding);
+                let source_offset = |at: usize| {
+                    let character = offsets.partition_point(|(offset, _)| *offset < at);
+                    offsets.get(character).map_or(line.len(), |(_, source_offset)| *source_offset)
                 };
-                self.search(text.as_bytes(), |at| found(place(at.start)..place(at.end)));
+                self.search(text.as_bytes(), |at| {
+                    found(source_offset(at.start)..source_offset(at.end))
+                });
                 if may_hide(text.as_bytes()) {
                     let shown = Shown::of(text.as_bytes());
                     self.search(&shown.text, |at| {
                         let at = shown.in_line(at);
-                        found(place(at.start)..place(at.end));
+                        found(source_offset(at.start)..source_offset(at.end));
                     });
                 }
             }
@@ -232,14 +234,14 @@ fn decoded(line: &[u8], encoding: Encoding) -> (String, Vec<(usize, usize)>) {
             u16::from_le_bytes(unit)
         }
     });
-    let (mut text, mut places, mut at) = (String::new(), Vec::new(), 0);
+    let (mut text, mut offsets, mut at) = (String::new(), Vec::new(), 0);
     for character in char::decode_utf16(units) {
         let character = character.unwrap_or('?');
-        places.push((text.len(), at));
+        offsets.push((text.len(), at));
         text.push(character);
         at += 2 * character.len_utf16();
     }
-    (text, places)
+    (text, offsets)
 }
 
 impl fmt::Debug for Redactor {

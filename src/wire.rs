@@ -107,8 +107,8 @@ impl Encoder {
             }
             Delivery::Event { source_index, kind } => {
                 let name = name_of(follower, *source_index);
-                let place = follower.places().nth(*source_index);
-                let write = |out: &mut Vec<u8>| record::write_event(name, place, *kind, out);
+                let position = follower.positions().nth(*source_index);
+                let write = |out: &mut Vec<u8>| record::write_event(name, position, *kind, out);
                 match self.format {
                     Format::Text => self.text.event(*source_index, name, *kind),
                     Format::Raw => Bytes::new(),
@@ -122,7 +122,7 @@ impl Encoder {
             }
             Delivery::Heartbeat => {
                 let write = |out: &mut Vec<u8>| {
-                    record::write_heartbeat(&self.asked, follower, follower.places(), out);
+                    record::write_heartbeat(&self.asked, follower, follower.positions(), out);
                 };
                 match self.format {
                     Format::Text => self.text.heartbeat(),
@@ -133,7 +133,7 @@ impl Encoder {
             }
             Delivery::End(reason) => {
                 let write = |out: &mut Vec<u8>| {
-                    record::write_end(&self.asked, *reason, follower.places(), out);
+                    record::write_end(&self.asked, *reason, follower.positions(), out);
                 };
                 match self.format {
                     Format::Text | Format::Raw => Bytes::new(),
@@ -169,11 +169,11 @@ impl Encoder {
             Format::Ndjson => ndjson::lines(name, chunk, selection, &self.zone),
             Format::Sse if !self.is_glob => sse::lines(name, chunk, selection, &self.zone),
             Format::Sse => {
-                let places: Vec<_> = match is_resumable(follower.places().len()) {
-                    true => follower.places().collect(),
+                let positions: Vec<_> = match is_resumable(follower.positions().len()) {
+                    true => follower.positions().collect(),
                     false => Vec::new(),
                 };
-                sse::lines_of_many(name, source_index, &places, chunk, selection, &self.zone)
+                sse::lines_of_many(name, source_index, &positions, chunk, selection, &self.zone)
             }
         }
     }
@@ -182,8 +182,8 @@ impl Encoder {
 /// The cursors of the whole stream; empty if it has too many sources.
 fn id_of(follower: &Follower) -> String {
     let mut id = Vec::new();
-    if is_resumable(follower.places().len()) {
-        write_set(follower.places(), &mut id);
+    if is_resumable(follower.positions().len()) {
+        write_set(follower.positions(), &mut id);
     }
     String::from_utf8_lossy(&id).into_owned()
 }

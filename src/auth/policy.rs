@@ -67,8 +67,8 @@ impl Policy {
             let globs = globs(&token.sources, || format!("the token {}", token.id))?;
             by_id.insert(token.id.clone(), (token, globs));
         }
-        let rules = config.rules.iter().enumerate().map(|(place, spec)| {
-            let sources = globs(&spec.sources, || format!("rule {}", place + 1))?;
+        let rules = config.rules.iter().enumerate().map(|(index, spec)| {
+            let sources = globs(&spec.sources, || format!("rule {}", index + 1))?;
             Ok(AccessRule { spec: spec.clone(), sources })
         });
         Ok(Policy {

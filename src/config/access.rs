@@ -146,12 +146,12 @@ fn is_header_name(name: &str) -> bool {
 }
 
 fn rules(layers: &Layers, raw: &[RawRule]) -> Result<Vec<RuleSpec>, ConfigError> {
-    raw.iter().enumerate().map(|(place, rule)| checked_rule(layers, place, rule)).collect()
+    raw.iter().enumerate().map(|(index, rule)| checked_rule(layers, index, rule)).collect()
 }
 
-fn checked_rule(layers: &Layers, place: usize, rule: &RawRule) -> Result<RuleSpec, ConfigError> {
-    let place = place.to_string();
-    let key = [TAILCAST_TABLE, "rule", place.as_str()];
+fn checked_rule(layers: &Layers, index: usize, rule: &RawRule) -> Result<RuleSpec, ConfigError> {
+    let index = index.to_string();
+    let key = [TAILCAST_TABLE, "rule", index.as_str()];
     if rule.users.is_empty() && rule.groups.is_empty() && rule.tokens.is_empty() {
         return Err(layers.wrong(&key));
     }
@@ -160,7 +160,7 @@ fn checked_rule(layers: &Layers, place: usize, rule: &RawRule) -> Result<RuleSpe
     }
     for (at, glob) in rule.sources.iter().enumerate() {
         let at = at.to_string();
-        let key = [TAILCAST_TABLE, "rule", &place, "sources", &at];
+        let key = [TAILCAST_TABLE, "rule", &index, "sources", &at];
         if glob.is_empty() {
             return Err(layers.wrong(&key));
         }

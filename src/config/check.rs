@@ -78,9 +78,9 @@ fn hosts(layers: &Layers, raw: &RawConfig) -> Result<Vec<String>, ConfigError> {
     };
     match raw.hosts.iter().position(|host| !is_host(host)) {
         None => Ok(raw.hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
-        Some(place) => {
-            let place = place.to_string();
-            let path = [TAILCAST_TABLE, "hosts", &place];
+        Some(index) => {
+            let index = index.to_string();
+            let path = [TAILCAST_TABLE, "hosts", &index];
             // Out of a variable's text with commas no single place can be told.
             let known = if layers.value(&path).is_some() { &path[..] } else { &path[..2] };
             Err(layers.wrong(known))

@@ -61,8 +61,8 @@ pub(super) fn checked(layers: &Layers, raw: &RawConfig) -> Result<NetworkConfig,
         ("origins", &raw.origins, is_origin as fn(&str) -> bool),
         ("frame_ancestors", &raw.frame_ancestors, is_ancestor),
     ] {
-        if let Some(place) = list.iter().position(|item| !is_right(item)) {
-            return Err(wrong_item(layers, &key(name), place));
+        if let Some(index) = list.iter().position(|item| !is_right(item)) {
+            return Err(wrong_item(layers, &key(name), index));
         }
     }
     Ok(NetworkConfig {
@@ -86,7 +86,7 @@ pub(super) fn networks(
     let parsed = texts
         .iter()
         .enumerate()
-        .map(|(place, text)| network(text).ok_or_else(|| wrong_item(layers, path, place)));
+        .map(|(index, text)| network(text).ok_or_else(|| wrong_item(layers, path, index)));
     parsed.collect()
 }
 
@@ -98,9 +98,9 @@ fn network(text: &str) -> Option<IpNet> {
 }
 
 /// The error for an item of a list; out of a variable's text with commas no single one can be told.
-fn wrong_item(layers: &Layers, path: &[&str], place: usize) -> ConfigError {
-    let place = place.to_string();
-    let item = [path, &[place.as_str()]].concat();
+fn wrong_item(layers: &Layers, path: &[&str], index: usize) -> ConfigError {
+    let index = index.to_string();
+    let item = [path, &[index.as_str()]].concat();
     layers.wrong(if layers.value(&item).is_some() { &item } else { path })
 }
 

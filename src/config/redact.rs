@@ -19,9 +19,9 @@ pub struct RedactSpec {
 /// Checks every pattern.
 pub(super) fn checked(layers: &Layers, raw: &[RawRedact]) -> Result<Vec<RedactSpec>, ConfigError> {
     let mut specs = Vec::with_capacity(raw.len());
-    for (place, redact) in raw.iter().enumerate() {
-        let place = place.to_string();
-        let key = |key| [TAILCAST_TABLE, "redact", place.as_str(), key];
+    for (index, redact) in raw.iter().enumerate() {
+        let index = index.to_string();
+        let key = |key| [TAILCAST_TABLE, "redact", index.as_str(), key];
         if let Some(Err(error)) = redact.sources.as_deref().map(Glob::compile) {
             let expected = format!("a glob of source names, such as `\"nginx/*\"` ({error})");
             return Err(layers.wrong_unless(&key("sources"), &expected));

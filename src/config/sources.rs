@@ -34,8 +34,8 @@ pub(super) fn checked(
     };
     let base = here.join(base);
     let mut specs: Vec<SourceSpec> = Vec::with_capacity(raw.len());
-    for (place, source) in raw.iter().enumerate() {
-        let number = place.to_string();
+    for (index, source) in raw.iter().enumerate() {
+        let number = index.to_string();
         let key = [TAILCAST_TABLE, "source", number.as_str(), "name"];
         if !is_source_name(&source.name) {
             return Err(layers.wrong(&key));
@@ -43,19 +43,19 @@ pub(super) fn checked(
         if specs.iter().any(|spec| spec.name.as_ref() == Some(&source.name)) {
             return Err(layers.wrong_unless(&key, "a name that no other source has"));
         }
-        specs.push(spec(layers, place, source, &base)?);
+        specs.push(spec(layers, index, source, &base)?);
     }
     if specs.is_empty() { Err(ConfigError::NoSource) } else { Ok(specs) }
 }
 
 fn spec(
     layers: &Layers,
-    place: usize,
+    index: usize,
     source: &RawSource,
     base: &Path,
 ) -> Result<SourceSpec, ConfigError> {
-    let place = place.to_string();
-    let key = |key| [TAILCAST_TABLE, "source", place.as_str(), key];
+    let index = index.to_string();
+    let key = |key| [TAILCAST_TABLE, "source", index.as_str(), key];
     if source.paths.is_empty() {
         return Err(layers.wrong(&key("paths")));
     }

@@ -36,10 +36,10 @@ impl Mounts {
         self.mount_of(path).is_some_and(|mount| mount.is_remote)
     }
 
-    /// Where something is mounted below `place`.
-    pub fn below(&mut self, place: &Path) -> Vec<PathBuf> {
+    /// Where something is mounted below `root`.
+    pub fn below(&mut self, root: &Path) -> Vec<PathBuf> {
         self.refresh();
-        let is_below = |point: &&PathBuf| point.starts_with(place) && *point != place;
+        let is_below = |point: &&PathBuf| point.starts_with(root) && *point != root;
         self.by_point.keys().filter(is_below).cloned().collect()
     }
 

@@ -45,11 +45,11 @@ pub struct PassedFiles {
 
 impl PassedFiles {
     /// Records that a file was left at this position.
-    pub fn leave(&mut self, place: &Position) {
+    pub fn leave(&mut self, position: &Position) {
         if self.ends.len() >= MAX_PASSED {
             self.ends.pop_front();
         }
-        self.ends.push_back((Arc::downgrade(&place.generation), place.offset));
+        self.ends.push_back((Arc::downgrade(&position.generation), position.offset));
     }
 
     /// Records that late lines were taken, or that their loss was reported.

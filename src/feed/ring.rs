@@ -131,11 +131,11 @@ impl Ring {
         }
     }
 
-    /// Where `place` lies.
+    /// Where `position` lies.
     #[must_use]
-    pub fn find(&self, place: &Position) -> RingPosition {
+    pub fn find(&self, position: &Position) -> RingPosition {
         let after_last = self.first + self.items.len() as u64;
-        if *place == self.end {
+        if *position == self.end {
             return RingPosition::At(after_last);
         }
         for (kept, number) in self.items.iter().zip(self.first..) {
@@ -143,10 +143,10 @@ impl Ring {
             if kept.item.late().is_some() {
                 continue;
             }
-            if kept.item.start() == place {
+            if kept.item.start() == position {
                 return RingPosition::At(number);
             }
-            if is_inside(&kept.item, place) {
+            if is_inside(&kept.item, position) {
                 return RingPosition::Inside(number);
             }
         }
@@ -195,13 +195,14 @@ impl Ring {
     }
 }
 
-fn is_inside(item: &RingItem, place: &Position) -> bool {
+fn is_inside(item: &RingItem, position: &Position) -> bool {
     match item {
         RingItem::Event(_) => false,
         RingItem::Chunk(chunk) => {
             let start = chunk.start();
-            is_same(&start.generation, &place.generation)
-                && (start.offset..start.offset + chunk.raw().len() as u64).contains(&place.offset)
+            is_same(&start.generation, &position.generation)
+                && (start.offset..start.offset + chunk.raw().len() as u64)
+                    .contains(&position.offset)
         }
     }
 }

@@ -325,10 +325,10 @@ impl Files {
 
     /// The segment behind a place of this source.
     #[must_use]
-    pub fn segment_of(&self, place: &Position) -> Option<Arc<Segment>> {
+    pub fn segment_of(&self, position: &Position) -> Option<Arc<Segment>> {
         lock(&self.open).iter().filter_map(Weak::upgrade).find(|segment| {
             let generation: Arc<dyn Generation> = Arc::<Segment>::clone(segment);
-            crate::chunk::is_same(&generation, &place.generation)
+            crate::chunk::is_same(&generation, &position.generation)
         })
     }
 

@@ -64,9 +64,9 @@ impl WatchHub {
                 kept.get_mut().n_guards += 1;
                 kept.get().hints.subscribe()
             }
-            Entry::Vacant(place) => {
+            Entry::Vacant(vacant) => {
                 let (hints, receiver) = watch::channel(Hint::default());
-                place.insert(Followed { n_guards: 1, hints, is_watched: false });
+                vacant.insert(Followed { n_guards: 1, hints, is_watched: false });
                 receiver
             }
         };
@@ -130,9 +130,9 @@ impl WatchGuard {
         let hints = followed.get(&self.path).map(|own| own.hints.clone());
         // A path that another source has wakes that one: then the safety tick has to do.
         if let (Some(hints), Some(path)) = (hints, path)
-            && let Entry::Vacant(place) = followed.entry(path.to_owned())
+            && let Entry::Vacant(vacant) = followed.entry(path.to_owned())
         {
-            place.insert(Followed { n_guards: 1, hints, is_watched: false });
+            vacant.insert(Followed { n_guards: 1, hints, is_watched: false });
             *beside = Some(path.to_owned());
             self.hub.changed.notify_one();
         }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::follow::output::LineOutput;
 use crate::follow::reporter::Reporter;
 use crate::follow::terminal::{style_of_level, style_of_source, write_visible};
-use tailcast_client::{Batch, Event, Gap, Places, Record};
+use tailcast_client::{Batch, Event, Gap, Record, StreamPosition};
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct StreamName {
 #[derive(Debug)]
 pub struct Printed {
     /// The place of each stream after its last line that was written.
-    pub places: Vec<Places>,
+    pub positions: Vec<StreamPosition>,
     /// What ended the printing before its time.
     pub failure: Option<io::Error>,
 }
@@ -56,7 +56,7 @@ pub struct Printer {
 struct Stream {
     name: StreamName,
     has_prefix: bool,
-    places: Places,
+    position: StreamPosition,
 }
 
 /// What is written next, and where in it each record ends.
@@ -95,7 +95,7 @@ impl Printer {
         let streams = names.into_iter().map(|name| Stream {
             has_prefix: name.is_one_of_several,
             name,
-            places: Places::default(),
+            position: StreamPosition::default(),
         });
         let streams = streams.collect();
         Printer { output, style, streams, reporter, cancel, page: Page::default() }
@@ -119,8 +119,8 @@ impl Printer {
         }
         // Nobody is to wait for a printer that has ended.
         self.cancel.cancel();
-        let places = self.streams.into_iter().map(|stream| stream.places).collect();
-        Printed { places, failure }
+        let positions = self.streams.into_iter().map(|stream| stream.position).collect();
+        Printed { positions, failure }
     }
 
     async fn print(&mut self, number: usize, event: &Event) -> io::Result<()> {
@@ -148,7 +148,7 @@ impl Printer {
             | Event::FallenBack(_) => {}
         }
         if let Some(stream) = self.streams.get_mut(number) {
-            stream.places.advance(event);
+            stream.position.advance(event);
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Printer {
         }
         let (n_bytes, written) = self.output.write(&self.page.bytes, &self.cancel).await;
         let n_lines = self.page.ends.partition_point(|end| *end <= n_bytes);
-        stream.places.advance_lines(batch, n_lines);
+        stream.position.advance_lines(batch, n_lines);
         written
     }
 }

@@ -171,9 +171,9 @@ impl SourceStreams {
     }
 
     /// Sets how far a source was delivered.
-    pub fn set_place(&mut self, number: usize, place: Position) {
+    pub fn set_position(&mut self, number: usize, position: Position) {
         if let Some(stream) = self.all.get_mut(number) {
-            stream.set_place(place);
+            stream.set_place(position);
         }
     }
 

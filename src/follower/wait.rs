@@ -157,13 +157,13 @@ pub fn rest(
 pub fn reopen(
     source_index: usize,
     source: Arc<dyn Source>,
-    place: Position,
+    position: Position,
     shared: Arc<Shared>,
     pause: Duration,
 ) -> PendingRead {
     async move {
         sleep(pause).await;
-        let opened = open(source, Start::At(place), &shared, None).await;
+        let opened = open(source, Start::At(position), &shared, None).await;
         Ready { source_index, cause: ReadResult::Reopened(opened) }
     }
     .boxed()

@@ -86,7 +86,7 @@ impl Connections {
     /// Counts a request of a client behind a listed proxy; `None` if it has as many in progress as
     /// it may have connections.
     #[must_use]
-    pub fn take_place(&self, client: IpAddr) -> Option<ProxiedRequestGuard> {
+    pub fn admit_proxied(&self, client: IpAddr) -> Option<ProxiedRequestGuard> {
         self.proxied_requests.take(client)
     }
 

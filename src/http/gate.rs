@@ -164,8 +164,8 @@ fn pass(request: &Request<'_>, app: &AppState) -> Result<(), Problem> {
         && !is_probe
         && let Some(address) = client.limited_address()
     {
-        let place = app.connections.take_place(address);
-        if request.local_cache(|| ProxiedRequest(place)).0.is_none() {
+        let guard = app.connections.admit_proxied(address);
+        if request.local_cache(|| ProxiedRequest(guard)).0.is_none() {
             let limit = app.network.max_connections_per_address;
             let detail = format!("{limit} requests of this address are being answered already");
             return Err(Problem::new(Status::TooManyRequests, detail).retry_after(1));

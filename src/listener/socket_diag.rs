@@ -152,8 +152,8 @@ fn attribute(answer: &[u8], wanted: u16) -> Option<&[u8]> {
     }
 }
 
-fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
-    bytes.get(place..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
+fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    bytes.get(offset..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
 }
 
 // From `linux/netlink.h`, `linux/sock_diag.h`, `linux/inet_diag.h` and `linux/tcp.h`.

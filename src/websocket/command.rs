@@ -134,7 +134,7 @@ impl Fields {
 
     fn seek(&mut self, zone: &Zone) -> Result<Seek, String> {
         let (tail, since) = (self.tail()?, self.since(zone)?);
-        match (self.places("from")?, tail, since) {
+        match (self.cursors("from")?, tail, since) {
             (Some(from), None, None) => Ok(Seek::From(from)),
             (Some(_), Some(_), Some(_) | None) | (Some(_), None, Some(_)) => {
                 Err("`from` names the place to go on, and so do `tail` and `since`: give one"
@@ -152,7 +152,7 @@ impl Fields {
     }
 
     fn older(&mut self) -> Result<Command, String> {
-        let before = self.places("before")?;
+        let before = self.cursors("before")?;
         let before =
             before.ok_or("`older` needs `before`, a place: the `start` of a batch or page")?;
         let n_lines = match self.0.remove("lines") {
@@ -217,10 +217,10 @@ impl Fields {
             .map_err(|error| format!("`since` is not a time: {error}"))
     }
 
-    fn places(&mut self, name: &str) -> Result<Option<Vec<Cursor>>, String> {
-        let places = self.text(name)?;
-        places
-            .map(|places| parse_set(&places).map_err(|error| format!("`{name}` {error}")))
+    fn cursors(&mut self, name: &str) -> Result<Option<Vec<Cursor>>, String> {
+        let cursors = self.text(name)?;
+        cursors
+            .map(|cursors| parse_set(&cursors).map_err(|error| format!("`{name}` {error}")))
             .transpose()
     }
 }

@@ -90,17 +90,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Some(next) = due.or_else(|| outbox.next_out(self.has_room())) {
             self.is_dirty = true;
             self.moved = Instant::now();
-            let (message, n_bytes, places) = match next {
+            let (message, n_bytes, positions) = match next {
                 OutgoingFrame::Ping(payload) => (Message::Ping(payload), 0, None),
                 OutgoingFrame::Message(bytes) => text(bytes, None),
-                OutgoingFrame::Moving(bytes, places) => {
+                OutgoingFrame::Moving(bytes, positions) => {
                     self.receipts.sent += bytes.len() as u64;
-                    text(bytes, Some(places))
+                    text(bytes, Some(positions))
                 }
             };
             let sent = Pin::new(&mut self.socket).start_send(message);
             return Poll::Ready(sent.map_or_else(ConnectionEvent::Broken, |()| {
-                ConnectionEvent::Sent(n_bytes, places)
+                ConnectionEvent::Sent(n_bytes, positions)
             }));
         }
         if !self.is_dirty {
@@ -185,9 +185,9 @@ impl Receipts {
     }
 }
 
-fn text(bytes: Bytes, places: Option<Vec<Position>>) -> (Message, usize, Option<Vec<Position>>) {
+fn text(bytes: Bytes, positions: Option<Vec<Position>>) -> (Message, usize, Option<Vec<Position>>) {
     let n_bytes = bytes.len();
-    (Message::Text(utf8(bytes)), n_bytes, places)
+    (Message::Text(utf8(bytes)), n_bytes, positions)
 }
 
 /// As shared text. What we write is UTF-8; if it were not, it is repaired rather than lost.

@@ -120,19 +120,19 @@ impl Outbox {
             match item {
                 QueuedItem::Lines(batch) => {
                     let message = batch.next_message();
-                    let places = batch.places().to_vec();
+                    let positions = batch.positions().to_vec();
                     if batch.is_done() {
                         self.lines.pop_front();
                     }
                     if let Some(message) = message {
-                        return Some(OutgoingFrame::Moving(message, places));
+                        return Some(OutgoingFrame::Moving(message, positions));
                     }
                 }
                 QueuedItem::Record(_, _) => {
-                    let Some(QueuedItem::Record(record, places)) = self.lines.pop_front() else {
+                    let Some(QueuedItem::Record(record, positions)) = self.lines.pop_front() else {
                         break;
                     };
-                    return Some(OutgoingFrame::Moving(record, places));
+                    return Some(OutgoingFrame::Moving(record, positions));
                 }
             }
         }

@@ -61,7 +61,7 @@ impl Session {
         filter: Filter,
         viewer_log: ViewerLog,
     ) -> Self {
-        let sent = follower.places().cloned().collect();
+        let sent = follower.positions().cloned().collect();
         let next_beat = Instant::now() + config.heartbeat;
         Session {
             config,
@@ -148,10 +148,10 @@ impl Session {
             self.viewer_log.count(&delivery);
             match delivery {
                 Delivery::Lines { source_index, chunk, selection } => {
-                    let n_known = batch.places().len();
-                    for (number, place) in self.follower.places().enumerate().skip(n_known) {
+                    let n_known = batch.positions().len();
+                    for (number, position) in self.follower.positions().enumerate().skip(n_known) {
                         // A source that has joined begins where its first lines do.
-                        batch.join(if number == source_index { chunk.start() } else { place });
+                        batch.join(if number == source_index { chunk.start() } else { position });
                     }
                     let name =
                         self.follower.names().nth(source_index).map_or("", SourceName::as_str);
@@ -163,12 +163,12 @@ impl Session {
                         self.follower.names().nth(source_index).map_or("", SourceName::as_str);
                     record::write_event(
                         name,
-                        self.follower.places().nth(source_index),
+                        self.follower.positions().nth(source_index),
                         kind,
                         &mut out,
                     );
                     self.outbox.put(QueuedItem::Lines(batch));
-                    self.outbox.put(QueuedItem::Record(out.into(), self.places()));
+                    self.outbox.put(QueuedItem::Record(out.into(), self.positions()));
                     return;
                 }
                 Delivery::Joined { source_index } => self.note_joined(source_index, &mut batch),
@@ -178,16 +178,16 @@ impl Session {
                         self.follower.names().nth(source_index).map_or("", SourceName::as_str);
                     record::write_unreadable(name, &reason, &mut out);
                     self.outbox.put(QueuedItem::Lines(batch));
-                    self.outbox.put(QueuedItem::Record(out.into(), self.places()));
+                    self.outbox.put(QueuedItem::Record(out.into(), self.positions()));
                     return;
                 }
                 // Never requested: the session has its own heartbeat.
                 Delivery::Heartbeat => {}
                 Delivery::End(reason) => {
                     self.outbox.put(QueuedItem::Lines(batch));
-                    let places = self.places();
-                    let last = self.end_record(reason, &places);
-                    self.outbox.put(QueuedItem::Record(last, places));
+                    let positions = self.positions();
+                    let last = self.end_record(reason, &positions);
+                    self.outbox.put(QueuedItem::Record(last, positions));
                     self.ending = Some(Closing::of_end(reason));
                     return;
                 }
@@ -202,36 +202,36 @@ impl Session {
 
     /// A source was opened late: it begins where its first line does. Nothing of it was handed over.
     fn note_joined(&mut self, source_index: usize, batch: &mut LineBatch) {
-        for place in self.follower.places().skip(self.sent.len()) {
-            self.sent.push(place.clone());
+        for position in self.follower.positions().skip(self.sent.len()) {
+            self.sent.push(position.clone());
         }
-        for place in self.follower.places().skip(batch.places().len()) {
-            batch.join(place);
+        for position in self.follower.positions().skip(batch.positions().len()) {
+            batch.join(position);
         }
-        if let (Some(place), Some(sent)) =
-            (self.follower.places().nth(source_index), self.sent.get_mut(source_index))
+        if let (Some(position), Some(sent)) =
+            (self.follower.positions().nth(source_index), self.sent.get_mut(source_index))
         {
-            *sent = place.clone();
-            batch.begin(source_index, place);
+            *sent = position.clone();
+            batch.begin(source_index, position);
         }
     }
 
     /// How far was taken from the log.
-    fn places(&self) -> Vec<Position> {
-        self.follower.places().cloned().collect()
+    fn positions(&self) -> Vec<Position> {
+        self.follower.positions().cloned().collect()
     }
 
     /// Whether filtered-out lines were passed since the last one sent.
     fn note_passed(&mut self) {
         if self.outbox.has_no_lines() {
-            self.sent = self.places();
+            self.sent = self.positions();
         }
     }
 
     /// How far each source was sent, or where it begins if it has joined since.
     fn handed_over(&self) -> Vec<Position> {
         let n_known = self.sent.len();
-        self.sent.iter().chain(self.follower.places().skip(n_known)).cloned().collect()
+        self.sent.iter().chain(self.follower.positions().skip(n_known)).cloned().collect()
     }
 
     /// Ends the stream: only its last record is sent, then it is closed.
@@ -256,9 +256,9 @@ impl Session {
         }
     }
 
-    fn end_record(&self, reason: EndReason, places: &[Position]) -> Bytes {
+    fn end_record(&self, reason: EndReason, positions: &[Position]) -> Bytes {
         let mut out = Vec::new();
-        record::write_end(&self.config.requested, reason, places.iter(), &mut out);
+        record::write_end(&self.config.requested, reason, positions.iter(), &mut out);
         out.into()
     }
 
@@ -274,10 +274,10 @@ impl Session {
                 let closing = Closing::new(CloseCode::Unsupported, words, "client");
                 return Some(Parting::Close(closing));
             }
-            ConnectionEvent::Sent(n_bytes, places) => {
+            ConnectionEvent::Sent(n_bytes, positions) => {
                 self.viewer_log.count_bytes(n_bytes);
-                if let Some(places) = places {
-                    self.sent = places;
+                if let Some(positions) = positions {
+                    self.sent = positions;
                 }
             }
             ConnectionEvent::Broken(error) => return Some(parting_of(&error)),
@@ -318,11 +318,11 @@ impl Session {
             self.next_beat = now + self.config.heartbeat;
             self.note_passed();
             let mut out = Vec::new();
-            let places = self.handed_over();
+            let positions = self.handed_over();
             record::write_heartbeat(
                 &self.config.requested,
                 &self.follower,
-                places.iter(),
+                positions.iter(),
                 &mut out,
             );
             self.outbox.put_beat(out.into());

@@ -52,9 +52,9 @@ pub fn foot(format: Format, name: &str, before: &Cursor) -> Vec<u8> {
 
 /// A position as a cursor.
 #[must_use]
-pub fn cursor_of(place: &Position) -> Option<Cursor> {
+pub fn cursor_of(position: &Position) -> Option<Cursor> {
     let mut token = Vec::new();
-    place.write_cursor(&mut token);
+    position.write_cursor(&mut token);
     std::str::from_utf8(&token).ok()?.parse().ok()
 }
 

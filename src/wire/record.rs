@@ -64,12 +64,12 @@ fn write_escape(byte: u8, out: &mut Vec<u8>) {
 }
 
 /// Writes the cursors of several sources, joined.
-pub fn write_set<'a>(places: impl Iterator<Item = &'a Position>, out: &mut Vec<u8>) {
-    for (number, place) in places.enumerate() {
+pub fn write_set<'a>(positions: impl Iterator<Item = &'a Position>, out: &mut Vec<u8>) {
+    for (number, position) in positions.enumerate() {
         if number > 0 {
             out.push(SET_SEPARATOR as u8);
         }
-        place.write_cursor(out);
+        position.write_cursor(out);
     }
 }
 
@@ -139,13 +139,13 @@ pub fn for_each_line<'a>(
 /// `"resumable":false` where they are too many.
 pub fn write_start(requested: &str, is_glob: bool, follower: &Follower, out: &mut Vec<u8>) {
     write_head("start", requested, out);
-    write_cursors(follower.places(), out);
+    write_cursors(follower.positions(), out);
     if is_glob {
         out.extend_from_slice(b",\"sources\":[");
         write_names(follower.names().map(SourceName::as_str), out);
         out.push(b']');
     }
-    if !is_resumable(follower.places().len()) {
+    if !is_resumable(follower.positions().len()) {
         out.extend_from_slice(b",\"resumable\":false");
     }
     out.push(b'}');
@@ -163,11 +163,11 @@ pub fn write_names<'a>(names: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) 
 
 /// Writes `{"event":"gap","source","cursor","bytes","reason"}` or
 /// `{"event":"rotated","source","cursor","how"}`.
-pub fn write_event(source: &str, place: Option<&Position>, kind: EventKind, out: &mut Vec<u8>) {
+pub fn write_event(source: &str, position: Option<&Position>, kind: EventKind, out: &mut Vec<u8>) {
     write_head(event_name(kind), source, out);
     out.extend_from_slice(b",\"cursor\":\"");
-    if let Some(place) = place {
-        place.write_cursor(out);
+    if let Some(position) = position {
+        position.write_cursor(out);
     }
     out.push(b'"');
     match kind {
@@ -197,17 +197,17 @@ pub const fn event_name(kind: EventKind) -> &'static str {
     }
 }
 
-/// Writes `{"event":"heartbeat","source","cursor","size","modified","behind"}`. `places`: how far
+/// Writes `{"event":"heartbeat","source","cursor","size","modified","behind"}`. `positions`: how far
 /// the viewer was sent lines.
 pub fn write_heartbeat<'a>(
     requested: &str,
     follower: &Follower,
-    places: impl ExactSizeIterator<Item = &'a Position>,
+    positions: impl ExactSizeIterator<Item = &'a Position>,
     out: &mut Vec<u8>,
 ) {
     let (progress, behind) = follower.progress();
     write_head("heartbeat", requested, out);
-    write_cursors(places, out);
+    write_cursors(positions, out);
     write_number("size", progress.size, out);
     out.extend_from_slice(b",\"modified\":");
     write_time(progress.modified, out);
@@ -219,12 +219,12 @@ pub fn write_heartbeat<'a>(
 pub fn write_end<'a>(
     requested: &str,
     reason: EndReason,
-    places: impl ExactSizeIterator<Item = &'a Position>,
+    positions: impl ExactSizeIterator<Item = &'a Position>,
     out: &mut Vec<u8>,
 ) {
     write_head("end", requested, out);
     write_word("reason", reason.as_str(), out);
-    write_cursors(places, out);
+    write_cursors(positions, out);
     out.push(b'}');
 }
 
@@ -248,10 +248,13 @@ fn write_head(event: &str, source: &str, out: &mut Vec<u8>) {
 }
 
 /// Writes `,"cursor":"…"`, the cursor of a stream; nothing if it has too many sources for one.
-pub fn write_cursors<'a>(places: impl ExactSizeIterator<Item = &'a Position>, out: &mut Vec<u8>) {
-    if is_resumable(places.len()) {
+pub fn write_cursors<'a>(
+    positions: impl ExactSizeIterator<Item = &'a Position>,
+    out: &mut Vec<u8>,
+) {
+    if is_resumable(positions.len()) {
         out.extend_from_slice(b",\"cursor\":\"");
-        write_set(places, out);
+        write_set(positions, out);
         out.push(b'"');
     }
 }

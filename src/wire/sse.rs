@@ -29,12 +29,12 @@ pub fn lines(name: &str, chunk: &Chunk, selection: &Selection, zone: &Zone) -> B
 }
 
 /// The selected lines of a chunk, of a stream of several sources: their ids are made of the
-/// positions of all (`places`; empty if there are too many), and so cannot be shared.
+/// positions of all (`positions`; empty if there are too many), and so cannot be shared.
 #[must_use]
 pub fn lines_of_many(
     name: &str,
     source_index: usize,
-    places: &[&Position],
+    positions: &[&Position],
     chunk: &Chunk,
     selection: &Selection,
     zone: &Zone,
@@ -45,7 +45,7 @@ pub fn lines_of_many(
         Selection::Lines(selected) => Some(selected.as_slice()),
     };
     let encoded = encode_lines(chunk, selected, zone, |line, facts, out| {
-        for (number, place) in places.iter().enumerate() {
+        for (number, position) in positions.iter().enumerate() {
             match number {
                 0 => out.extend_from_slice(b"id: "),
                 _ => out.push(SET_SEPARATOR as u8),
@@ -53,10 +53,10 @@ pub fn lines_of_many(
             if number == source_index {
                 chunk.cursor_prefix().write_token(line.end_offset, line.check, out);
             } else {
-                place.write_cursor(out);
+                position.write_cursor(out);
             }
         }
-        if !places.is_empty() {
+        if !positions.is_empty() {
             out.push(b'\n');
         }
         out.extend_from_slice(b"data: ");

@@ -23,7 +23,7 @@ pub const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 #[derive(Debug)]
 pub struct LineBatch {
     /// The position before the next line, by source index.
-    places: Vec<Position>,
+    positions: Vec<Position>,
     parts: VecDeque<BatchPart>,
     n_bytes: usize,
     /// Messages are cut at this size, unless one record is larger.
@@ -50,22 +50,22 @@ enum Records {
 }
 
 impl LineBatch {
-    /// No lines yet. `places`: how far each source was delivered. `message_bytes`: where messages
+    /// No lines yet. `positions`: how far each source was delivered. `message_bytes`: where messages
     /// are cut, at most [`MESSAGE_BYTES`].
     #[must_use]
-    pub fn new(places: Vec<Position>, message_bytes: usize) -> Self {
-        LineBatch { places, parts: VecDeque::new(), n_bytes: 0, message_bytes }
+    pub fn new(positions: Vec<Position>, message_bytes: usize) -> Self {
+        LineBatch { positions, parts: VecDeque::new(), n_bytes: 0, message_bytes }
     }
 
     /// Adds the start position of the next source.
-    pub fn join(&mut self, place: &Position) {
-        self.places.push(place.clone());
+    pub fn join(&mut self, position: &Position) {
+        self.positions.push(position.clone());
     }
 
     /// Sets the start position of a source that was not open before.
-    pub fn begin(&mut self, source_index: usize, place: &Position) {
-        if let Some(known) = self.places.get_mut(source_index) {
-            known.clone_from(place);
+    pub fn begin(&mut self, source_index: usize, position: &Position) {
+        if let Some(known) = self.positions.get_mut(source_index) {
+            known.clone_from(position);
         }
     }
 
@@ -112,8 +112,8 @@ impl LineBatch {
 
     /// The positions before the remaining lines, by source index.
     #[must_use]
-    pub fn places(&self) -> &[Position] {
-        &self.places
+    pub fn positions(&self) -> &[Position] {
+        &self.positions
     }
 
     /// Whether all lines were taken.
@@ -129,7 +129,7 @@ impl LineBatch {
         }
         let mut out = PREFIX.to_vec();
         let mut start = Vec::new();
-        write_start(&self.places, &mut start);
+        write_start(&self.positions, &mut start);
         let mut n_records = 0;
         while let Some(part) = self.parts.front_mut() {
             let Some(record) = part.record() else {
@@ -145,9 +145,9 @@ impl LineBatch {
             }
             out.extend_from_slice(record);
             n_records += 1;
-            let place = part.take();
-            if let Some(known) = self.places.get_mut(part.source_index) {
-                *known = place;
+            let position = part.take();
+            if let Some(known) = self.positions.get_mut(part.source_index) {
+                *known = position;
             }
         }
         if n_records == 0 {
@@ -160,14 +160,16 @@ impl LineBatch {
     /// A message that is the same for every viewer is made once: all lines of one chunk of a single
     /// source.
     fn whole_chunk(&mut self) -> Option<Bytes> {
-        let ([place], 1) = (self.places.as_mut_slice(), self.parts.len()) else { return None };
+        let ([position], 1) = (self.positions.as_mut_slice(), self.parts.len()) else {
+            return None;
+        };
         let part = self.parts.front()?;
         let (Records::All, 0) = (&part.records, part.n_done) else { return None };
         let bytes = part.shared()?.bytes.as_bytes().clone();
         if bytes.len() > self.message_bytes {
             return None;
         }
-        *place = part.chunk.end();
+        *position = part.chunk.end();
         self.parts.clear();
         Some(bytes)
     }
@@ -201,8 +203,8 @@ impl BatchPart {
         let line = match &self.records {
             Records::All => at,
             Records::Lines(selected) => selected.get(at).map_or(at, |index| *index as usize),
-            Records::Own(_, places) => {
-                let (offset, check) = places.get(at).copied().unwrap_or_default();
+            Records::Own(_, positions) => {
+                let (offset, check) = positions.get(at).copied().unwrap_or_default();
                 let generation = Arc::clone(&self.chunk.start().generation);
                 return Position { generation, offset, check };
             }
@@ -223,9 +225,9 @@ pub fn page(re: &str, name: &str, older: Older, zone: &Zone) -> Bytes {
             Selection::All => None,
             Selection::Lines(selected) => Some(selected.as_slice()),
         };
-        let (encoded, places) = encode_own(name, &chunk, selected, zone);
+        let (encoded, positions) = encode_own(name, &chunk, selected, zone);
         let mut from = PREFIX.len();
-        for (end, (offset, check)) in encoded.ends.iter().zip(places) {
+        for (end, (offset, check)) in encoded.ends.iter().zip(positions) {
             let record = encoded.bytes.as_bytes().slice(from..*end as usize);
             from = *end as usize + 1;
             n_bytes += record.len() + 1;
@@ -257,9 +259,9 @@ pub fn page(re: &str, name: &str, older: Older, zone: &Zone) -> Bytes {
 
 /// The answer to an executed command: `{"re","cursor"}`, and `"sources"` where they are `named`.
 #[must_use]
-pub fn done(re: &str, places: &[Position], named: Option<&[&str]>) -> Bytes {
+pub fn done(re: &str, positions: &[Position], named: Option<&[&str]>) -> Bytes {
     let mut out = format!("{{\"re\":{re}").into_bytes();
-    write_cursors(places.iter(), &mut out);
+    write_cursors(positions.iter(), &mut out);
     if let Some(names) = named {
         out.extend_from_slice(b",\"sources\":[");
         crate::wire::record::write_names(names.iter().copied(), &mut out);
@@ -296,8 +298,8 @@ fn shared<'a>(name: &str, chunk: &'a Chunk, zone: &Zone) -> &'a Encoded {
 }
 
 fn own_records(name: &str, chunk: &Chunk, selected: Option<&[u32]>, zone: &Zone) -> Records {
-    let (encoded, places) = encode_own(name, chunk, selected, zone);
-    Records::Own(encoded, places)
+    let (encoded, positions) = encode_own(name, chunk, selected, zone);
+    Records::Own(encoded, positions)
 }
 
 /// The selected lines, encoded for one viewer; a line whose record would be too large for a
@@ -309,12 +311,12 @@ fn encode_own(
     zone: &Zone,
 ) -> (Encoded, Vec<(u64, u32)>) {
     let (mut encoder, mut out) = (RecordEncoder::new(name), PREFIX.to_vec());
-    let (mut ends, mut places) = (Vec::new(), Vec::new());
+    let (mut ends, mut positions) = (Vec::new(), Vec::new());
     for_each_line(chunk, selected, zone, |line, facts| {
         let before = (out.len(), ends.len());
         encoder.write(chunk, line, facts, &mut ends, &mut out);
         if out.len() - before.0 <= PAGE_BYTES {
-            places.push((line.end_offset, line.check));
+            positions.push((line.end_offset, line.check));
             return;
         }
         out.truncate(before.0);
@@ -322,10 +324,10 @@ fn encode_own(
         for (number, piece) in pieces(chunk, line).enumerate() {
             let facts = if number == 0 { facts } else { LineMetadata::default() };
             encoder.write(chunk, &piece, facts, &mut ends, &mut out);
-            places.push((piece.end_offset, piece.check));
+            positions.push((piece.end_offset, piece.check));
         }
     });
-    (Encoded { bytes: text_of(out), ends }, places)
+    (Encoded { bytes: text_of(out), ends }, positions)
 }
 
 /// Writes records one after the other, with a comma between them.
@@ -410,9 +412,9 @@ fn wide_bytes(text: &[u8]) -> usize {
     String::from_utf8_lossy(text).encode_utf16().count() * 2
 }
 
-fn write_start(places: &[Position], out: &mut Vec<u8>) {
-    if is_resumable(places.len()) {
-        crate::wire::record::write_set(places.iter(), out);
+fn write_start(positions: &[Position], out: &mut Vec<u8>) {
+    if is_resumable(positions.len()) {
+        crate::wire::record::write_set(positions.iter(), out);
     }
 }
 

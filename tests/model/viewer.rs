@@ -162,7 +162,7 @@ impl Viewer {
     }
 
     fn keep_cursors(&mut self, follower: &Follower) {
-        for (kept, place) in self.cursors.iter_mut().zip(follower.places()) {
+        for (kept, place) in self.cursors.iter_mut().zip(follower.positions()) {
             *kept = Some(place.cursor().unwrap());
         }
     }

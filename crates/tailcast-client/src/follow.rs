@@ -13,9 +13,9 @@ use crate::event::{EndReason, Event, FallenBack, Missed, Reconnecting, Resumed};
 use crate::fallback::Fallback;
 use crate::opening::{Attempt, OpenStream, Settings, StreamOpenError, opened, opening};
 use crate::options::{LONGEST_HEARTBEAT, SHORTEST_HEARTBEAT};
-use crate::places::Places;
 use crate::query::Query;
 use crate::sources;
+use crate::stream_position::StreamPosition;
 use crate::target::Target;
 use crate::transport::{Lost, Transport};
 
@@ -30,7 +30,7 @@ pub struct Follow {
     /// Told next, in this order.
     ready: VecDeque<Event>,
     /// How far was told.
-    places: Places,
+    position: StreamPosition,
     backoff: Backoff,
     /// Since when there is no stream, once there was one.
     lost: Option<Instant>,
@@ -92,7 +92,7 @@ impl Follow {
             heartbeat: heartbeat.clamp(SHORTEST_HEARTBEAT, LONGEST_HEARTBEAT),
             state: FollowState::Waiting(Instant::now()),
             ready: VecDeque::new(),
-            places: Places::default(),
+            position: StreamPosition::default(),
             backoff: Backoff::default(),
             lost: None,
             has_begun: false,
@@ -108,7 +108,7 @@ impl Follow {
     pub async fn next(&mut self) -> Result<Option<Event>, FollowError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                self.places.advance(&event);
+                self.position.advance(&event);
                 return Ok(Some(event));
             }
             match &mut self.state {
@@ -145,7 +145,7 @@ impl Follow {
     /// Where to go on, after the last event that was told: what [`Query::from`] takes.
     #[must_use]
     pub fn cursor(&self) -> Option<String> {
-        self.places.cursor()
+        self.position.cursor()
     }
 
     /// What is followed.
@@ -163,7 +163,7 @@ impl Follow {
     }
 
     fn attempt(&self) -> Attempt {
-        let query = match (self.places.cursor(), self.has_begun) {
+        let query = match (self.position.cursor(), self.has_begun) {
             (Some(cursor), _) => self.query.resumed(&cursor),
             (None, true) => self.query.without_past(),
             (None, false) => self.query.clone(),
@@ -191,7 +191,7 @@ impl Follow {
     /// Goes on without the sources that have vanished.
     fn mend(&mut self, names: Option<Vec<String>>) {
         if let Some(names) = names {
-            self.places.retain(&names);
+            self.position.retain(&names);
         }
         self.state = FollowState::Opening(opening(self.attempt()));
     }
@@ -237,7 +237,7 @@ impl Follow {
             Event::End(end) => {
                 self.tell_resumed(None);
                 if end.reason == EndReason::Shutdown && !self.settings.ends_with_server {
-                    self.places.advance(&event);
+                    self.position.advance(&event);
                     return self.lose(Lost::Shutdown.to_string());
                 }
                 self.state = FollowState::Ended;
@@ -254,7 +254,7 @@ impl Follow {
     }
 
     fn begin(&mut self, is_resumable: bool) {
-        let is_whole = is_resumable && (self.places.cursor().is_some() || !self.has_begun);
+        let is_whole = is_resumable && (self.position.cursor().is_some() || !self.has_begun);
         if let Some(lost) = self.lost.take() {
             let now = Instant::now();
             self.resuming =
@@ -288,7 +288,7 @@ impl Follow {
         }
         let refusal = error.refusal();
         // One of several places that is of no source any more spoils the set.
-        self.is_stale = self.places.n_sources() > 1
+        self.is_stale = self.position.n_sources() > 1
             && refusal.is_some_and(|refusal| refusal.status == http::StatusCode::BAD_REQUEST);
         self.wait(error.to_string(), refusal.and_then(|refusal| refusal.retry_after));
         Ok(())

@@ -17,11 +17,11 @@ mod fallback;
 mod follow;
 mod opening;
 mod options;
-mod places;
 mod query;
 mod record;
 mod request;
 mod sources;
+mod stream_position;
 mod target;
 mod tls;
 mod transport;
@@ -35,11 +35,11 @@ pub use crate::event::{
 };
 pub use crate::follow::{Follow, FollowError};
 pub use crate::options::{HeaderError, Options, parse_header};
-pub use crate::places::Places;
 pub use crate::query::Query;
 pub use crate::record::{Batch, Record};
 pub use crate::request::USER_AGENT;
 pub use crate::sources::{ListError, SourceList, SourceStatus};
+pub use crate::stream_position::StreamPosition;
 pub use crate::target::{Target, UrlError};
 pub use crate::tls::{Tls, Trust, TrustError};
 

@@ -224,8 +224,8 @@ impl Span {
     /// Where `part`, a part of `text`, stands in it.
     fn of(part: &str, text: &str) -> Result<Self, RecordError> {
         let start = part.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
-        let place = |at: usize| u32::try_from(at).map_err(|_error| RecordError::TooLong);
-        Ok(Span { start: place(start)?, end: place(start + part.len())? })
+        let offset = |at: usize| u32::try_from(at).map_err(|_error| RecordError::TooLong);
+        Ok(Span { start: offset(start)?, end: offset(start + part.len())? })
     }
 }
 

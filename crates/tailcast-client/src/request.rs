@@ -124,8 +124,8 @@ pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> R
         false => String::new(),
     };
     let mut detail = problem.map_or_else(first_line, |problem| problem.detail);
-    if let (true, Some(place)) = (status.is_redirection(), text(header::LOCATION)) {
-        detail = format!("it is at {place}");
+    if let (true, Some(location)) = (status.is_redirection(), text(header::LOCATION)) {
+        detail = format!("it is at {location}");
     }
     if status.is_success() {
         // A good answer to another question; what it says is of no use here.

@@ -94,7 +94,7 @@ impl Session {
                 // Filtered by the old rule; those that match the new one are read again.
                 self.outbox.drop_lines();
                 (self.follower, self.filter, self.left) = (follower, filter, left);
-                self.sent = self.places();
+                self.sent = self.positions();
                 let names: Vec<_> = self.follower.names().map(SourceName::as_str).collect();
                 messages::done(&re, &self.sent, names_sources.then_some(names.as_slice()))
             }

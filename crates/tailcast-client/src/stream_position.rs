@@ -7,14 +7,14 @@ use crate::record::Batch;
 
 /// The place of a stream: a cursor for each of its sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct StreamPosition {
     /// Each source's name and its cursor: first those that the stream began with.
     sources: Vec<(String, String)>,
     n_begun: usize,
     is_unresumable: bool,
 }
 
-impl Places {
+impl StreamPosition {
     /// What [`crate::Query::from`] takes; none where nothing is known, or there are more
     /// sources than one stream can go on with.
     #[must_use]
@@ -100,43 +100,43 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use super::Places;
+    use super::StreamPosition;
     use crate::record::{parse_lines, parse_message};
 
-    fn places(lines: &str) -> Places {
-        let mut places = Places::default();
-        parse_lines(&lines.into()).unwrap().iter().for_each(|event| places.advance(event));
-        places
+    fn position(lines: &str) -> StreamPosition {
+        let mut position = StreamPosition::default();
+        parse_lines(&lines.into()).unwrap().iter().for_each(|event| position.advance(event));
+        position
     }
 
     #[test]
     fn the_place_is_after_the_last_line_of_each_source() {
-        let mut places =
-            places(r#"{"event":"start","source":"*","sources":["a","b\"c"],"cursor":"A0~B0"}"#);
-        assert_eq!(places.cursor().as_deref(), Some("A0~B0"));
+        let mut position =
+            position(r#"{"event":"start","source":"*","sources":["a","b\"c"],"cursor":"A0~B0"}"#);
+        assert_eq!(position.cursor().as_deref(), Some("A0~B0"));
         let batch = r#"{"lines":[{"source":"b\"c","cursor":"B1","line":""},{"source":"a",
             "cursor":"A1","line":""},{"source":"a","cursor":"A2","line":""}]}"#;
         let event = parse_message(batch.into()).unwrap().unwrap();
         let crate::Event::Lines(lines) = &event else { panic!("{event:?}") };
-        places.advance_lines(lines, 2);
-        assert_eq!(places.cursor().as_deref(), Some("A1~B1"));
-        places.advance(&event);
-        assert_eq!(places.cursor().as_deref(), Some("A2~B1"));
+        position.advance_lines(lines, 2);
+        assert_eq!(position.cursor().as_deref(), Some("A1~B1"));
+        position.advance(&event);
+        assert_eq!(position.cursor().as_deref(), Some("A2~B1"));
     }
 
     #[test]
     fn a_source_that_joins_later_is_known_by_its_lines() {
-        let places = places(
+        let position = position(
             r#"{"event":"start","source":"*","sources":["a"],"cursor":"A0"}
                {"source":"c","cursor":"C1","line":""}
                {"event":"heartbeat","source":"*","cursor":"A1~B1~C0","size":0,"modified":null,"behind":0}"#,
         );
-        assert_eq!(places.cursor().as_deref(), Some("A1~C1"));
+        assert_eq!(position.cursor().as_deref(), Some("A1~C1"));
     }
 
     #[test]
     fn a_stream_that_is_too_wide_has_no_place() {
-        let wide = places(r#"{"event":"start","source":"*","sources":["a"],"resumable":false}"#);
+        let wide = position(r#"{"event":"start","source":"*","sources":["a"],"resumable":false}"#);
         assert_eq!(wide.cursor(), None);
         let sources: Vec<String> = (0..17).map(|n| format!("\"s{n}\"")).collect();
         let cursors: Vec<String> = (0..17).map(|n| format!("C{n}")).collect();
@@ -145,6 +145,6 @@ mod tests {
             sources.join(","),
             cursors.join("~")
         );
-        assert_eq!(places(&start).cursor(), None);
+        assert_eq!(position(&start).cursor(), None);
     }
 }
