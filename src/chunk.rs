@@ -10,7 +10,7 @@ use bytestring::ByteString;
 
 use crate::cursor::{CHECK_BYTES, Cursor, CursorError, CursorPrefix, check_of};
 use crate::line::split::Encoding;
-use crate::line::{LineMetadata, Zone, facts};
+use crate::line::{LineMetadata, Zone, metadata};
 
 /// The most bytes that a line may have before it is passed on in pieces.
 pub const MAX_PIECE_BYTES: usize = 256 * 1024;
@@ -106,7 +106,7 @@ pub struct Chunk {
     text: OnceLock<Bytes>,
     is_text: OnceLock<bool>,
     lines: OnceLock<Vec<LineEnd>>,
-    facts: OnceLock<Vec<LineMetadata>>,
+    metadata: OnceLock<Vec<LineMetadata>>,
     slots: [OnceLock<Encoded>; Slot::COUNT],
 }
 
@@ -176,7 +176,7 @@ impl Chunk {
     #[must_use]
     pub fn new(start: Position, raw: Bytes, encoding: Encoding, ends: Ends) -> Self {
         let prefix = start.generation.cursor_prefix();
-        let (text, is_text, lines, facts) = Default::default();
+        let (text, is_text, lines, metadata) = Default::default();
         Chunk {
             start,
             prefix,
@@ -187,7 +187,7 @@ impl Chunk {
             text,
             is_text,
             lines,
-            facts,
+            metadata,
             slots: Default::default(),
         }
     }
@@ -368,11 +368,11 @@ impl Chunk {
     }
 
     /// What each line tells of itself, in the order of [`Self::lines`].
-    pub fn facts(&self, zone: &Zone) -> &[LineMetadata] {
-        self.facts.get_or_init(|| {
+    pub fn metadata(&self, zone: &Zone) -> &[LineMetadata] {
+        self.metadata.get_or_init(|| {
             let of_line = |line: LineRef<'_>| match line.continues {
                 true => LineMetadata::default(),
-                false => facts(crate::line::split::trim_line_end(line.text), zone),
+                false => metadata(crate::line::split::trim_line_end(line.text), zone),
             };
             self.lines().map(of_line).collect()
         })

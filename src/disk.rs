@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 pub use crate::disk::allowance::{Allowance, AllowanceSpent};
 pub use crate::disk::job::{is_abandoned, spend, stop_if_abandoned};
 
-use crate::disk::job::{Job, Terms};
+use crate::disk::job::{Job, JobContext};
 use crate::disk::mounts::Mounts;
 use crate::disk::pool::Pool;
 
@@ -205,10 +205,10 @@ impl DiskAccess {
     ) -> Call<T> {
         let (tell, answer) = oneshot::channel();
         let is_abandoned = Arc::new(AtomicBool::new(false));
-        let terms = Terms { is_abandoned: Arc::clone(&is_abandoned), allowance };
+        let context = JobContext { is_abandoned: Arc::clone(&is_abandoned), allowance };
         let disk = Arc::clone(&lock(&self.disk));
         let (pool, caller) = (Arc::clone(disk.pool(lane)), self.caller);
-        let number = pool.begin(caller, Job::new(work, tell, terms));
+        let number = pool.begin(caller, Job::new(work, tell, context));
         Call { answer, ticket: Some(Ticket { is_abandoned, pool, caller, number }) }
     }
 

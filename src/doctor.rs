@@ -63,7 +63,7 @@ pub async fn run(url: &str, args: &CheckArgs) -> Result<Report, OutsideError> {
 }
 
 async fn measure(door: Probe, hold: Option<Duration>) -> Report {
-    let reached = server::reach(&door).await;
+    let reached = server::probe_front(&door).await;
     let mut report = Report::new(door.front().clone(), reached.proxy, reached.findings);
     let Some(answer_time) = reached.answer_time else { return report };
     let log = match server::first_log(&door).await {

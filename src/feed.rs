@@ -90,7 +90,7 @@ pub struct Feed {
     n_viewers: AtomicUsize,
     /// The last viewer has left, or the first has come. Holds one permit, so that it cannot be
     /// missed; the task then reads the number of guards.
-    company: Notify,
+    viewers_changed: Notify,
     /// The task has ended, by itself or by a panic: nothing will be added.
     is_closed: AtomicBool,
     /// A read has not come back for long.
@@ -107,7 +107,7 @@ impl FeedSlot {
         let mut current = lock(&self.current);
         if let Some(feed) = current.as_ref().filter(|feed| !feed.is_closed()) {
             if feed.n_viewers.fetch_add(1, Ordering::AcqRel) == 0 {
-                feed.company.notify_one();
+                feed.viewers_changed.notify_one();
             }
             return FeedGuard { feed: Arc::clone(feed) };
         }
@@ -206,7 +206,7 @@ impl FeedGuard {
 impl Drop for FeedGuard {
     fn drop(&mut self) {
         if self.feed.n_viewers.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.feed.company.notify_one();
+            self.feed.viewers_changed.notify_one();
         }
     }
 }
@@ -218,7 +218,7 @@ impl Feed {
             progress: Mutex::default(),
             version: watch::Sender::new(0),
             n_viewers: AtomicUsize::new(1),
-            company: Notify::new(),
+            viewers_changed: Notify::new(),
             is_closed: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
         }

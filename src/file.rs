@@ -229,14 +229,14 @@ impl FileSource {
             Some(lowest) if Arc::ptr_eq(&lowest.segment, segment) => lowest.offset,
             Some(_) | None => 0,
         };
-        let mut seek = TailSeek { filter, zone, wanted: n_lines };
+        let mut seek = TailSeek { filter, zone, n_wanted: n_lines };
         let mut segment = Arc::clone(&end.segment);
         let mut offset = seek.in_segment(&segment, lower_in(&segment), end.offset)?;
-        if seek.wanted > 0 {
+        if seek.n_wanted > 0 {
             for sibling in self.backwards(end)? {
                 let is_lowest =
                     lowest.as_ref().is_some_and(|at| Arc::ptr_eq(&at.segment, &segment));
-                if seek.wanted == 0 || is_lowest {
+                if seek.n_wanted == 0 || is_lowest {
                     break;
                 }
                 let earlier = self.files.open(&sibling)?;

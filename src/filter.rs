@@ -99,25 +99,27 @@ impl Filter {
         sifting.selection(chunk)
     }
 
-    /// Continues with a chunk. `goes_on` is called before each line, and within one whose length
+    /// Continues with a chunk. `may_continue` is called before each line, and within one whose length
     /// and pattern make it slow; an interrupted line is started again.
     pub fn sift(
         &self,
         chunk: &Chunk,
         zone: &Zone,
         sifting: &mut Sifting,
-        mut goes_on: impl FnMut(At) -> bool,
+        mut may_continue: impl FnMut(At) -> bool,
     ) -> Sifted {
-        let facts: &[LineMetadata] = if self.looks_at_facts() { chunk.facts(zone) } else { &[] };
-        let told = |index: usize| facts.get(index).copied().unwrap_or_default();
+        let metadata: &[LineMetadata] =
+            if self.looks_at_facts() { chunk.metadata(zone) } else { &[] };
+        let inherited_metadata = |index: usize| metadata.get(index).copied().unwrap_or_default();
         let mut n_bytes = 0;
         for line in chunk.lines().skip(sifting.n_lines) {
-            if !goes_on(At::Line { n_bytes, n_line_bytes: line.text.len() }) {
+            if !may_continue(At::Line { n_bytes, n_line_bytes: line.text.len() }) {
                 return Sifted::Before;
             }
-            let mut within = |n_more| goes_on(At::Within { n_bytes: n_bytes + n_more });
+            let mut within = |n_more| may_continue(At::Within { n_bytes: n_bytes + n_more });
             let mut inherited = sifting.inherited;
-            let passes = self.passes(&line, told(line.index), &mut inherited, &mut within);
+            let passes =
+                self.passes(&line, inherited_metadata(line.index), &mut inherited, &mut within);
             let Some(passes) = passes else { return Sifted::Within };
             n_bytes += line.text.len();
             sifting.n_lines += 1;
@@ -134,41 +136,50 @@ impl Filter {
     fn passes(
         &self,
         line: &LineRef<'_>,
-        facts: LineMetadata,
+        metadata: LineMetadata,
         inherited: &mut Inherited,
-        goes_on: &mut dyn FnMut(usize) -> bool,
+        may_continue: &mut dyn FnMut(usize) -> bool,
     ) -> Option<bool> {
         let earlier_piece = if line.continues { inherited.piece_passed } else { None };
-        inherited.take_over(facts);
+        inherited.take_over(metadata);
         let passes = match earlier_piece {
             Some(passed) => passed,
-            None => self.text_passes(line.text, goes_on)? && self.facts_pass(inherited),
+            None => self.text_passes(line.text, may_continue)? && self.metadata_passes(inherited),
         };
         inherited.piece_passed = line.partial.then_some(passes);
         Some(passes)
     }
 
-    /// Whether a line with this text can pass; `None` if `goes_on` interrupted it.
-    pub fn text_passes(&self, line: &[u8], goes_on: &mut dyn FnMut(usize) -> bool) -> Option<bool> {
+    /// Whether a line with this text can pass; `None` if `may_continue` interrupted it.
+    pub fn text_passes(
+        &self,
+        line: &[u8],
+        may_continue: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<bool> {
         let line = trim_line_end(line);
-        if let Some(wanted) = &self.grep
-            && !wanted.is_match(line, goes_on)?
+        if let Some(required) = &self.grep
+            && !required.is_match(line, may_continue)?
         {
             return Some(false);
         }
         match &self.exclude {
-            Some(unwanted) => Some(!unwanted.is_match(line, goes_on)?),
+            Some(excluded) => Some(!excluded.is_match(line, may_continue)?),
             None => Some(true),
         }
     }
 
     /// Whether a line with this own or inherited metadata passes.
     #[must_use]
-    pub fn facts_pass(&self, told: &Inherited) -> bool {
-        let is_at_least = |wanted: Level| told.level.is_none_or(|level| level >= wanted);
+    pub fn metadata_passes(&self, inherited_metadata: &Inherited) -> bool {
+        let is_at_least =
+            |required: Level| inherited_metadata.level.is_none_or(|level| level >= required);
         self.level.is_none_or(is_at_least)
-            && self.since.is_none_or(|since| told.time.is_none_or(|time| time >= since))
-            && self.until.is_none_or(|until| told.time.is_none_or(|time| time < until))
+            && self
+                .since
+                .is_none_or(|since| inherited_metadata.time.is_none_or(|time| time >= since))
+            && self
+                .until
+                .is_none_or(|until| inherited_metadata.time.is_none_or(|time| time < until))
     }
 }
 
@@ -231,9 +242,9 @@ impl Sifting {
 
 impl Inherited {
     /// Updates it from a line's own metadata.
-    pub fn take_over(&mut self, facts: LineMetadata) {
-        self.level = facts.level.or(self.level);
-        self.time = facts.time.map(|time| time.unix_nanos()).or(self.time);
+    pub fn take_over(&mut self, metadata: LineMetadata) {
+        self.level = metadata.level.or(self.level);
+        self.time = metadata.time.map(|time| time.unix_nanos()).or(self.time);
     }
 
     /// Whether it has everything that `filter` could inherit.
@@ -248,7 +259,7 @@ impl Inherited {
     pub fn from_lines(lines: &[u8], zone: &Zone) -> Self {
         let mut inherited = Inherited::default();
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            inherited.take_over(crate::line::facts(trim_line_end(line), zone));
+            inherited.take_over(crate::line::metadata(trim_line_end(line), zone));
         }
         inherited
     }

@@ -363,7 +363,7 @@ async fn looked_through(job: Option<&mut FilterJob>) -> Filtered {
 
 impl std::fmt::Debug for Follower {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Follower").field("tracks", &self.streams).finish_non_exhaustive()
+        f.debug_struct("Follower").field("streams", &self.streams).finish_non_exhaustive()
     }
 }
 

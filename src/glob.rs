@@ -60,8 +60,8 @@ impl Glob {
                 return GlobError::TooLarge;
             }
             // The library draws the place over several lines; the last one says what is wrong.
-            let told = error.to_string();
-            GlobError::Malformed(told.lines().last().unwrap_or_default().to_owned())
+            let message = error.to_string();
+            GlobError::Malformed(message.lines().last().unwrap_or_default().to_owned())
         })
     }
 

@@ -76,7 +76,7 @@ impl Minute {
         now: Instant,
     ) -> (bool, Vec<HeldBack>) {
         let is_over = |begun: Instant| now.saturating_duration_since(begun) >= MINUTE;
-        let told = if self.begun.is_none_or(is_over) { self.begin(now) } else { Vec::new() };
+        let held_back = if self.begun.is_none_or(is_over) { self.begin(now) } else { Vec::new() };
         let is_grave = *metadata.level() <= Level::WARN;
         let most_alike = match is_grave {
             true => MAX_GRAVE_ALIKE,
@@ -98,23 +98,24 @@ impl Minute {
                 kind.example.clone_from(&said.message);
             }
             kind.n_held_back += 1;
-            return (false, told);
+            return (false, held_back);
         }
         *n_alike += 1;
         kind.n_written += 1;
-        (true, told)
+        (true, held_back)
     }
 
     fn begin(&mut self, now: Instant) -> Vec<HeldBack> {
         self.begun = Some(now);
         self.n_alike.clear();
         let kinds = self.kinds.drain().map(|(_, kind)| kind);
-        let told = kinds.filter(|kind| kind.n_held_back > 0);
-        told.map(|MessageCount { n_written: _, n_held_back, example }| HeldBack {
-            n_lines: n_held_back,
-            example,
-        })
-        .collect()
+        let held_back = kinds.filter(|kind| kind.n_held_back > 0);
+        held_back
+            .map(|MessageCount { n_written: _, n_held_back, example }| HeldBack {
+                n_lines: n_held_back,
+                example,
+            })
+            .collect()
     }
 }
 
@@ -183,11 +184,11 @@ where
     ) -> fmt::Result {
         let mut said = Said::default();
         event.record(&mut said);
-        let (is_written, told) = {
+        let (is_written, held_back) = {
             let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
             minute.count(event.metadata(), &said, Instant::now())
         };
-        for HeldBack { n_lines, example } in told {
+        for HeldBack { n_lines, example } in held_back {
             SystemTime.format_time(&mut writer)?;
             writeln!(
                 writer,

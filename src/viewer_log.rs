@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 #[derive(Debug)]
 pub struct ViewerLog {
     format: &'static str,
-    asked: String,
+    requested: String,
     client: String,
     metrics: Arc<Metrics>,
     opened: Option<Instant>,
@@ -26,9 +26,14 @@ pub struct ViewerLog {
 impl ViewerLog {
     /// An entry that is not opened yet. `format` is one of [`crate::metrics::FORMATS`].
     #[must_use]
-    pub fn new(format: &'static str, asked: String, client: String, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        format: &'static str,
+        requested: String,
+        client: String,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (opened, n_lines, n_bytes, reason) = (None, 0, 0, "client");
-        ViewerLog { format, asked, client, metrics, opened, n_lines, n_bytes, reason }
+        ViewerLog { format, requested, client, metrics, opened, n_lines, n_bytes, reason }
     }
 
     /// Why the viewer ends; one of [`crate::metrics::CLOSE_REASONS`]. By default it is that the
@@ -43,7 +48,7 @@ impl ViewerLog {
         self.metrics.viewers.with_label_values(&[self.format]).inc();
         tracing::info!(
             client = %self.client,
-            source = %self.asked,
+            source = %self.requested,
             format = self.format,
             "viewer opened"
         );
@@ -86,7 +91,7 @@ impl Drop for ViewerLog {
         self.metrics.viewers_closed.with_label_values(&[self.reason]).inc();
         tracing::info!(
             client = %self.client,
-            source = %self.asked,
+            source = %self.requested,
             format = self.format,
             reason = self.reason,
             lines = self.n_lines,

@@ -66,7 +66,7 @@ impl FromStr for Format {
 pub struct Encoder {
     format: Format,
     /// The requested name: a source's, or a glob.
-    asked: String,
+    requested: String,
     is_glob: bool,
     text: text::TextEncoder,
     zone: Arc<Zone>,
@@ -77,20 +77,20 @@ impl Encoder {
     #[must_use]
     pub fn new(
         format: Format,
-        asked: &str,
+        requested: &str,
         is_glob: bool,
         options: TextOptions,
         zone: Arc<Zone>,
     ) -> Self {
         let text = text::TextEncoder::new(options, is_glob);
-        Encoder { format, asked: asked.to_owned(), is_glob, text, zone }
+        Encoder { format, requested: requested.to_owned(), is_glob, text, zone }
     }
 
     /// What comes before the first delivery.
     #[must_use]
     pub fn start(&self, follower: &Follower) -> Bytes {
         let write =
-            |out: &mut Vec<u8>| record::write_start(&self.asked, self.is_glob, follower, out);
+            |out: &mut Vec<u8>| record::write_start(&self.requested, self.is_glob, follower, out);
         match self.format {
             Format::Text | Format::Raw => Bytes::new(),
             Format::Ndjson => ndjson::line_of(write),
@@ -122,7 +122,7 @@ impl Encoder {
             }
             Delivery::Heartbeat => {
                 let write = |out: &mut Vec<u8>| {
-                    record::write_heartbeat(&self.asked, follower, follower.positions(), out);
+                    record::write_heartbeat(&self.requested, follower, follower.positions(), out);
                 };
                 match self.format {
                     Format::Text => self.text.heartbeat(),
@@ -133,7 +133,7 @@ impl Encoder {
             }
             Delivery::End(reason) => {
                 let write = |out: &mut Vec<u8>| {
-                    record::write_end(&self.asked, *reason, follower.positions(), out);
+                    record::write_end(&self.requested, *reason, follower.positions(), out);
                 };
                 match self.format {
                     Format::Text | Format::Raw => Bytes::new(),

@@ -31,7 +31,7 @@ impl Auth {
         loop {
             let is_asked = tokio::select! {
                 () = cancel.cancelled() => return,
-                asked = hangups.recv() => asked.is_some(),
+                hangup = hangups.recv() => hangup.is_some(),
                 () = tokio::time::sleep(LOOK_PAUSE) => false,
             };
             let now = self.look().await;

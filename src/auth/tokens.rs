@@ -61,12 +61,12 @@ pub struct NewToken {
 }
 
 /// Makes a token. Its text is returned once and stored nowhere.
-pub fn create(path: &Path, wanted: NewToken) -> Result<(Token, String), TokenError> {
+pub fn create(path: &Path, new_token: NewToken) -> Result<(Token, String), TokenError> {
     let mut random = [0; ID_BYTES + SECRET_BYTES];
     getrandom::fill(&mut random).map_err(|error| TokenError::Random(error.to_string()))?;
     let (id, secret) = random.split_at(ID_BYTES);
     let (id, secret) = (hex(id), URL_SAFE_NO_PAD.encode(secret));
-    let NewToken { name, sources, metrics, expires } = wanted;
+    let NewToken { name, sources, metrics, expires } = new_token;
     let (hash, created) = (hash_of(&secret), Timestamp::now());
     let token = Token { id, name, hash, sources, metrics, created, expires };
     store::change(path, |tokens: &mut Vec<Token>| tokens.push(token.clone()))?;

@@ -142,8 +142,8 @@ impl DiskScan<'_> {
         let mut file_names = BTreeSet::new();
         for listing in self.walk(root).run() {
             let own = if shared.is_none() { root.olddir_of(&listing.directory) } else { None };
-            let moved = own.and_then(|olddir| self.walk(root).list(&olddir));
-            for candidate in grouping.candidates(&listing, moved.as_ref()) {
+            let rotated_away = own.and_then(|olddir| self.walk(root).list(&olddir));
+            for candidate in grouping.candidates(&listing, rotated_away.as_ref()) {
                 if shared.is_some() {
                     file_names.extend(candidate.path.file_name().map(ToOwned::to_owned));
                 }
@@ -154,9 +154,9 @@ impl DiskScan<'_> {
         // An olddir shared by many folders does not show which one a file came from: where no
         // folder has a log of that name, the file is attributed to the topmost one.
         self.found.watch_for(olddir);
-        let moved = self.walk(root).list(olddir);
+        let rotated_away = self.walk(root).list(olddir);
         let top = DirectoryListing { directory: root.path.clone(), files: Vec::new() };
-        for candidate in grouping.candidates(&top, moved.as_ref()) {
+        for candidate in grouping.candidates(&top, rotated_away.as_ref()) {
             let is_elsewhere =
                 candidate.path.file_name().is_some_and(|name| file_names.contains(name));
             if !is_elsewhere {

@@ -35,11 +35,11 @@ struct SiblingGroup {
 }
 
 impl Grouping<'_> {
-    /// The sources of `listing`; `moved` is what its olddir holds.
+    /// The sources of `listing`; `rotated_away` is what its olddir holds.
     pub(super) fn candidates(
         &self,
         listing: &DirectoryListing,
-        moved: Option<&DirectoryListing>,
+        rotated_away: Option<&DirectoryListing>,
     ) -> Vec<Candidate> {
         let mut logs: BTreeMap<String, SiblingGroup> = BTreeMap::new();
         let directory = &listing.directory;
@@ -53,7 +53,9 @@ impl Grouping<'_> {
                 log.is_rotated = rotation::parse(file).is_some();
             }
         }
-        for (old, file) in moved.iter().flat_map(|old| old.files.iter().map(|file| (*old, file))) {
+        for (old, file) in
+            rotated_away.iter().flat_map(|old| old.files.iter().map(|file| (*old, file)))
+        {
             if let Some(rotated) = self.sibling(directory, file) {
                 let path = old.directory.join(file);
                 logs.entry(rotated.base.clone()).or_default().add_sibling(&rotated, path);

@@ -116,12 +116,12 @@ pub fn summary(skipped: &[SkippedEntry]) -> Option<String> {
     for SkippedEntry { name, reason } in skipped {
         by_kind.entry(reason.kind()).or_default().push(name);
     }
-    let told = |(kind, names): (&str, Vec<&str>)| {
+    let summary = |(kind, names): (&str, Vec<&str>)| {
         let shown: Vec<&str> = names.iter().copied().take(SHOWN_NAMES).collect();
         let more = if names.len() > SHOWN_NAMES { ", …" } else { "" };
         format!("{} {kind} ({}{more})", names.len(), shown.join(", "))
     };
-    let parts: Vec<String> = by_kind.into_iter().map(told).collect();
+    let parts: Vec<String> = by_kind.into_iter().map(summary).collect();
     let what = parts.join(", ");
     (!parts.is_empty()).then(|| format!("left out: {what}; `tailcast check` tells all, and why"))
 }

@@ -118,14 +118,14 @@ impl DirectoryWatch {
     pub async fn changed(&mut self) {
         let idle = if self.degraded.is_empty() { IDLE } else { POLL };
         let seen = self.seen;
-        let woken = async {
+        let wake_up = async {
             // The sender is held by `self.active_watches` for as long as this is.
             if self.wakes.wait_for(|version| *version != seen).await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
         tokio::select! {
-            () = woken => sleep_until(Instant::now() + SETTLE).await,
+            () = wake_up => sleep_until(Instant::now() + SETTLE).await,
             () = sleep_until(self.last_look.ended + idle) => {}
         }
         sleep_until(self.last_look.ended + rest_after(self.last_look.took)).await;

@@ -102,12 +102,12 @@ fn create(new: &TokenNew) -> anyhow::Result<String> {
             Some(Timestamp::now().checked_add(span)?)
         }
     };
-    let wanted = NewToken {
+    let new_token = NewToken {
         name: new.name.clone(),
         sources: new.sources.clone(),
         metrics: new.metrics,
         expires,
     };
-    let (_token, text) = tokens::create(&new.location.access()?.tokens_file, wanted)?;
+    let (_token, text) = tokens::create(&new.location.access()?.tokens_file, new_token)?;
     Ok(format!("{text}\n"))
 }

@@ -32,8 +32,8 @@ pub(super) fn checked(layers: &Layers, raw: &[RawRedact]) -> Result<Vec<RedactSp
         let compiled = RegexBuilder::new(&redact.pattern).size_limit(MAX_COMPILED_BYTES).build();
         let pattern = compiled.map_err(|error| {
             // The parser draws the place into several lines; its last one says what is wrong.
-            let told = error.to_string();
-            let problem = told.lines().last().unwrap_or_default().to_owned();
+            let message = error.to_string();
+            let problem = message.lines().last().unwrap_or_default().to_owned();
             layers.wrong_unless(&key("pattern"), &format!("a regular expression ({problem})"))
         })?;
         specs.push(RedactSpec { sources: redact.sources.clone(), pattern });

@@ -16,18 +16,18 @@ use crate::disk::allowance::{Allowance, AllowanceSpent};
 
 thread_local! {
     /// Of the job that this thread is at.
-    static TERMS: RefCell<Option<Terms>> = const { RefCell::new(None) };
+    static TERMS: RefCell<Option<JobContext>> = const { RefCell::new(None) };
 }
 
 /// A piece of blocking work.
 pub(super) struct Job {
     work: Box<dyn FnOnce() -> Option<Deliver> + Send>,
-    terms: Terms,
+    context: JobContext,
 }
 
 /// For how long a job may go on.
 #[derive(Clone, Debug)]
-pub(super) struct Terms {
+pub(super) struct JobContext {
     /// Nobody wants the answer any more.
     pub(super) is_abandoned: Arc<AtomicBool>,
     /// What it may spend, where it can be made expensive by whoever asks.
@@ -42,7 +42,7 @@ impl Job {
     pub(super) fn new<T: Send + 'static>(
         work: impl FnOnce() -> T + Send + 'static,
         tell: oneshot::Sender<T>,
-        terms: Terms,
+        context: JobContext,
     ) -> Self {
         let work = move || -> Option<Deliver> {
             let answer = work();
@@ -52,17 +52,17 @@ impl Job {
             }
             Some(Box::new(move || drop(tell.send(answer))))
         };
-        Job { work: Box::new(work), terms }
+        Job { work: Box::new(work), context }
     }
 
     /// Does the work; the answer is delivered by who calls. A panic ends the work, and nothing else;
     /// the hook for panics has told of it.
     pub(super) fn run(self) -> Option<Deliver> {
-        let Job { work, terms } = self;
-        if terms.is_abandoned.load(Ordering::Acquire) {
+        let Job { work, context } = self;
+        if context.is_abandoned.load(Ordering::Acquire) {
             return None;
         }
-        TERMS.set(Some(terms));
+        TERMS.set(Some(context));
         let deliver = catch_unwind(AssertUnwindSafe(work)).unwrap_or_default();
         TERMS.set(None);
         deliver
@@ -71,15 +71,15 @@ impl Job {
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job").field("terms", &self.terms).finish_non_exhaustive()
+        f.debug_struct("Job").field("terms", &self.context).finish_non_exhaustive()
     }
 }
 
 /// Whether nobody wants the answer of the blocking call any more that runs on this thread.
 #[must_use]
 pub fn is_abandoned() -> bool {
-    TERMS.with_borrow(|terms| {
-        terms.as_ref().is_some_and(|terms| terms.is_abandoned.load(Ordering::Acquire))
+    TERMS.with_borrow(|context| {
+        context.as_ref().is_some_and(|context| context.is_abandoned.load(Ordering::Acquire))
     })
 }
 
@@ -94,7 +94,7 @@ pub fn stop_if_abandoned() -> io::Result<()> {
 /// Takes time off what the blocking call may spend that runs on this thread; an error once that was
 /// more than it may.
 pub fn spend(spent: Duration) -> Result<(), AllowanceSpent> {
-    let allowance = TERMS.with_borrow(|terms| terms.as_ref()?.allowance.clone());
+    let allowance = TERMS.with_borrow(|context| context.as_ref()?.allowance.clone());
     match allowance {
         Some(allowance) if !allowance.spend(spent, Instant::now()) => Err(AllowanceSpent),
         Some(_) | None => Ok(()),

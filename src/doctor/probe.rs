@@ -91,7 +91,7 @@ impl Probe {
         for (name, text) in headers {
             own.insert(name, value(text)?);
         }
-        let asked = Instant::now();
+        let started = Instant::now();
         let ask = async {
             let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
             let mut driver = JoinSet::new();
@@ -106,7 +106,7 @@ impl Probe {
         };
         let answer = timeout(HEAD_LIMIT, ask).await;
         let (response, driver) = answer.map_err(|_elapsed| AskError::Silent(HEAD_LIMIT))??;
-        Ok(ProbeResponse { response, took: asked.elapsed(), at: Instant::now(), driver })
+        Ok(ProbeResponse { response, took: started.elapsed(), at: Instant::now(), driver })
     }
 
     /// The protocol that a browser would speak here, as the server chooses it; none without TLS.

@@ -39,7 +39,7 @@ impl ProbedLog {
 }
 
 /// Asks whether the server is ready.
-pub(super) async fn reach(door: &Probe) -> Reached {
+pub(super) async fn probe_front(door: &Probe) -> Reached {
     let mut answer_time: Option<Duration> = None;
     let mut last = None;
     for _ in 0..N_QUESTIONS {

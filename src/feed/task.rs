@@ -192,7 +192,7 @@ impl FeedTask {
     async fn wait(&mut self, at_most: Duration) -> bool {
         tokio::select! {
             () = self.context.cancel.cancelled() => return false,
-            () = self.feed.company.notified() => {
+            () = self.feed.viewers_changed.notified() => {
                 if !self.linger().await {
                     return false;
                 }
@@ -214,7 +214,7 @@ impl FeedTask {
         while self.feed.n_viewers.load(Ordering::Acquire) == 0 {
             tokio::select! {
                 () = self.context.cancel.cancelled() => return false,
-                () = self.feed.company.notified() => {}
+                () = self.feed.viewers_changed.notified() => {}
                 () = tokio::time::sleep(self.context.linger) => {
                     if self.slot.retire(&self.feed) {
                         return false;

@@ -118,11 +118,11 @@ impl ArchiveReader {
         loop {
             stop_if_abandoned()?;
             let left = usize::try_from(offset.saturating_sub(self.offset())).unwrap_or(usize::MAX);
-            let wanted = left.min(SKIP_BYTES);
-            if wanted == 0 {
+            let n_next = left.min(SKIP_BYTES);
+            if n_next == 0 {
                 return Ok(true);
             }
-            match self.read_full(scratch.get_mut(..wanted).unwrap_or_default()) {
+            match self.read_full(scratch.get_mut(..n_next).unwrap_or_default()) {
                 Ok(0) => return Ok(false),
                 Ok(_n_bytes) => {}
                 Err(error) if is_damage(&error) => return Ok(true),

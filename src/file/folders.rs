@@ -37,7 +37,7 @@ struct FolderState {
     /// How many readings have begun.
     n_begun: u64,
     is_being_read: bool,
-    asked: Option<Instant>,
+    last_used: Option<Instant>,
 }
 
 /// What a reading has brought.
@@ -95,7 +95,7 @@ impl Folder {
     /// that begins after the call. One reads, the others wait for it.
     fn read_after_now(&self, path: &Path) -> io::Result<Arc<Listing>> {
         let mut state = lock(&self.state);
-        state.asked = Some(Instant::now());
+        state.last_used = Some(Instant::now());
         let (n_begun, known) = (state.n_begun, state.last.clone());
         drop(state);
         let unchanged = known.filter(|known| {
@@ -123,8 +123,8 @@ impl Folder {
 
     fn is_forgotten(&self) -> bool {
         let state = lock(&self.state);
-        let asked = state.asked.or(state.last.as_ref().map(|known| known.begun));
-        !state.is_being_read && asked.is_none_or(|asked| asked.elapsed() > KEPT_UNASKED)
+        let last_used = state.last_used.or(state.last.as_ref().map(|known| known.begun));
+        !state.is_being_read && last_used.is_none_or(|last_used| last_used.elapsed() > KEPT_UNASKED)
     }
 }
 

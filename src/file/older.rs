@@ -21,7 +21,7 @@ use crate::source::Older;
 pub struct OlderSeek<'a> {
     filter: &'a Filter,
     zone: &'a Zone,
-    wanted: usize,
+    n_wanted: usize,
     /// Bytes of log that may still be looked at.
     budget: u64,
     found: PageLines,
@@ -51,10 +51,10 @@ struct Window {
 }
 
 impl<'a> OlderSeek<'a> {
-    /// Looks for the last `wanted` lines that pass `filter`.
+    /// Looks for the last `n_wanted` lines that pass `filter`.
     #[must_use]
-    pub fn new(filter: &'a Filter, zone: &'a Zone, wanted: usize) -> Self {
-        OlderSeek { filter, zone, wanted, budget: BUDGET_BYTES, found: PageLines::default() }
+    pub fn new(filter: &'a Filter, zone: &'a Zone, n_wanted: usize) -> Self {
+        OlderSeek { filter, zone, n_wanted, budget: BUDGET_BYTES, found: PageLines::default() }
     }
 
     /// Looks through a segment backwards from `upper` (none: from its end, as it is not written to
@@ -104,14 +104,14 @@ impl<'a> OlderSeek<'a> {
     /// Whether no more is to be looked for.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.found.n_lines >= self.wanted || self.budget == 0 || self.found.n_bytes >= PAGE_BYTES
+        self.found.n_lines >= self.n_wanted || self.budget == 0 || self.found.n_bytes >= PAGE_BYTES
     }
 
     /// The page. `reached`: up to where was looked; `is_oldest`: nothing lies before it.
     #[must_use]
     pub fn finish(self, reached: Position, is_oldest: bool) -> Older {
         let mut found = self.found;
-        let cut = found.keep_last(self.wanted);
+        let cut = found.keep_last(self.n_wanted);
         let begin = is_oldest && cut.is_none();
         let start = cut.unwrap_or(reached);
         let lines = found.parts.into_iter().map(|part| (part.chunk, part.selection)).collect();
@@ -148,18 +148,19 @@ impl<'a> OlderSeek<'a> {
                 chunk = Arc::new(chunk.after(end));
                 (skips, first) = (false, end);
             }
-            let mut told = match inherited.take() {
-                Some(told) => told,
+            let mut metadata_state = match inherited.take() {
+                Some(metadata_state) => metadata_state,
                 None => seek::context(segment, first, self.filter, self.zone)?,
             };
             if !chunk.raw().is_empty() {
-                let selection = search::select(self.filter, &chunk, &mut told, self.zone)?;
+                let selection =
+                    search::select(self.filter, &chunk, &mut metadata_state, self.zone)?;
                 found.push(chunk, selection);
             }
-            inherited = Some(told);
+            inherited = Some(metadata_state);
             // Of a whole packed file only the end is kept.
-            if found.n_lines > 4 * self.wanted || found.n_bytes > 4 * PAGE_BYTES {
-                first = found.keep_last(self.wanted).map_or(first, |cut| cut.offset);
+            if found.n_lines > 4 * self.n_wanted || found.n_bytes > 4 * PAGE_BYTES {
+                first = found.keep_last(self.n_wanted).map_or(first, |cut| cut.offset);
             }
         }
         Ok((!skips).then_some((first, found)))
@@ -197,13 +198,13 @@ impl PageLines {
 
     /// Lets go of all but the last lines, as many as are wanted and fit a page. Returns the place
     /// before those that are kept, where any were let go.
-    fn keep_last(&mut self, wanted: usize) -> Option<Position> {
+    fn keep_last(&mut self, n_wanted: usize) -> Option<Position> {
         let mut cut = None;
         loop {
             let is_last = self.parts.len() == 1;
             let Some(first) = self.parts.front_mut() else { break };
             let n_lines = first.n_lines();
-            let spare = self.n_lines.saturating_sub(wanted);
+            let spare = self.n_lines.saturating_sub(n_wanted);
             if spare >= n_lines || self.n_bytes > PAGE_BYTES && !is_last {
                 let Some(dropped) = self.parts.pop_front() else { break };
                 cut = Some(dropped.chunk.end());

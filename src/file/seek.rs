@@ -11,7 +11,7 @@ use crate::file::segment::Segment;
 use crate::file::segment_reader::{Block, SegmentReader};
 use crate::filter::{Filter, Inherited};
 use crate::line::split::{Encoding, trim_line_end};
-use crate::line::{Zone, facts};
+use crate::line::{Zone, metadata};
 
 /// Finds the start of the last lines of a segment that pass a filter.
 #[derive(Debug)]
@@ -21,19 +21,19 @@ pub struct TailSeek<'a> {
     /// For times that tell no zone.
     pub zone: &'a Zone,
     /// How many lines are still to be found.
-    pub wanted: u64,
+    pub n_wanted: u64,
 }
 
 impl TailSeek<'_> {
     /// Where in `segment`, between `lower` and `upper`, the last lines wanted begin. If there are
-    /// fewer, `lower`, and `wanted` is what is still missing.
+    /// fewer, `lower`, and `n_wanted` is what is still missing.
     pub fn in_segment(
         &mut self,
         segment: &Arc<Segment>,
         lower: u64,
         upper: u64,
     ) -> io::Result<u64> {
-        if self.wanted == 0 {
+        if self.n_wanted == 0 {
             return Ok(upper);
         }
         if segment.is_archive() {
@@ -71,12 +71,12 @@ impl TailSeek<'_> {
         let last = for_each_line_end(segment, encoding, from, end, |_line_end| n_lines += 1)?;
         // A last line without end is a line, too.
         n_lines += u64::from(last < end);
-        if n_lines < self.wanted {
-            self.wanted -= n_lines;
+        if n_lines < self.n_wanted {
+            self.n_wanted -= n_lines;
             return Ok(None);
         }
-        let skipped = n_lines - self.wanted;
-        self.wanted = 0;
+        let skipped = n_lines - self.n_wanted;
+        self.n_wanted = 0;
         let (mut n_seen, mut start) = (0, from);
         for_each_line_end(segment, encoding, from, end, |line_end| {
             n_seen += 1;
@@ -109,12 +109,12 @@ impl TailSeek<'_> {
             self.passing_starts(&chunk, &mut inherited, |start| starts.push(start))?;
         }
         let n_lines = starts.len() as u64;
-        if n_lines < self.wanted {
-            self.wanted -= n_lines;
+        if n_lines < self.n_wanted {
+            self.n_wanted -= n_lines;
             return Ok(None);
         }
-        let at = usize::try_from(n_lines - self.wanted).unwrap_or(usize::MAX);
-        self.wanted = 0;
+        let at = usize::try_from(n_lines - self.n_wanted).unwrap_or(usize::MAX);
+        self.n_wanted = 0;
         Ok(starts.get(at).copied())
     }
 
@@ -125,12 +125,12 @@ impl TailSeek<'_> {
             n_lines += 1;
             true
         })?;
-        if n_lines <= self.wanted {
-            self.wanted -= n_lines;
+        if n_lines <= self.n_wanted {
+            self.n_wanted -= n_lines;
             return Ok(lower);
         }
-        let (mut skipped, mut found) = (n_lines - self.wanted, lower);
-        self.wanted = 0;
+        let (mut skipped, mut found) = (n_lines - self.n_wanted, lower);
+        self.n_wanted = 0;
         self.for_each_in_archive(segment, lower, |start| {
             found = start;
             let is_wanted = skipped == 0;
@@ -149,8 +149,8 @@ impl TailSeek<'_> {
     ) -> io::Result<()> {
         let mut inherited = Inherited::default();
         let mut reader = SegmentReader::new(Arc::clone(segment), lower)?;
-        let mut goes_on = true;
-        while goes_on {
+        let mut has_more = true;
+        while has_more {
             stop_if_abandoned()?;
             let chunk = match reader.next_block(CHUNK_BYTES, u64::MAX)? {
                 Block::Chunk(chunk) => chunk,
@@ -159,7 +159,7 @@ impl TailSeek<'_> {
                     None => break,
                 },
             };
-            let mut found = |start| goes_on = goes_on && found(start);
+            let mut found = |start| has_more = has_more && found(start);
             self.passing_starts(&chunk, &mut inherited, &mut found)?;
         }
         Ok(())
@@ -333,7 +333,7 @@ fn first_time(
     let mut reader = SegmentReader::new(Arc::clone(segment), start)?;
     let limit = end.min(start + PROBE_BYTES);
     let time_of = |line: &LineRef<'_>| {
-        if line.continues { None } else { facts(trim_line_end(line.text), zone).time }
+        if line.continues { None } else { metadata(trim_line_end(line.text), zone).time }
     };
     while let Block::Chunk(chunk) = reader.next_block(FIRST_PROBE_BYTES, limit)? {
         let mut line_start = chunk.start().offset;

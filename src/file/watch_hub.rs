@@ -242,8 +242,8 @@ impl Watcher {
         self.hub.metrics.polled.set(self.hub.n_polled().try_into().unwrap_or(i64::MAX));
     }
 
-    fn take_event(&mut self, told: WatchEvent) {
-        match told {
+    fn take_event(&mut self, event: WatchEvent) {
+        match event {
             WatchEvent::Paths { paths, n_moved } => {
                 self.wake(&paths);
                 if let Some(mux) = &mut self.mux {

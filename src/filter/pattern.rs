@@ -39,9 +39,13 @@ impl Pattern {
         self.regex.as_str()
     }
 
-    /// Whether it matches in `line`; none if it was left, as `goes_on` said, which is told how many of
+    /// Whether it matches in `line`; none if it was left, as `may_continue` said, which is told how many of
     /// the line's bytes were looked at.
-    pub fn is_match(&self, line: &[u8], goes_on: &mut dyn FnMut(usize) -> bool) -> Option<bool> {
+    pub fn is_match(
+        &self,
+        line: &[u8],
+        may_continue: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<bool> {
         if line.len() < SHORT_LINE_BYTES {
             return Some(self.regex.is_match(line));
         }
@@ -53,7 +57,7 @@ impl Pattern {
         }
         let kept = self.steps.cache.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut cache = kept.unwrap_or_else(|| automaton.create_cache());
-        let found = step_through(automaton, &mut cache, line, goes_on);
+        let found = step_through(automaton, &mut cache, line, may_continue);
         *self.steps.cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(cache);
         match found {
             SearchResult::Decided(is_match) => Some(is_match),
@@ -74,13 +78,13 @@ fn step_through(
     automaton: &DFA,
     cache: &mut Cache,
     line: &[u8],
-    goes_on: &mut dyn FnMut(usize) -> bool,
+    may_continue: &mut dyn FnMut(usize) -> bool,
 ) -> SearchResult {
     let Ok(mut state) = automaton.start_state_forward(cache, &Input::new(line)) else {
         return SearchResult::Undecidable;
     };
     for (n_bytes, byte) in line.iter().enumerate() {
-        if n_bytes.is_multiple_of(STEPS) && !goes_on(n_bytes) {
+        if n_bytes.is_multiple_of(STEPS) && !may_continue(n_bytes) {
             return SearchResult::Left;
         }
         let Ok(next) = automaton.next_state(cache, state, *byte) else {

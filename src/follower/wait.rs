@@ -173,16 +173,16 @@ pub fn reopen(
 /// never end. The live end detects the stall; a long read is waited for.
 pub async fn unless_stalled<T>(
     source: Arc<dyn Source>,
-    asked: impl Future<Output = Result<T, OpenError>>,
+    request: impl Future<Output = Result<T, OpenError>>,
 ) -> Result<T, OpenError> {
-    let mut asked = std::pin::pin!(asked);
-    if let Ok(answer) = timeout(STALL_PATIENCE, &mut asked).await {
+    let mut request = std::pin::pin!(request);
+    if let Ok(answer) = timeout(STALL_PATIENCE, &mut request).await {
         return answer;
     }
     let name = source.name().clone();
     let guard = source.subscribe();
     tokio::select! {
-        answer = asked => answer,
+        answer = request => answer,
         () = guard.stalled() => {
             let text = "its disk does not answer";
             let source = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
@@ -216,7 +216,7 @@ pub async fn older(
     n_lines: usize,
     allowance: Arc<Allowance>,
 ) -> Result<Older, OpenError> {
-    let (name, asked) = (source.name().clone(), Arc::clone(&source));
+    let (name, request) = (source.name().clone(), Arc::clone(&source));
     let lane = if filter.is_empty() { Lane::Open } else { Lane::Search };
     let reading = async move {
         let disk = Arc::clone(source.disk());
@@ -226,7 +226,7 @@ pub async fn older(
             Err(OpenError::Unreadable { name, source: std::io::Error::other(lost) })
         })
     };
-    unless_stalled(asked, reading).await
+    unless_stalled(request, reading).await
 }
 
 /// A request that only has to find a position does not queue behind searches.

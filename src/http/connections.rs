@@ -34,7 +34,7 @@ pub struct Connections {
 
 #[derive(Debug, Default)]
 struct All {
-    talks: HashMap<SocketAddr, Activity>,
+    activities: HashMap<SocketAddr, Activity>,
     /// By descriptor: a reused number means that the connection before it has ended.
     held: HashMap<i32, TcpConnection>,
     n_held: HashMap<IpAddr, usize>,
@@ -49,7 +49,7 @@ struct Activity {
     /// `None` if the connection was not seen when it was accepted.
     connection: Option<TcpConnection>,
     last: Instant,
-    has_asked: bool,
+    has_sent_request: bool,
     n_streams: usize,
     excess: Option<Excess>,
     pending: Option<PendingKey>,
@@ -94,18 +94,19 @@ impl Connections {
     pub fn note_request(&self, peer: SocketAddr) -> Option<Excess> {
         let now = Instant::now();
         let mut all = self.lock();
-        if all.talks.len() >= MAX_CONNECTIONS {
-            all.talks.retain(|_, talk| talk.n_streams > 0 || now - talk.last < LOOK_SLACK);
+        if all.activities.len() >= MAX_CONNECTIONS {
+            all.activities
+                .retain(|_, activity| activity.n_streams > 0 || now - activity.last < LOOK_SLACK);
         }
-        if !all.talks.contains_key(&peer) {
+        if !all.activities.contains_key(&peer) {
             // It was not seen when it was accepted.
             let excess = self.limited(peer).and_then(|address| self.excess(&all, address));
-            all.talks.insert(peer, Activity { excess, ..Activity::new(None, now) });
+            all.activities.insert(peer, Activity { excess, ..Activity::new(None, now) });
         }
-        let talk = all.talks.get_mut(&peer)?;
-        talk.last = now;
-        talk.has_asked = true;
-        let (excess, pending) = (talk.excess, talk.pending.take());
+        let activity = all.activities.get_mut(&peer)?;
+        activity.last = now;
+        activity.has_sent_request = true;
+        let (excess, pending) = (activity.excess, activity.pending.take());
         if let Some(key) = pending {
             all.pending.remove(key);
         }
@@ -116,24 +117,29 @@ impl Connections {
     pub fn stream(self: &Arc<Self>, peer: SocketAddr) -> StreamGuard {
         let now = Instant::now();
         let mut all = self.lock();
-        let talk = all.talks.entry(peer).or_insert_with(|| Activity::new(None, now));
-        talk.n_streams += 1;
-        StreamGuard { connections: Arc::clone(self), peer, inode: talk.inode() }
+        let activity = all.activities.entry(peer).or_insert_with(|| Activity::new(None, now));
+        activity.n_streams += 1;
+        StreamGuard { connections: Arc::clone(self), peer, inode: activity.inode() }
     }
 
     /// The connection of a client that has sent a request; `None` if it was not seen.
     #[must_use]
     pub fn of(&self, peer: SocketAddr) -> Option<TcpConnection> {
-        self.lock().talks.get(&peer).and_then(|talk| talk.connection)
+        self.lock().activities.get(&peer).and_then(|activity| activity.connection)
     }
 
     /// Whether a connection has been silent for too long: it has sent no whole request, or no
     /// further one for a long time.
     #[must_use]
     pub fn is_overdue(&self, connection: &TcpConnection) -> bool {
-        match self.lock().talks.get(&connection.peer).filter(|talk| talk.has_asked) {
+        match self
+            .lock()
+            .activities
+            .get(&connection.peer)
+            .filter(|activity| activity.has_sent_request)
+        {
             None => connection.since.elapsed() > REQUEST_LIMIT,
-            Some(talk) => talk.n_streams == 0 && talk.last.elapsed() > SILENCE_LIMIT,
+            Some(activity) => activity.n_streams == 0 && activity.last.elapsed() > SILENCE_LIMIT,
         }
     }
 
@@ -157,21 +163,21 @@ impl Connections {
         }
         let inodes: std::collections::HashSet<u64> =
             all.held.values().map(|connection| connection.inode).collect();
-        all.talks.retain(|_, talk| {
-            talk.n_streams > 0
-                || is_new(talk.last)
-                || talk.inode().is_some_and(|inode| inodes.contains(&inode))
+        all.activities.retain(|_, activity| {
+            activity.n_streams > 0
+                || is_new(activity.last)
+                || activity.inode().is_some_and(|inode| inodes.contains(&inode))
         });
     }
 
     /// Adds a connection that was missed when it was accepted.
     fn note_found(&self, all: &mut All, connection: &TcpConnection) {
-        let talk = Activity::new(Some(*connection), connection.since);
-        let talk = all.talks.entry(connection.peer).or_insert(talk);
-        talk.connection = Some(*connection);
-        if !talk.has_asked && talk.pending.is_none() {
+        let activity = Activity::new(Some(*connection), connection.since);
+        let activity = all.activities.entry(connection.peer).or_insert(activity);
+        activity.connection = Some(*connection);
+        if !activity.has_sent_request && activity.pending.is_none() {
             let (network, limits) = self.limits(connection, all.counts_bytes);
-            talk.pending = Some(all.pending.push(network, limits, *connection));
+            activity.pending = Some(all.pending.push(network, limits, *connection));
         }
     }
 
@@ -199,10 +205,13 @@ impl Connections {
 
     fn forget(&self, all: &mut All, connection: &TcpConnection) {
         all.held.remove(&connection.number);
-        if all.talks.get(&connection.peer).is_none_or(|talk| talk.inode() == Some(connection.inode))
+        if all
+            .activities
+            .get(&connection.peer)
+            .is_none_or(|activity| activity.inode() == Some(connection.inode))
         {
-            let talk = all.talks.remove(&connection.peer);
-            if let Some(key) = talk.and_then(|talk| talk.pending) {
+            let activity = all.activities.remove(&connection.peer);
+            if let Some(key) = activity.and_then(|activity| activity.pending) {
                 all.pending.remove(key);
             }
         }
@@ -256,9 +265,11 @@ impl Reception for Connections {
         let mut all = self.lock();
         all.counts_bytes = sockets.counts_bytes();
         // Its first request may have been handled before we saw it accepted.
-        let is_early = |talk: &&mut Activity| talk.has_asked && talk.last >= connection.since;
-        if let Some(talk) = all.talks.get_mut(&connection.peer).filter(is_early) {
-            talk.connection = Some(connection);
+        let is_early = |activity: &&mut Activity| {
+            activity.has_sent_request && activity.last >= connection.since
+        };
+        if let Some(activity) = all.activities.get_mut(&connection.peer).filter(is_early) {
+            activity.connection = Some(connection);
             self.hold(&mut all, connection);
             return AcceptPlan::default();
         }
@@ -273,9 +284,9 @@ impl Reception for Connections {
         self.hold(&mut all, connection);
         let (network, limits) = self.limits(&connection, all.counts_bytes);
         let pending = Some(all.pending.push(network, limits, connection));
-        let talk = Activity { excess, pending, ..Activity::new(Some(connection), now) };
-        let before = all.talks.insert(connection.peer, talk);
-        if let Some(key) = before.and_then(|talk| talk.pending) {
+        let activity = Activity { excess, pending, ..Activity::new(Some(connection), now) };
+        let before = all.activities.insert(connection.peer, activity);
+        if let Some(key) = before.and_then(|activity| activity.pending) {
             all.pending.remove(key);
         }
         all.pending.relieve_for_next(now, sockets)
@@ -293,8 +304,8 @@ impl Reception for Connections {
 
 impl Activity {
     fn new(connection: Option<TcpConnection>, now: Instant) -> Self {
-        let (has_asked, n_streams, excess, pending) = (false, 0, None, None);
-        Activity { connection, last: now, has_asked, n_streams, excess, pending }
+        let (has_sent_request, n_streams, excess, pending) = (false, 0, None, None);
+        Activity { connection, last: now, has_sent_request, n_streams, excess, pending }
     }
 
     fn inode(&self) -> Option<u64> {
@@ -305,10 +316,10 @@ impl Activity {
 impl Drop for StreamGuard {
     fn drop(&mut self) {
         let mut all = self.connections.lock();
-        let own = |talk: &&mut Activity| self.inode.is_none() || talk.inode() == self.inode;
-        if let Some(talk) = all.talks.get_mut(&self.peer).filter(own) {
-            talk.n_streams = talk.n_streams.saturating_sub(1);
-            talk.last = Instant::now();
+        let own = |activity: &&mut Activity| self.inode.is_none() || activity.inode() == self.inode;
+        if let Some(activity) = all.activities.get_mut(&self.peer).filter(own) {
+            activity.n_streams = activity.n_streams.saturating_sub(1);
+            activity.last = Instant::now();
         }
     }
 }

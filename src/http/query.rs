@@ -54,7 +54,7 @@ pub fn parse(query: Option<&str>, resume: Option<&str>, zone: &Zone) -> Result<L
     for (name, value) in &pairs {
         parsed.take(name, value, zone)?;
     }
-    let named = |wanted: &str| pairs.iter().any(|(name, _)| name == wanted);
+    let named = |key: &str| pairs.iter().any(|(name, _)| name == key);
     if let Some(id) = resume {
         let cursors = parse_set(id).map_err(|error| Problem::parameter("Last-Event-ID", error))?;
         (parsed.from, parsed.tail) = (Some(cursors), None);

@@ -133,7 +133,7 @@ impl Statuses {
 
 impl LookerGuard {
     fn look_at_all(self) {
-        let mut told = std::time::Instant::now();
+        let mut announced = std::time::Instant::now();
         while let Some(source) = self.next() {
             let guard = LookGuard { statuses: &self.statuses, name: source.name().clone() };
             let status = source.status();
@@ -144,9 +144,9 @@ impl LookerGuard {
             cache.last.insert(guard.name.clone(), status);
             drop(cache);
             drop(guard);
-            if told.elapsed() > TELL_PAUSE {
+            if announced.elapsed() > TELL_PAUSE {
                 self.statuses.tell();
-                told = std::time::Instant::now();
+                announced = std::time::Instant::now();
             }
         }
     }

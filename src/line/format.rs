@@ -1,4 +1,4 @@
-//! [`facts`]: reads what a line tells, by looking at how it begins.
+//! [`metadata`]: reads what a line tells, by looking at how it begins.
 //!
 //! Only a bounded head of a line is looked at, whatever its length, and any bytes are taken. The
 //! formats have no common trait: their first bytes tell them apart, once, here.
@@ -46,7 +46,7 @@ impl LineMetadata {
 /// Takes any bytes, and looks at no more than the first 16 KiB. `zone` is that of stamps without
 /// one.
 #[must_use]
-pub fn facts(line: &[u8], zone: &Zone) -> LineMetadata {
+pub fn metadata(line: &[u8], zone: &Zone) -> LineMetadata {
     nested_facts(line, zone, 0)
 }
 
@@ -58,7 +58,7 @@ fn nested_facts(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     let line = ansi::without_prefix(line);
     match line.first() {
         Some(b'0'..=b'9') => dated(line, zone, depth),
-        Some(b'{') => json::facts(line, zone, depth),
+        Some(b'{') => json::metadata(line, zone, depth),
         Some(b'[') => bracketed(line, zone),
         Some(b'<') => syslog::prioritized(line, zone).unwrap_or_else(|| plain(line, zone)),
         Some(b'A'..=b'Z' | b'a'..=b'z' | b'@' | b'_') => lettered(line, zone),
@@ -94,7 +94,7 @@ fn bracketed(line: &[u8], zone: &Zone) -> LineMetadata {
 fn lettered(line: &[u8], zone: &Zone) -> LineMetadata {
     klog(line, zone)
         .or_else(|| syslog::dated(line, zone))
-        .or_else(|| logfmt::facts(line, zone))
+        .or_else(|| logfmt::metadata(line, zone))
         .or_else(|| {
             let (stamp, rest) = CivilTime::asctime(line)?;
             Some(LineMetadata::new(stamp.time(zone), message_level(rest)))

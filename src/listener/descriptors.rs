@@ -90,8 +90,8 @@ impl Descriptors {
     #[must_use]
     pub fn has_room(&self, connection: &TcpConnection) -> bool {
         let has_room = |socket: &Socket| {
-            let mut asked = [PollFd::new(socket, PollFlags::OUT)];
-            poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_or(true, |n| n > 0)
+            let mut polled = [PollFd::new(socket, PollFlags::OUT)];
+            poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_or(true, |n| n > 0)
         };
         self.with(connection, has_room).unwrap_or(true)
     }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Lag {
     state: Mutex<LagState>,
     /// Requests a measurement. Holds one permit.
-    wanted: Notify,
+    requested: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl Lag {
         let is_new = |(at, _): &(Instant, Duration)| now.saturating_duration_since(*at) < FRESH;
         if state.begun.is_none() && !state.last.as_ref().is_some_and(is_new) {
             state.begun = Some(now);
-            self.wanted.notify_one();
+            self.requested.notify_one();
         }
         let so_far = state.begun.map(|begun| now.saturating_duration_since(begun));
         let last = state.last.map(|(_, lag)| lag);
@@ -40,7 +40,7 @@ impl Lag {
 
     /// Measures on request, until it is cancelled; runs as a task of the workers.
     pub async fn run(self: Arc<Self>, cancel: CancellationToken) {
-        while cancel.run_until_cancelled(self.wanted.notified()).await.is_some() {
+        while cancel.run_until_cancelled(self.requested.notified()).await.is_some() {
             // To the end of this worker's queue, behind every task that was ready before.
             tokio::task::yield_now().await;
             let now = Instant::now();

@@ -140,12 +140,12 @@ fn request(ours: SocketAddr, peer: SocketAddr, sequence: u32) -> Vec<u8> {
 }
 
 /// The content of an attribute (`struct rtattr`) behind an `inet_diag_msg`.
-fn attribute(answer: &[u8], wanted: u16) -> Option<&[u8]> {
+fn attribute(answer: &[u8], requested_kind: u16) -> Option<&[u8]> {
     let mut rest = answer.get(MESSAGE_BYTES..)?;
     loop {
         let n_bytes = usize::from(u16::from_ne_bytes(*rest.first_chunk()?));
         let kind = u16::from_ne_bytes(*rest.get(2..)?.first_chunk()?);
-        if kind == wanted {
+        if kind == requested_kind {
             return rest.get(4..n_bytes);
         }
         rest = rest.get(n_bytes.max(4).next_multiple_of(4)..)?;

@@ -29,9 +29,9 @@ pub struct Connection<S> {
     is_dirty: bool,
     receipts: Receipts,
     /// When the client was last heard.
-    heard: Instant,
+    last_received: Instant,
     /// When the socket last accepted data, or had none to accept.
-    moved: Instant,
+    last_progress: Instant,
 }
 
 /// An event of a connection.
@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
         let now = Instant::now();
         let receipts = Receipts::default();
-        Connection { socket, is_dirty: false, receipts, heard: now, moved: now }
+        Connection { socket, is_dirty: false, receipts, last_received: now, last_progress: now }
     }
 
     /// Waits for an event; sends what is in the outbox meanwhile. Cancel-safe.
@@ -71,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Poll<ConnectionEvent> {
         match Pin::new(&mut self.socket).poll_next(cx) {
             Poll::Ready(Some(Ok(message))) => {
-                self.heard = Instant::now();
+                self.last_received = Instant::now();
                 // A ping has queued its pong.
                 self.is_dirty = true;
                 if let Message::Pong(payload) = &message {
@@ -89,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let due = self.receipts.due().map(OutgoingFrame::Ping);
         if let Some(next) = due.or_else(|| outbox.next_out(self.has_room())) {
             self.is_dirty = true;
-            self.moved = Instant::now();
+            self.last_progress = Instant::now();
             let (message, n_bytes, positions) = match next {
                 OutgoingFrame::Ping(payload) => (Message::Ping(payload), 0, None),
                 OutgoingFrame::Message(bytes) => text(bytes, None),
@@ -107,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Pending;
         }
         let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
-        (self.is_dirty, self.moved) = (false, Instant::now());
+        (self.is_dirty, self.last_progress) = (false, Instant::now());
         Poll::Ready(flushed.map_or_else(ConnectionEvent::Broken, |()| ConnectionEvent::Idle))
     }
 
@@ -132,20 +132,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// When the client was last heard.
     #[must_use]
-    pub fn heard(&self) -> Instant {
-        self.heard
+    pub fn last_received(&self) -> Instant {
+        self.last_received
     }
 
     /// Restarts the measurement of the client's silence.
     pub fn excuse(&mut self) {
         let now = Instant::now();
-        (self.heard, self.moved) = (now, now);
+        (self.last_received, self.last_progress) = (now, now);
     }
 
     /// When the client last accepted data, or had none to accept.
     #[must_use]
-    pub fn moved(&self) -> Instant {
-        self.moved
+    pub fn last_progress(&self) -> Instant {
+        self.last_progress
     }
 
     /// The socket, to be closed.
@@ -162,14 +162,14 @@ struct Receipts {
     /// Bytes known to have been read.
     read: u64,
     /// The bytes that the last ping asks about.
-    asked: u64,
+    pinged_at: u64,
 }
 
 impl Receipts {
     /// The ping that is to be sent now.
     fn due(&mut self) -> Option<Bytes> {
-        (self.sent - self.asked >= RECEIPT_BYTES).then(|| {
-            self.asked = self.sent;
+        (self.sent - self.pinged_at >= RECEIPT_BYTES).then(|| {
+            self.pinged_at = self.sent;
             Bytes::copy_from_slice(&self.sent.to_be_bytes())
         })
     }
@@ -178,7 +178,7 @@ impl Receipts {
     fn take(&mut self, payload: &[u8]) {
         if let Ok(payload) = payload.try_into() {
             let read = u64::from_be_bytes(payload);
-            if read <= self.asked {
+            if read <= self.pinged_at {
                 self.read = self.read.max(read);
             }
         }

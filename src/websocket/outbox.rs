@@ -18,7 +18,7 @@ pub struct Outbox {
     /// No line is sent until a command has been executed.
     pub is_at_barrier: bool,
     /// A heartbeat waits.
-    has_beat: bool,
+    has_heartbeat: bool,
 }
 
 /// A message that goes ahead of lines.
@@ -29,7 +29,7 @@ enum UrgentMessage {
     /// A message.
     Message(Bytes),
     /// A heartbeat record.
-    Beat(Bytes),
+    Heartbeat(Bytes),
 }
 
 /// An item that keeps the order of the log.
@@ -60,9 +60,9 @@ impl Outbox {
 
     /// Puts a ping and a heartbeat record ahead of all lines, unless the last ones still wait.
     pub fn put_beat(&mut self, record: Bytes) {
-        if !self.has_beat {
-            self.has_beat = true;
-            self.ahead.extend([UrgentMessage::Ping, UrgentMessage::Beat(record)]);
+        if !self.has_heartbeat {
+            self.has_heartbeat = true;
+            self.ahead.extend([UrgentMessage::Ping, UrgentMessage::Heartbeat(record)]);
         }
     }
 
@@ -109,8 +109,8 @@ impl Outbox {
         match self.ahead.pop_front() {
             Some(UrgentMessage::Ping) => return Some(OutgoingFrame::Ping(Bytes::new())),
             Some(UrgentMessage::Message(message)) => return Some(OutgoingFrame::Message(message)),
-            Some(UrgentMessage::Beat(record)) => {
-                self.has_beat = false;
+            Some(UrgentMessage::Heartbeat(record)) => {
+                self.has_heartbeat = false;
                 return Some(OutgoingFrame::Message(record));
             }
             None if self.is_held() || !has_room => return None,

@@ -286,9 +286,9 @@ impl Session {
     }
 
     fn next_due<S: AsyncRead + AsyncWrite + Unpin>(&self, connection: &Connection<S>) -> Instant {
-        let due = self.next_beat.min(connection.heard() + 2 * self.config.heartbeat);
+        let due = self.next_beat.min(connection.last_received() + 2 * self.config.heartbeat);
         match self.config.stall_limit {
-            Some(limit) if !connection.is_idle() => due.min(connection.moved() + limit),
+            Some(limit) if !connection.is_idle() => due.min(connection.last_progress() + limit),
             Some(_) | None => due,
         }
     }
@@ -303,11 +303,11 @@ impl Session {
             // not send pings and has not read their answers. The client gets its full time again.
             connection.excuse();
         }
-        if now >= connection.heard() + 2 * self.config.heartbeat {
+        if now >= connection.last_received() + 2 * self.config.heartbeat {
             return Some(Closing::silent());
         }
         let is_stalled =
-            |limit: Duration| !connection.is_idle() && now >= connection.moved() + limit;
+            |limit: Duration| !connection.is_idle() && now >= connection.last_progress() + limit;
         if self.config.stall_limit.is_some_and(is_stalled) {
             return Some(Closing::of_end(EndReason::Limit));
         }

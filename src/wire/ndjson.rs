@@ -54,8 +54,8 @@ pub fn shared_lines(
 fn encode(name: &str, chunk: &Chunk, selected: Option<&[u32]>, zone: &Zone) -> Encoded {
     let mut source = Vec::new();
     write_json(name, &mut source);
-    encode_lines(chunk, selected, zone, |line, facts, out| {
-        write_line(&source, chunk, line, facts, out);
+    encode_lines(chunk, selected, zone, |line, metadata, out| {
+        write_line(&source, chunk, line, metadata, out);
         out.push(b'\n');
     })
 }
@@ -71,8 +71,8 @@ pub fn encode_lines<'a>(
     let expected = if selected.is_none() { chunk.text().len() } else { 0 } + n_lines * RECORD_BYTES;
     let mut out = Vec::with_capacity(expected);
     let mut ends = Vec::with_capacity(n_lines);
-    for_each_line(chunk, selected, zone, |line, facts| {
-        write(line, facts, &mut out);
+    for_each_line(chunk, selected, zone, |line, metadata| {
+        write(line, metadata, &mut out);
         ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
     });
 

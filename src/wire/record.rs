@@ -79,7 +79,7 @@ pub fn write_line(
     source: &[u8],
     chunk: &Chunk,
     line: &LineRef<'_>,
-    facts: LineMetadata,
+    metadata: LineMetadata,
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(b"{\"source\":");
@@ -87,12 +87,12 @@ pub fn write_line(
     out.extend_from_slice(b",\"cursor\":\"");
     chunk.cursor_prefix().write_token(line.end_offset, line.check, out);
     out.push(b'"');
-    if let Some(time) = facts.time {
+    if let Some(time) = metadata.time {
         out.extend_from_slice(b",\"time\":\"");
         time.write_rfc3339(out);
         out.push(b'"');
     }
-    if let Some(level) = facts.level {
+    if let Some(level) = metadata.level {
         out.extend_from_slice(b",\"level\":\"");
         out.extend_from_slice(level.as_str().as_bytes());
         out.push(b'"');
@@ -114,9 +114,9 @@ pub fn for_each_line<'a>(
 ) {
     match selected {
         None => {
-            let told = chunk.facts(zone);
+            let metadata = chunk.metadata(zone);
             for line in chunk.lines() {
-                write(&line, told.get(line.index).copied().unwrap_or_default());
+                write(&line, metadata.get(line.index).copied().unwrap_or_default());
             }
         }
         Some(selected) => {
@@ -124,11 +124,11 @@ pub fn for_each_line<'a>(
             for line in chunk.lines() {
                 let is_next = |index: &&u32| **index as usize == line.index;
                 if selected.next_if(is_next).is_some() {
-                    let facts = match line.continues {
+                    let metadata = match line.continues {
                         true => LineMetadata::default(),
-                        false => crate::line::facts(trim_line_end(line.text), zone),
+                        false => crate::line::metadata(trim_line_end(line.text), zone),
                     };
-                    write(&line, facts);
+                    write(&line, metadata);
                 }
             }
         }

@@ -18,11 +18,11 @@ use crate::wire::record::{write_json, write_line};
 pub fn lines(name: &str, chunk: &Chunk, selection: &Selection, zone: &Zone) -> Bytes {
     let source = json_of(name);
     shared_lines(Slot::Sse, chunk, selection, |selected| {
-        encode_lines(chunk, selected, zone, |line, facts, out| {
+        encode_lines(chunk, selected, zone, |line, metadata, out| {
             out.extend_from_slice(b"id: ");
             chunk.cursor_prefix().write_token(line.end_offset, line.check, out);
             out.extend_from_slice(b"\ndata: ");
-            write_line(&source, chunk, line, facts, out);
+            write_line(&source, chunk, line, metadata, out);
             out.extend_from_slice(b"\n\n");
         })
     })
@@ -44,7 +44,7 @@ pub fn lines_of_many(
         Selection::All => None,
         Selection::Lines(selected) => Some(selected.as_slice()),
     };
-    let encoded = encode_lines(chunk, selected, zone, |line, facts, out| {
+    let encoded = encode_lines(chunk, selected, zone, |line, metadata, out| {
         for (number, position) in positions.iter().enumerate() {
             match number {
                 0 => out.extend_from_slice(b"id: "),
@@ -60,7 +60,7 @@ pub fn lines_of_many(
             out.push(b'\n');
         }
         out.extend_from_slice(b"data: ");
-        write_line(&source, chunk, line, facts, out);
+        write_line(&source, chunk, line, metadata, out);
         out.extend_from_slice(b"\n\n");
     });
     encoded.bytes.into_bytes()

@@ -34,14 +34,14 @@ pub struct TextEncoder {
     /// The last line shown has no end yet.
     is_mid_line: bool,
     /// The last time that was written.
-    told: Option<LineTime>,
+    shown_time: Option<LineTime>,
 }
 
 impl TextEncoder {
     /// `has_marks`: the stream may have several sources.
     #[must_use]
     pub fn new(options: TextOptions, has_marks: bool) -> Self {
-        TextEncoder { options, has_marks, shown: None, is_mid_line: false, told: None }
+        TextEncoder { options, has_marks, shown: None, is_mid_line: false, shown_time: None }
     }
 
     /// The selected lines of a chunk.
@@ -123,14 +123,16 @@ impl TextEncoder {
             Selection::Lines(selected) => Some(selected.as_slice()),
         };
         let mut out = Vec::new();
-        for_each_line(chunk, selected, zone, |line, facts| self.dress(line, facts, &mut out));
+        for_each_line(chunk, selected, zone, |line, metadata| {
+            self.write_line(line, metadata, &mut out)
+        });
         text_of(out).into_bytes()
     }
 
-    fn dress(&mut self, line: &LineRef<'_>, facts: LineMetadata, out: &mut Vec<u8>) {
-        self.told = facts.time.or(self.told);
+    fn write_line(&mut self, line: &LineRef<'_>, metadata: LineMetadata, out: &mut Vec<u8>) {
+        self.shown_time = metadata.time.or(self.shown_time);
         if self.options.timestamps && !line.continues {
-            match self.told {
+            match self.shown_time {
                 Some(time) => time.write_rfc3339(out),
                 None => out.push(b'-'),
             }

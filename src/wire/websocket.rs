@@ -287,8 +287,8 @@ fn shared<'a>(name: &str, chunk: &'a Chunk, zone: &Zone) -> &'a Encoded {
         let (mut encoder, mut out) = (RecordEncoder::new(name), PREFIX.to_vec());
         let mut ends = Vec::with_capacity(chunk.line_ends().len());
         out.reserve(chunk.text().len() + chunk.line_ends().len() * RECORD_BYTES);
-        for_each_line(chunk, None, zone, |line, facts| {
-            encoder.write(chunk, line, facts, &mut ends, &mut out);
+        for_each_line(chunk, None, zone, |line, metadata| {
+            encoder.write(chunk, line, metadata, &mut ends, &mut out);
         });
         let mut start = Vec::new();
         write_start(std::slice::from_ref(chunk.start()), &mut start);
@@ -312,9 +312,9 @@ fn encode_own(
 ) -> (Encoded, Vec<(u64, u32)>) {
     let (mut encoder, mut out) = (RecordEncoder::new(name), PREFIX.to_vec());
     let (mut ends, mut positions) = (Vec::new(), Vec::new());
-    for_each_line(chunk, selected, zone, |line, facts| {
+    for_each_line(chunk, selected, zone, |line, metadata| {
         let before = (out.len(), ends.len());
-        encoder.write(chunk, line, facts, &mut ends, &mut out);
+        encoder.write(chunk, line, metadata, &mut ends, &mut out);
         if out.len() - before.0 <= PAGE_BYTES {
             positions.push((line.end_offset, line.check));
             return;
@@ -322,8 +322,8 @@ fn encode_own(
         out.truncate(before.0);
         ends.truncate(before.1);
         for (number, piece) in pieces(chunk, line).enumerate() {
-            let facts = if number == 0 { facts } else { LineMetadata::default() };
-            encoder.write(chunk, &piece, facts, &mut ends, &mut out);
+            let metadata = if number == 0 { metadata } else { LineMetadata::default() };
+            encoder.write(chunk, &piece, metadata, &mut ends, &mut out);
             positions.push((piece.end_offset, piece.check));
         }
     });
@@ -346,14 +346,14 @@ impl RecordEncoder {
         &mut self,
         chunk: &Chunk,
         line: &LineRef<'_>,
-        facts: LineMetadata,
+        metadata: LineMetadata,
         ends: &mut Vec<u32>,
         out: &mut Vec<u8>,
     ) {
         if !ends.is_empty() {
             out.push(b',');
         }
-        write_line(&self.source, chunk, line, facts, out);
+        write_line(&self.source, chunk, line, metadata, out);
         ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
     }
 }

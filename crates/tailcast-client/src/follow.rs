@@ -79,9 +79,9 @@ pub enum FollowError {
 impl Follow {
     pub(crate) fn new(settings: Arc<Settings>, target: Target, query: &Query) -> Self {
         let mut query = query.over(target.pairs());
-        let asked =
+        let requested =
             query.heartbeat_text().and_then(|text| tailcast_core::time_expr::parse_span(text).ok());
-        let heartbeat = asked.unwrap_or(settings.heartbeat);
+        let heartbeat = requested.unwrap_or(settings.heartbeat);
         if query.heartbeat_text().is_none() {
             query = query.heartbeat(heartbeat);
         }

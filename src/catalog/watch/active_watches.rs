@@ -77,9 +77,9 @@ impl ActiveWatches {
         if is_due {
             self.signal.wake();
         }
-        let told =
+        let message =
             |(error, count)| format!("{count} of the directories cannot be watched: {error}");
-        failures.into_iter().map(told).collect()
+        failures.into_iter().map(message).collect()
     }
 
     fn ensure_watcher(&mut self) -> notify::Result<()> {

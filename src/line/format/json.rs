@@ -14,27 +14,27 @@ use crate::line::zone::Zone;
 
 /// The facts of an object: the first member that is a time, the first that is a level; where they
 /// are missing or a container runtime wrapped the line, those of the line in `log`.
-pub(super) fn facts(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
-    let mut facts = LineMetadata::default();
+pub(super) fn metadata(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
+    let mut metadata = LineMetadata::default();
     let mut members = Members::new(line);
     let mut wrapped = None;
     while let Some((key, value)) = members.next() {
         match Field::of(key) {
-            Field::Time if facts.time.is_none() => facts.time = time(value, zone),
-            Field::Level if facts.level.is_none() => facts.level = level(value),
+            Field::Time if metadata.time.is_none() => metadata.time = time(value, zone),
+            Field::Level if metadata.level.is_none() => metadata.level = level(value),
             Field::Log if wrapped.is_none() => wrapped = value.text(),
             Field::Time | Field::Level | Field::Log | Field::Other => continue,
         }
-        if facts.time.is_some() && facts.level.is_some() {
-            return facts;
+        if metadata.time.is_some() && metadata.level.is_some() {
+            return metadata;
         }
     }
     let Some(raw) = wrapped else {
-        return facts;
+        return metadata;
     };
     let inner = wrapped_facts(raw, zone, depth + 1);
-    let outer_time = facts.time.or_else(|| container::docker_tail_time(line));
-    LineMetadata::new(inner.time.or(outer_time), facts.level.or(inner.level))
+    let outer_time = metadata.time.or_else(|| container::docker_tail_time(line));
+    LineMetadata::new(inner.time.or(outer_time), metadata.level.or(inner.level))
 }
 
 /// The level of an object, whose time is not asked for.

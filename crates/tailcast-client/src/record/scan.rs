@@ -80,7 +80,7 @@ impl<'a> Scanner<'a> {
                 "\"partial\"" if !entry.is_partial => {
                     self.take("true")?;
                     entry.is_partial = true;
-                    if self.goes_on()? {
+                    if self.has_more()? {
                         continue;
                     }
                     break;
@@ -91,7 +91,7 @@ impl<'a> Scanner<'a> {
                 return None;
             }
             *field = self.string()?.shifted(shift)?;
-            if !self.goes_on()? {
+            if !self.has_more()? {
                 break;
             }
         }
@@ -101,7 +101,7 @@ impl<'a> Scanner<'a> {
         (!entry.line.is_empty()).then_some(entry)
     }
 
-    fn goes_on(&mut self) -> Option<bool> {
+    fn has_more(&mut self) -> Option<bool> {
         match self.byte()? {
             b',' => Some(true),
             b'}' => Some(false),
