@@ -50,11 +50,11 @@ impl OutsideError {
 /// `args.hold` says.
 pub async fn run(url: &str, args: &CheckArgs) -> Result<Report, OutsideError> {
     let options = args.connect.options(|name| std::env::var(name).ok())?;
-    let door = Probe::new(Target::front(url)?, options);
+    let probe = Probe::new(Target::front(url)?, options);
     let hold = args.hold;
     let mut task = JoinSet::new();
     // TLS makes deep polls and a large future: from the bottom of a stack, and from the heap.
-    task.spawn(Box::pin(measure(door, hold)));
+    task.spawn(Box::pin(measure(probe, hold)));
     match task.join_next().await {
         Some(Ok(report)) => Ok(report),
         Some(Err(error)) => Err(OutsideError::Failed(error.to_string())),
@@ -62,11 +62,11 @@ pub async fn run(url: &str, args: &CheckArgs) -> Result<Report, OutsideError> {
     }
 }
 
-async fn measure(door: Probe, hold: Option<Duration>) -> Report {
-    let reached = server::probe_front(&door).await;
-    let mut report = Report::new(door.front().clone(), reached.proxy, reached.findings);
+async fn measure(probe: Probe, hold: Option<Duration>) -> Report {
+    let reached = server::probe_front(&probe).await;
+    let mut report = Report::new(probe.front().clone(), reached.proxy, reached.findings);
     let Some(answer_time) = reached.answer_time else { return report };
-    let log = match server::first_log(&door).await {
+    let log = match server::first_log(&probe).await {
         Ok(log) => log,
         Err(finding) => {
             report.findings.push(finding);
@@ -75,14 +75,14 @@ async fn measure(door: Probe, hold: Option<Duration>) -> Report {
     };
     // One after the other would take four times as long.
     let (text, ndjson, sse, upgrade) = tokio::join!(
-        delivery::measure(&door, &log, "text", answer_time),
-        delivery::measure(&door, &log, "ndjson", answer_time),
-        delivery::measure(&door, &log, "sse", answer_time),
-        upgrade::measure(&door, &log),
+        delivery::measure(&probe, &log, "text", answer_time),
+        delivery::measure(&probe, &log, "ndjson", answer_time),
+        delivery::measure(&probe, &log, "sse", answer_time),
+        upgrade::measure(&probe, &log),
     );
     report.findings.extend([text, ndjson, sse, upgrade]);
     if let Some(span) = hold {
-        report.findings.push(hold::measure(&door, &log, span).await);
+        report.findings.push(hold::measure(&probe, &log, span).await);
     }
     report
 }

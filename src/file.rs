@@ -2,7 +2,6 @@
 //! files. It does not know who reads, nor in which format.
 
 pub mod archive;
-pub mod chronicle;
 pub mod content;
 pub mod file_id;
 pub mod files;
@@ -21,6 +20,7 @@ pub mod resume;
 pub mod rotation;
 pub mod search;
 pub mod seek;
+pub mod seen_files;
 pub mod segment;
 pub mod segment_reader;
 pub mod tail_reader;
@@ -365,7 +365,7 @@ impl FileSource {
         };
         note_device(&self.disk, &end.segment);
         let Some(found) = self.find(start, filter, &end)? else { return Ok(None) };
-        let before = match filter.looks_at_facts() && found.head == 0 {
+        let before = match filter.uses_metadata() && found.head == 0 {
             true => seek::lines_before(&found.segment, found.offset)?,
             false => Vec::new(),
         };

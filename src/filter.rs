@@ -78,12 +78,12 @@ impl Filter {
     /// Whether every line passes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.grep.is_none() && self.exclude.is_none() && !self.looks_at_facts()
+        self.grep.is_none() && self.exclude.is_none() && !self.uses_metadata()
     }
 
     /// Whether the result for a line can depend on the lines before it.
     #[must_use]
-    pub fn looks_at_facts(&self) -> bool {
+    pub fn uses_metadata(&self) -> bool {
         self.level.is_some() || self.since.is_some() || self.until.is_some()
     }
 
@@ -109,7 +109,7 @@ impl Filter {
         mut may_continue: impl FnMut(At) -> bool,
     ) -> Sifted {
         let metadata: &[LineMetadata] =
-            if self.looks_at_facts() { chunk.metadata(zone) } else { &[] };
+            if self.uses_metadata() { chunk.metadata(zone) } else { &[] };
         let inherited_metadata = |index: usize| metadata.get(index).copied().unwrap_or_default();
         let mut n_bytes = 0;
         for line in chunk.lines().skip(sifting.n_lines) {

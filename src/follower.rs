@@ -31,7 +31,7 @@ pub use crate::follower::source_stream::PROVEN_BYTES;
 use crate::follower::source_stream::SourceStream;
 use crate::follower::source_streams::SourceStreams;
 use crate::follower::stream_spec::changed;
-pub use crate::follower::stream_spec::{Permissions, SourceWatch, StreamSpec, changed_rights};
+pub use crate::follower::stream_spec::{Permissions, SourceWatch, StreamSpec, permissions_changed};
 use crate::follower::wait::{PendingRead, Ready};
 use crate::history::SourceStat;
 use crate::line::Zone;
@@ -64,7 +64,7 @@ pub struct Follower {
     source_watch: Option<SourceWatch>,
     permissions: Option<Permissions>,
     /// When the permissions are checked next.
-    rights_due: Instant,
+    permissions_due: Instant,
     has_ended: bool,
 }
 
@@ -91,7 +91,7 @@ impl Follower {
             pending: FuturesUnordered::new(),
             source_watch: spec.source_watch.filter(|_| spec.follow),
             permissions: spec.permissions,
-            rights_due: now + spec.heartbeat,
+            permissions_due: now + spec.heartbeat,
             has_ended: false,
         };
         follower.wait_for_sources().await?;
@@ -120,7 +120,7 @@ impl Follower {
     /// The next delivery; `None` after [`Delivery::End`]. Cancel-safe: what was read is kept.
     pub async fn next(&mut self) -> Option<Delivery> {
         loop {
-            if !self.has_ended && self.has_lost_rights() {
+            if !self.has_ended && self.has_lost_permission() {
                 // Undelivered lines must not be sent after a revocation.
                 self.cut(EndReason::Revoked);
             }
@@ -139,7 +139,7 @@ impl Follower {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => self.cut(EndReason::Shutdown),
-                () = changed_rights(self.permissions.as_mut()) => self.rights_due = Instant::now(),
+                () = permissions_changed(self.permissions.as_mut()) => self.permissions_due = Instant::now(),
                 filtered = looked_through(self.job.as_mut()) => self.take_filtered(filtered),
                 Some(ready) = self.pending.next(), if is_free => self.advance(ready),
                 () = at(self.until) => self.come_to_until(),
@@ -224,10 +224,10 @@ impl Follower {
     pub fn progress(&self) -> (SourceStat, u64) {
         self.streams.iter().map(SourceStream::progress).fold(
             (SourceStat::default(), 0),
-            |(sum, behind), (progress, track_behind)| {
+            |(sum, behind), (progress, source_behind)| {
                 let size = sum.size + progress.size;
                 let modified = sum.modified.max(progress.modified);
-                (SourceStat { size, modified }, behind + track_behind)
+                (SourceStat { size, modified }, behind + source_behind)
             },
         )
     }
@@ -319,15 +319,15 @@ impl Follower {
 
     /// Whether the permission for one of the sources was revoked. Checked when permissions have
     /// changed, and at each heartbeat.
-    fn has_lost_rights(&mut self) -> bool {
+    fn has_lost_permission(&mut self) -> bool {
         let Some(permissions) = &mut self.permissions else { return false };
         let now = Instant::now();
         let has_changed = permissions.changes.has_changed().unwrap_or(false);
-        if !has_changed && now < self.rights_due {
+        if !has_changed && now < self.permissions_due {
             return false;
         }
         permissions.changes.mark_unchanged();
-        self.rights_due = now + self.heartbeat;
+        self.permissions_due = now + self.heartbeat;
         !self.streams.iter().all(|stream| (permissions.may_read)(stream.name()))
     }
 

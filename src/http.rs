@@ -84,8 +84,8 @@ fn not_found(request: &Request<'_>) -> Problem {
 #[catch(401)]
 fn not_known(request: &Request<'_>) -> Result<LoginAnswer, Problem> {
     let app = request.rocket().state::<AppState>();
-    let way = app.and_then(|app| login::way_to_page(request, app));
-    way.ok_or_else(|| failed(Status::Unauthorized, request))
+    let redirect = app.and_then(|app| login::redirect_to_login(request, app));
+    redirect.ok_or_else(|| failed(Status::Unauthorized, request))
 }
 
 #[catch(default)]

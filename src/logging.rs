@@ -77,14 +77,14 @@ impl Minute {
     ) -> (bool, Vec<HeldBack>) {
         let is_over = |begun: Instant| now.saturating_duration_since(begun) >= MINUTE;
         let held_back = if self.begun.is_none_or(is_over) { self.begin(now) } else { Vec::new() };
-        let is_grave = *metadata.level() <= Level::WARN;
-        let most_alike = match is_grave {
-            true => MAX_GRAVE_ALIKE,
+        let is_severe = *metadata.level() <= Level::WARN;
+        let most_alike = match is_severe {
+            true => MAX_SEVERE_ALIKE,
             // Viewers behind an unlisted proxy share one address, and each is admitted.
             false if metadata.target() == VIEWER_LOG => MAX_OF_A_KIND,
             false => MAX_ALIKE,
         };
-        let alike = said.hash(kind(metadata), is_grave);
+        let alike = said.hash(kind(metadata), is_severe);
         let may_note = self.n_alike.len() < MAX_NOTED;
         let kind = self.kinds.entry(kind(metadata)).or_default();
         let n_alike = match self.n_alike.get_mut(&alike) {
@@ -136,10 +136,10 @@ struct Said {
 
 impl Said {
     /// Warnings and errors name configured sources; other lines contain names that clients sent.
-    fn hash(&self, kind: u64, is_grave: bool) -> u64 {
+    fn hash(&self, kind: u64, is_severe: bool) -> u64 {
         let mut hasher = DefaultHasher::new();
         (kind, self.client).hash(&mut hasher);
-        if is_grave {
+        if is_severe {
             self.source.hash(&mut hasher);
         }
         hasher.finish()
@@ -212,7 +212,7 @@ const VIEWER_LOG: &str = "tailcast::viewer_log";
 const MAX_ALIKE: u32 = 60;
 
 /// Warnings of one kind, client and source per minute.
-const MAX_GRAVE_ALIKE: u32 = 6;
+const MAX_SEVERE_ALIKE: u32 = 6;
 
 const MAX_OF_A_KIND: u32 = 3000;
 const MAX_NOTED: usize = 10_000;

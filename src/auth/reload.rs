@@ -29,13 +29,13 @@ impl Auth {
     ) {
         let mut seen = self.look().await;
         loop {
-            let is_asked = tokio::select! {
+            let is_hangup = tokio::select! {
                 () = cancel.cancelled() => return,
                 hangup = hangups.recv() => hangup.is_some(),
                 () = tokio::time::sleep(LOOK_PAUSE) => false,
             };
             let now = self.look().await;
-            if !is_asked && now == seen {
+            if !is_hangup && now == seen {
                 continue;
             }
             seen = now;

@@ -17,7 +17,7 @@ pub(super) fn suggest<'a>(
     }
     let requested = requested.to_lowercase();
     let mut hits: Vec<(f64, &SourceName)> = names
-        .map(|name| (nearness(&requested, &name.as_str().to_lowercase()), name))
+        .map(|name| (similarity_to(&requested, &name.as_str().to_lowercase()), name))
         .filter(|(score, name)| *score >= NEAR && accept(name))
         .collect();
     hits.sort_by(|(a, name_a), (b, name_b)| {
@@ -28,13 +28,13 @@ pub(super) fn suggest<'a>(
 
 /// From 0 to 1: the best of the similarity of the whole names, of their last parts, and of one
 /// containing the other.
-fn nearness(requested: &str, name: &str) -> f64 {
-    let parts = likeness(last_part(requested), last_part(name)) * 0.95;
-    likeness(requested, name).max(parts).max(containment(requested, name))
+fn similarity_to(requested: &str, name: &str) -> f64 {
+    let parts = similarity(last_part(requested), last_part(name)) * 0.95;
+    similarity(requested, name).max(parts).max(containment(requested, name))
 }
 
 /// One minus the share of letters that differ, two swapped ones being one difference.
-fn likeness(a: &str, b: &str) -> f64 {
+fn similarity(a: &str, b: &str) -> f64 {
     let (shorter, longer) = ordered(a.chars().count(), b.chars().count());
     // Skips the comparison where the lengths alone rule it out.
     if share(shorter, longer) < NEAR {

@@ -88,8 +88,8 @@ impl ConfigError {
             format!("it belongs in `[{profile}.{TAILCAST_TABLE}]`")
         } else if !known.contains(&TAILCAST_TABLE) && RocketConfig::PARAMETERS.contains(&key) {
             format!("it belongs in `[{profile}]`")
-        } else if let Some(near) = near_name(key, known) {
-            format!("did you mean `{near}`?")
+        } else if let Some(similar) = similar_name(key, known) {
+            format!("did you mean `{similar}`?")
         } else {
             format!("expected one of `{}`", known.join("`, `"))
         };
@@ -101,9 +101,9 @@ impl ConfigError {
 pub(super) const TAILCAST_TABLE: &str = "tailcast";
 
 /// The one of `known` that was probably meant by `name`.
-pub(super) fn near_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let likeness = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), candidate);
-    let scored = known.iter().map(|candidate| (likeness(candidate), *candidate));
+pub(super) fn similar_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let similarity = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), candidate);
+    let scored = known.iter().map(|candidate| (similarity(candidate), *candidate));
     scored
         .filter(|(score, _)| *score >= LIKE_ENOUGH)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))

@@ -10,7 +10,7 @@ use rocket::figment::providers::{Env, Format, Toml};
 use rocket::figment::value::{Dict, Map, Value};
 use rocket::figment::{Error, Metadata, Profile, Provider};
 
-use super::error::{ConfigError, TAILCAST_TABLE, near_name};
+use super::error::{ConfigError, TAILCAST_TABLE, similar_name};
 use super::expectation::describe;
 use super::origin::{Origin, shown};
 use super::raw::TAILCAST_KEYS;
@@ -73,10 +73,10 @@ impl ConfigFile {
         for (profile, table) in &self.profiles {
             let name = profile.as_str().as_str();
             if !usual.contains(&name)
-                && let Some(near) = near_name(name, &usual)
+                && let Some(similar) = similar_name(name, &usual)
             {
                 let origin = file_key(&self.path, name);
-                let hint = format!("did you mean the profile `{near}`?");
+                let hint = format!("did you mean the profile `{similar}`?");
                 return Err(ConfigError::UnknownKey { origin, hint });
             }
             if let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) {

@@ -9,7 +9,7 @@ use rocket::figment::value::{Dict, Map, Value};
 use rocket::figment::{Error, Metadata, Profile, Provider};
 
 use super::Overrides;
-use super::error::{TAILCAST_TABLE, near_name};
+use super::error::{TAILCAST_TABLE, similar_name};
 use super::origin::{COMMAND_LINE, ROCKET_VARIABLES, TAILCAST_VARIABLES};
 use super::raw::{NO_SPAN, TAILCAST_KEYS};
 
@@ -167,7 +167,7 @@ fn variable_meant_by(key: &str) -> Option<String> {
     if RocketConfig::PARAMETERS.contains(&key) {
         return Some(variable_name(ROCKET_VARIABLES, key));
     }
-    near_name(key, TAILCAST_KEYS).map(|near| variable_name(TAILCAST_VARIABLES, near))
+    similar_name(key, TAILCAST_KEYS).map(|similar| variable_name(TAILCAST_VARIABLES, similar))
 }
 
 fn variable_name(prefix: &str, key: &str) -> String {

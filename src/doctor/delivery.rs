@@ -57,7 +57,7 @@ impl Arrivals {
 
 /// Reads a stream of one format for some heartbeats. `answer_time` is what a short answer takes.
 pub(super) async fn measure(
-    door: &Probe,
+    probe: &Probe,
     log: &ProbedLog,
     format: &'static str,
     answer_time: Duration,
@@ -65,7 +65,7 @@ pub(super) async fn measure(
     let path = format!("{}&format={format}", log.quiet_stream(Some("1s")));
     // As browsers ask, who could take it packed.
     let packed = [(header::ACCEPT_ENCODING, "gzip, deflate, br, zstd")];
-    let mut answer = match door.ask(&path, &packed).await {
+    let mut answer = match probe.ask(&path, &packed).await {
         Ok(answer) => answer,
         Err(error @ AskError::Silent(_)) => {
             let fault = Fault::ProxyFault(ProxyFault::HoldsBack);
@@ -87,7 +87,7 @@ pub(super) async fn measure(
     // A busy server may be late once; a proxy that holds each piece for a while always is.
     for _ in 0..N_MORE_TRIES {
         if delay > LONGEST_DELAY
-            && let Ok(again) = door.ask(&path, &packed).await
+            && let Ok(again) = probe.ask(&path, &packed).await
         {
             delay = delay.min(again.took.saturating_sub(answer_time));
         }
@@ -126,8 +126,8 @@ fn judge(
             Seconds(SPAN),
             Seconds(pause),
         );
-        let passing = if packing.is_some() { ProxyFault::Packs } else { ProxyFault::HoldsBack };
-        return Finding::wrong(format, text, Fault::ProxyFault(passing));
+        let proxy_fault = if packing.is_some() { ProxyFault::Packs } else { ProxyFault::HoldsBack };
+        return Finding::wrong(format, text, Fault::ProxyFault(proxy_fault));
     }
     if delay > LONGEST_DELAY {
         let text = format!("each piece comes {} ms late{packed}", delay.as_millis());

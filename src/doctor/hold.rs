@@ -13,9 +13,9 @@ use crate::doctor::server::ProbedLog;
 use tailcast_client::Seconds;
 
 /// Holds a quiet stream open for as long.
-pub(super) async fn measure(door: &Probe, log: &ProbedLog, span: Duration) -> Finding {
+pub(super) async fn measure(probe: &Probe, log: &ProbedLog, span: Duration) -> Finding {
     let accept = [(header::ACCEPT, "text/event-stream")];
-    let mut answer = match door.ask(&log.quiet_stream(None), &accept).await {
+    let mut answer = match probe.ask(&log.quiet_stream(None), &accept).await {
         Ok(answer) if answer.status() == StatusCode::OK => answer,
         Ok(answer) => return not_streamed(SUBJECT, answer.status()),
         Err(error) => return Finding::wrong(SUBJECT, error.to_string(), Fault::Unreachable),

@@ -39,11 +39,11 @@ impl ProbedLog {
 }
 
 /// Asks whether the server is ready.
-pub(super) async fn probe_front(door: &Probe) -> Reached {
+pub(super) async fn probe_front(probe: &Probe) -> Reached {
     let mut answer_time: Option<Duration> = None;
     let mut last = None;
     for _ in 0..N_QUESTIONS {
-        match door.ask("/readyz", &[]).await {
+        match probe.ask("/readyz", &[]).await {
             Err(error) => return Reached::not(unreachable(&error)),
             Ok(answer) => {
                 answer_time = Some(answer_time.map_or(answer.took, |best| best.min(answer.took)));
@@ -56,7 +56,7 @@ pub(super) async fn probe_front(door: &Probe) -> Reached {
     };
     let mut proxy = Proxy::in_headers(answer.headers());
     if proxy == Proxy::Unseen {
-        proxy = Proxy::in_refusal(door).await;
+        proxy = Proxy::in_refusal(probe).await;
     }
     let status = answer.status();
     let location = answer.header(header::LOCATION).to_owned();
@@ -71,7 +71,7 @@ pub(super) async fn probe_front(door: &Probe) -> Reached {
         "ready" => Finding::well("server", said),
         _ => Finding::note("server", format!("{said}; {}", text.trim().replace('\n', ", "))),
     }];
-    if let Some(protocol) = door.protocol().await {
+    if let Some(protocol) = probe.protocol().await {
         findings.push(match protocol.as_str() {
             "h2" => Finding::well("protocol", "HTTP/2 over TLS"),
             _ => Finding::note("protocol", "HTTP/1.1 over TLS: a browser keeps 6 streams to a host open at most, with HTTP/2 100"),
@@ -115,10 +115,10 @@ fn refused(status: StatusCode, location: &str, words: &str) -> Finding {
 }
 
 /// The first log of the list.
-pub(super) async fn first_log(door: &Probe) -> Result<ProbedLog, Finding> {
+pub(super) async fn first_log(probe: &Probe) -> Result<ProbedLog, Finding> {
     let wrong = |text: String, fault| Finding::wrong("logs", text, fault);
     let accept = [(header::ACCEPT, "application/json")];
-    let answer = door.ask("/api/sources", &accept).await;
+    let answer = probe.ask("/api/sources", &accept).await;
     let answer = answer.map_err(|error| wrong(error.to_string(), Fault::Unreachable))?;
     if answer.status() != StatusCode::OK {
         return Err(not_listed(&answer));

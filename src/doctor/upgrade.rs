@@ -17,8 +17,8 @@ use crate::doctor::server::ProbedLog;
 use tailcast_client::Seconds;
 
 /// Opens a WebSocket as a page of this server does, and waits for its first messages.
-pub(super) async fn measure(door: &Probe, log: &ProbedLog) -> Finding {
-    let origin = door.origin();
+pub(super) async fn measure(probe: &Probe, log: &ProbedLog) -> Finding {
+    let origin = probe.origin();
     let key = generate_key();
     let handshake = [
         (header::CONNECTION, "Upgrade"),
@@ -28,7 +28,7 @@ pub(super) async fn measure(door: &Probe, log: &ProbedLog) -> Finding {
         (header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL),
         (header::ORIGIN, origin.as_str()),
     ];
-    match door.ask(&log.quiet_stream(Some("1s")), &handshake).await {
+    match probe.ask(&log.quiet_stream(Some("1s")), &handshake).await {
         Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => listen(answer).await,
         Ok(answer) => refused(answer).await,
         Err(error) => Finding::wrong(SUBJECT, error.to_string(), LOST),

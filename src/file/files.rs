@@ -11,7 +11,6 @@ use std::time::{Duration, SystemTime};
 use crate::chunk::{Generation, Position};
 use crate::cursor::{Cursor, hash32};
 use crate::file::archive::is_damage;
-use crate::file::chronicle::Chronicle;
 use crate::file::file_id::FileId;
 use crate::file::folders::Folders;
 use crate::file::gzip_indexes::GzipIndexes;
@@ -21,6 +20,7 @@ use crate::file::location::Location;
 use crate::file::own_files::OwnFiles;
 use crate::file::reserve::Reserve;
 use crate::file::rotation::Compression;
+use crate::file::seen_files::SeenFiles;
 use crate::file::segment::handover::Handover;
 use crate::file::segment::{NANOS_A_MILLI, Segment};
 use crate::metrics::Metrics;
@@ -35,7 +35,7 @@ pub struct Files {
     metrics: Arc<Metrics>,
     open: Mutex<Vec<Weak<Segment>>>,
     heads: Mutex<HashMap<HeadKey, Vec<u8>>>,
-    chronicle: Mutex<Chronicle>,
+    seen_files: Mutex<SeenFiles>,
     n_handovers: AtomicU64,
     shared: Arc<SharedFiles>,
     redactor: Redactor,
@@ -85,8 +85,8 @@ impl Files {
         redactor: Redactor,
     ) -> Self {
         let source = hash32(name.as_str().as_bytes());
-        let (open, heads, chronicle, n_handovers) = Default::default();
-        Files { location, source, metrics, open, heads, chronicle, n_handovers, shared, redactor }
+        let (open, heads, seen_files, n_handovers) = Default::default();
+        Files { location, source, metrics, open, heads, seen_files, n_handovers, shared, redactor }
     }
 
     /// Where the files are.
@@ -117,7 +117,7 @@ impl Files {
             lock(&self.open).iter().filter_map(Weak::upgrade).collect();
         self.bound_deleted(&segments, &siblings);
         let open: Vec<FileId> = segments.iter().filter_map(|segment| segment.id()).collect();
-        lock(&self.chronicle).note(&siblings, |id| open.contains(&id));
+        lock(&self.seen_files).note(&siblings, |id| open.contains(&id));
         Ok(siblings)
     }
 
@@ -149,21 +149,21 @@ impl Files {
         // One that was emptied goes on under its own identity.
         let id = segment.id().filter(|_| !segment.is_truncated());
         if let (Some(id), Ok((size, modified))) = (id, segment.size_and_change()) {
-            lock(&self.chronicle).note_end(id, size, modified);
+            lock(&self.seen_files).note_end(id, size, modified);
         }
     }
 
     /// How many of `siblings`, from the oldest on, were seen to come before the file of a cursor.
     #[must_use]
     pub fn n_before(&self, cursor: &Cursor, siblings: &[Sibling]) -> usize {
-        let chronicle = lock(&self.chronicle);
+        let seen_files = lock(&self.seen_files);
         // A copy of that file comes before it, too, but was made later.
         let is_older = |sibling: &Sibling| {
             let born = sibling.id.born();
             !sibling.is_packed() && born > 0 && born / NANOS_A_MILLI < cursor.generation.written
         };
         let is_before = |sibling: &Sibling| {
-            is_older(sibling) && chronicle.is_before(sibling.id, |id| id.is_in(cursor))
+            is_older(sibling) && seen_files.is_before(sibling.id, |id| id.is_in(cursor))
         };
         siblings.iter().rposition(is_before).map_or(0, |at| at + 1)
     }
@@ -211,7 +211,7 @@ impl Files {
     #[must_use]
     pub fn gone_between(&self, from: &Segment, to: &Segment, siblings: &[Sibling]) -> u64 {
         match (from.id(), to.id()) {
-            (Some(from), Some(to)) => lock(&self.chronicle).gone_between(from, to, siblings),
+            (Some(from), Some(to)) => lock(&self.seen_files).gone_between(from, to, siblings),
             (Some(_) | None, Some(_) | None) => 0,
         }
     }

@@ -192,7 +192,7 @@ pub fn context(
     filter: &Filter,
     zone: &Zone,
 ) -> io::Result<Inherited> {
-    if !filter.looks_at_facts() {
+    if !filter.uses_metadata() {
         return Ok(Inherited::default());
     }
     Ok(Inherited::from_lines(&lines_before(segment, offset)?, zone))

@@ -55,7 +55,7 @@ pub fn open(plan: OpenRequest, pause: Duration) -> PendingRead {
         let permit = Arc::clone(&plan.shared.openings).acquire_owned().await;
         let opening = if plan.follow { follow(plan).await } else { read(plan).await };
         drop(permit);
-        Ready { source_index, cause: ReadResult::Opening(opening) }
+        Ready { source_index, result: ReadResult::Opening(opening) }
     }
     .boxed()
 }
@@ -119,7 +119,7 @@ fn done(guard: FeedGuard, opened: Result<Opened, OpenError>) -> Opening {
 }
 
 fn later(source_index: usize, rest: impl Future<Output = Opening> + Send + 'static) -> PendingRead {
-    async move { Ready { source_index, cause: ReadResult::Opening(rest.await) } }.boxed()
+    async move { Ready { source_index, result: ReadResult::Opening(rest.await) } }.boxed()
 }
 
 /// The position in a source that was not opened yet: before everything in it. A stream resumed from

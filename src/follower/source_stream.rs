@@ -206,7 +206,7 @@ impl SourceStream {
     }
 
     /// Goes on with what was waited for.
-    pub fn advance(&mut self, cause: ReadResult) -> Advance {
+    pub fn advance(&mut self, result: ReadResult) -> Advance {
         let mut out = Advance::default();
         if self.is_done() {
             return out;
@@ -214,7 +214,7 @@ impl SourceStream {
         if let Some(gap) = self.gap.take() {
             out.items.push(Output::of_gap(&gap, self.read_to.clone()));
         }
-        match cause {
+        match result {
             ReadResult::Opening(opening) => self.take_opening(opening, &mut out),
             ReadResult::Changed(changes) => self.take_live(changes, &mut out),
             ReadResult::Read(history, Ok(step)) => {

@@ -123,7 +123,7 @@ impl SourceStreams {
     pub fn advance(&mut self, ready: Ready) -> Advance {
         let number = ready.source_index;
         let Some(stream) = self.all.get_mut(number) else { return Advance::default() };
-        let mut advance = stream.advance(ready.cause);
+        let mut advance = stream.advance(ready.result);
         if self.has_begun && (number < self.beginning || stream.has_turn()) {
             advance.next.extend(stream.begin());
         }

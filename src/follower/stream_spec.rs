@@ -80,7 +80,7 @@ pub(super) async fn changed(source_watch: Option<&mut SourceWatch>) -> bool {
 }
 
 /// Waits until permissions may have changed; for ever if they cannot.
-pub async fn changed_rights(permissions: Option<&mut Permissions>) {
+pub async fn permissions_changed(permissions: Option<&mut Permissions>) {
     match permissions {
         Some(permissions) => permissions.changed().await,
         None => std::future::pending().await,

@@ -30,7 +30,7 @@ pub struct Ready {
     /// Its index.
     pub source_index: usize,
     /// With what.
-    pub cause: ReadResult,
+    pub result: ReadResult,
 }
 
 /// What a source stream continues with.
@@ -57,7 +57,7 @@ pub fn changed(source_index: usize, mut changes: watch::Receiver<u64>) -> Pendin
             // The feed is gone, which the next look at it will show.
             sleep(PAUSE).await;
         }
-        Ready { source_index, cause: ReadResult::Changed(changes) }
+        Ready { source_index, result: ReadResult::Changed(changes) }
     }
     .boxed()
 }
@@ -91,7 +91,7 @@ pub fn step(
 async fn finish_read(source_index: usize, reading: Call<FinishedRead>) -> Ready {
     let read = reading.await;
     yield_now().await;
-    Ready { source_index, cause: read_result(read) }
+    Ready { source_index, result: read_result(read) }
 }
 
 /// The next step, once the live end has changed (or after a while: it may have ended).
@@ -127,7 +127,7 @@ pub fn give_up(
             let step = history.give_up().and_then(|_has_left| history.step(limit.as_ref()));
             (history, step)
         };
-        Ready { source_index, cause: read_result(disk.call(Lane::Read, read).await) }
+        Ready { source_index, result: read_result(disk.call(Lane::Read, read).await) }
     }
     .boxed()
 }
@@ -144,11 +144,11 @@ pub fn rest(
             let rest = history.take_rest(QUIET);
             (history, rest)
         };
-        let cause = match disk.call(Lane::Read, look).await {
+        let result = match disk.call(Lane::Read, look).await {
             Ok((history, rest)) => ReadResult::Rest(history, rest),
             Err(CallLost) => ReadResult::Lost,
         };
-        Ready { source_index, cause }
+        Ready { source_index, result }
     }
     .boxed()
 }
@@ -164,7 +164,7 @@ pub fn reopen(
     async move {
         sleep(pause).await;
         let opened = open(source, Start::At(position), &shared, None).await;
-        Ready { source_index, cause: ReadResult::Reopened(opened) }
+        Ready { source_index, result: ReadResult::Reopened(opened) }
     }
     .boxed()
 }

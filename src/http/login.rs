@@ -62,7 +62,7 @@ pub enum LoginAnswer {
 
 /// The redirect to the login page, for a browser without a login.
 #[must_use]
-pub fn way_to_page(request: &Request<'_>, app: &AppState) -> Option<LoginAnswer> {
+pub fn redirect_to_login(request: &Request<'_>, app: &AppState) -> Option<LoginAnswer> {
     let headers = request.headers();
     let accept = headers.get("accept").collect::<Vec<_>>().join(",");
     let is_person = negotiate::accepted(&accept) == Some(Representation::Viewer);

@@ -77,7 +77,7 @@ pub struct Changes {
     app: AppState,
     access: CatalogView,
     /// Grows when rights have changed.
-    rights: tokio::sync::watch::Receiver<u64>,
+    permissions: tokio::sync::watch::Receiver<u64>,
     versions: tokio::sync::watch::Receiver<u64>,
     board: Option<Arc<Board>>,
     /// The issue that was sent last; `None` before the first.
@@ -227,10 +227,19 @@ impl Changes {
     /// For one viewer.
     #[must_use]
     pub fn new(app: AppState, access: CatalogView, admission: AdmissionGuard) -> Self {
-        let (versions, rights) = (access.changes(), app.auth.changes());
+        let (versions, permissions) = (access.changes(), app.auth.changes());
         let last_word = Instant::now();
         let (board, listed) = (None, None);
-        Changes { app, access, rights, versions, board, listed, last_word, _admission: admission }
+        Changes {
+            app,
+            access,
+            permissions,
+            versions,
+            board,
+            listed,
+            last_word,
+            _admission: admission,
+        }
     }
 
     /// The next events; `None` once the server closes or the principal is no longer valid.
@@ -263,7 +272,7 @@ impl Changes {
         tokio::select! {
             () = self.app.closing.cancelled() => None,
             changed = self.versions.changed() => changed.ok(),
-            changed = self.rights.changed() => changed.ok(),
+            changed = self.permissions.changed() => changed.ok(),
             () = tokio::time::sleep_until(due) => Some(()),
         }
     }

@@ -47,11 +47,11 @@ impl LineMetadata {
 /// one.
 #[must_use]
 pub fn metadata(line: &[u8], zone: &Zone) -> LineMetadata {
-    nested_facts(line, zone, 0)
+    nested_metadata(line, zone, 0)
 }
 
 /// The facts of a line found within `depth` wrappings.
-fn nested_facts(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
+fn nested_metadata(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     if depth > MAX_DEPTH {
         return LineMetadata::default();
     }
@@ -75,7 +75,7 @@ fn dated(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     };
     let time = stamp.time(zone);
     match container::cri(rest) {
-        Some(inner) => nested_facts(inner, zone, depth + 1).or_time(time),
+        Some(inner) => nested_metadata(inner, zone, depth + 1).or_time(time),
         None => LineMetadata::new(time, message_level(rest)),
     }
 }

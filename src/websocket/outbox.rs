@@ -59,7 +59,7 @@ impl Outbox {
     }
 
     /// Puts a ping and a heartbeat record ahead of all lines, unless the last ones still wait.
-    pub fn put_beat(&mut self, record: Bytes) {
+    pub fn put_heartbeat(&mut self, record: Bytes) {
         if !self.has_heartbeat {
             self.has_heartbeat = true;
             self.ahead.extend([UrgentMessage::Ping, UrgentMessage::Heartbeat(record)]);

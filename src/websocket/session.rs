@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::chunk::Position;
 use crate::filter::Filter;
-use crate::follower::{Delivery, EndReason, Follower, Permissions, changed_rights};
+use crate::follower::{Delivery, EndReason, Follower, Permissions, permissions_changed};
 use crate::source::SourceName;
 use crate::viewer_log::ViewerLog;
 use crate::websocket::closing::Closing;
@@ -48,7 +48,7 @@ pub struct Session {
     left: Vec<SourceName>,
     /// Lines are gathered, and messages cut, at about this size, encoded.
     batch_bytes: usize,
-    next_beat: Instant,
+    next_heartbeat: Instant,
 }
 
 impl Session {
@@ -62,7 +62,7 @@ impl Session {
         viewer_log: ViewerLog,
     ) -> Self {
         let sent = follower.positions().cloned().collect();
-        let next_beat = Instant::now() + config.heartbeat;
+        let next_heartbeat = Instant::now() + config.heartbeat;
         Session {
             config,
             permissions,
@@ -76,7 +76,7 @@ impl Session {
             ending: None,
             left: Vec::new(),
             batch_bytes: FIRST_BATCH_BYTES,
-            next_beat,
+            next_heartbeat,
         }
     }
 
@@ -115,7 +115,7 @@ impl Session {
             let due = self.next_due(connection);
             tokio::select! {
                 biased;
-                () = changed_rights(self.permissions.as_mut()), if is_open => self.end_if_revoked(),
+                () = permissions_changed(self.permissions.as_mut()), if is_open => self.end_if_revoked(),
                 event = std::future::poll_fn(|cx| connection.poll_event(cx, &mut self.outbox)) => {
                     if let Some(parting) = self.take_event(event) {
                         return parting;
@@ -286,7 +286,7 @@ impl Session {
     }
 
     fn next_due<S: AsyncRead + AsyncWrite + Unpin>(&self, connection: &Connection<S>) -> Instant {
-        let due = self.next_beat.min(connection.last_received() + 2 * self.config.heartbeat);
+        let due = self.next_heartbeat.min(connection.last_received() + 2 * self.config.heartbeat);
         match self.config.stall_limit {
             Some(limit) if !connection.is_idle() => due.min(connection.last_progress() + limit),
             Some(_) | None => due,
@@ -311,11 +311,11 @@ impl Session {
         if self.config.stall_limit.is_some_and(is_stalled) {
             return Some(Closing::of_end(EndReason::Limit));
         }
-        if now >= self.next_beat && self.ending.is_none() {
+        if now >= self.next_heartbeat && self.ending.is_none() {
             self.end_if_revoked();
         }
-        if now >= self.next_beat {
-            self.next_beat = now + self.config.heartbeat;
+        if now >= self.next_heartbeat {
+            self.next_heartbeat = now + self.config.heartbeat;
             self.note_passed();
             let mut out = Vec::new();
             let positions = self.handed_over();
@@ -325,7 +325,7 @@ impl Session {
                 positions.iter(),
                 &mut out,
             );
-            self.outbox.put_beat(out.into());
+            self.outbox.put_heartbeat(out.into());
         }
         None
     }

@@ -81,9 +81,9 @@ impl Transport {
     /// Says goodbye, and waits a moment for it to be gone.
     pub(crate) async fn close(mut self) {
         // Nobody may be there any more to be told.
-        let is_told = self.close.send(()).is_ok();
+        let is_closing = self.close.send(()).is_ok();
         self.incoming.close();
-        if is_told && self.kind == TransportKind::WebSocket {
+        if is_closing && self.kind == TransportKind::WebSocket {
             let all_ended = async { while self.tasks.join_next().await.is_some() {} };
             // What has not gone by then does not go.
             let _in_time: bool = timeout(GOODBYE, all_ended).await.is_ok();

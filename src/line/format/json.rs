@@ -7,7 +7,7 @@ use memchr::{memchr, memchr2};
 
 use crate::line::format::container;
 use crate::line::format::field::{self, Field};
-use crate::line::format::{LineMetadata, nested_facts};
+use crate::line::format::{LineMetadata, nested_metadata};
 use crate::line::level::Level;
 use crate::line::time::LineTime;
 use crate::line::zone::Zone;
@@ -32,7 +32,7 @@ pub(super) fn metadata(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     let Some(raw) = wrapped else {
         return metadata;
     };
-    let inner = wrapped_facts(raw, zone, depth + 1);
+    let inner = wrapped_metadata(raw, zone, depth + 1);
     let outer_time = metadata.time.or_else(|| container::docker_tail_time(line));
     LineMetadata::new(inner.time.or(outer_time), metadata.level.or(inner.level))
 }
@@ -51,12 +51,12 @@ pub(super) fn object_level(line: &[u8]) -> Option<Level> {
 }
 
 /// The facts of the line that is the text of a member, still escaped.
-fn wrapped_facts(raw: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
+fn wrapped_metadata(raw: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     match memchr(b'\\', raw) {
         // Docker ends each line with an escaped newline.
-        Some(at) if at + 2 < raw.len() => nested_facts(&container::unescaped(raw), zone, depth),
-        Some(at) => nested_facts(raw.get(..at).unwrap_or_default(), zone, depth),
-        None => nested_facts(raw, zone, depth),
+        Some(at) if at + 2 < raw.len() => nested_metadata(&container::unescaped(raw), zone, depth),
+        Some(at) => nested_metadata(raw.get(..at).unwrap_or_default(), zone, depth),
+        None => nested_metadata(raw, zone, depth),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::file::rotation::Compression;
 
 /// The files seen, from old to young.
 #[derive(Debug, Default)]
-pub struct Chronicle {
+pub struct SeenFiles {
     entries: VecDeque<SeenFile>,
 }
 
@@ -43,7 +43,7 @@ impl SeenFile {
     }
 }
 
-impl Chronicle {
+impl SeenFiles {
     /// Notes what a folder lists, from old to young. `is_open` tells which files are being read.
     pub fn note(&mut self, siblings: &[Sibling], is_open: impl Fn(FileId) -> bool) {
         let mut next = 0;
@@ -138,17 +138,17 @@ mod tests {
         fs::write(path("a.log.2"), "three").unwrap();
         fs::write(path("a.log.1"), "fourteen").unwrap();
         fs::write(path("a.log"), "five").unwrap();
-        let mut chronicle = Chronicle::default();
+        let mut seen_files = SeenFiles::default();
         let before = list(&path("a.log"));
-        chronicle.note(&before, |_| true);
+        seen_files.note(&before, |_| true);
         fs::remove_file(path("a.log.3")).unwrap();
         fs::remove_file(path("a.log.2")).unwrap();
         fs::rename(path("a.log.1"), path("a.log.2")).unwrap();
         let after = list(&path("a.log"));
-        chronicle.note(&after, |id| id == before[0].id);
-        assert_eq!(chronicle.gone_between(before[0].id, after[0].id, &after), 5);
-        chronicle.note(&after, |_| false);
-        assert_eq!(chronicle.entries.len(), 2);
+        seen_files.note(&after, |id| id == before[0].id);
+        assert_eq!(seen_files.gone_between(before[0].id, after[0].id, &after), 5);
+        seen_files.note(&after, |_| false);
+        assert_eq!(seen_files.entries.len(), 2);
     }
 
     #[test]
@@ -164,22 +164,22 @@ mod tests {
             file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
         }
         let mut files = list(&path("a.log"));
-        let mut chronicle = Chronicle::default();
-        chronicle.note(&files, |_| true);
+        let mut seen_files = SeenFiles::default();
+        seen_files.note(&files, |_| true);
         let (first, gone) = (files[0].id, files.remove(1));
-        chronicle.note_end(gone.id, gone.size, gone.modified);
-        chronicle.note_end(files[1].id, 5, files[1].modified);
+        seen_files.note_end(gone.id, gone.size, gone.modified);
+        seen_files.note_end(files[1].id, 5, files[1].modified);
         // The next one, of the same size.
         let mut next = files[1].clone();
         (next.id, next.modified) = (gone.id, Some(SystemTime::now()));
         files[1].age = gone.age;
         files.push(next.clone());
-        chronicle.note(&files, |_| true);
-        assert_eq!(chronicle.gone_between(first, next.id, &files), 5);
+        seen_files.note(&files, |_| true);
+        assert_eq!(seen_files.gone_between(first, next.id, &files), 5);
         // Also once it was rotated, and another one came.
         files[2].age = gone.age;
-        chronicle.note(&files, |_| true);
-        assert_eq!(chronicle.gone_between(first, next.id, &files), 5);
+        seen_files.note(&files, |_| true);
+        assert_eq!(seen_files.gone_between(first, next.id, &files), 5);
     }
 
     fn list(path: &Path) -> Vec<Sibling> {
