@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod content;
+pub mod file_history;
 pub mod file_id;
 pub mod files;
 pub mod folders;
@@ -20,7 +21,6 @@ pub mod resume;
 pub mod rotation;
 pub mod search;
 pub mod seek;
-pub mod seen_files;
 pub mod segment;
 pub mod segment_reader;
 pub mod tail_reader;
@@ -65,9 +65,9 @@ pub struct FileSource {
 /// What all file sources of a server share.
 #[derive(Clone, Debug)]
 pub struct FileContext {
-    /// For the live ends.
+    /// The context of live ends.
     pub feeds: FeedContext,
-    /// Tells when a file may have changed.
+    /// Signals when a file may have changed.
     pub hub: Arc<WatchHub>,
     /// Where blocking calls run.
     pub disks: Arc<Disks>,
@@ -75,15 +75,15 @@ pub struct FileContext {
     pub zone: Arc<Zone>,
     /// What the files of all sources share.
     pub shared: Arc<SharedFiles>,
-    /// What must not be shown of which source.
+    /// The redaction of each source.
     pub redactors: Redactors,
 }
 
-/// Tells what must not be shown of a source; by default nothing.
+/// Sets the redaction of sources; by default there is none.
 #[derive(Clone, Default)]
 pub struct Redactors(pub Option<RedactorOf>);
 
-/// Tells what must not be shown of a source.
+/// Returns the redaction of a source.
 pub type RedactorOf = Arc<dyn Fn(&SourceName) -> Redactor + Send + Sync>;
 
 impl std::fmt::Debug for Redactors {
@@ -97,7 +97,7 @@ struct HistoryStart {
     segment: Arc<Segment>,
     offset: u64,
     gap: Option<Gap>,
-    /// What lies before this place, from the start on, belongs to it, too.
+    /// The bytes before this offset, from the start of the file, are part of the history, too.
     head: u64,
 }
 
@@ -159,7 +159,7 @@ impl FileSource {
             .transpose()
     }
 
-    /// A page of the lines before `before`. None: it is another source's.
+    /// A page of the lines before `before`. `None`: that is of another source.
     fn older_at(
         &self,
         before: &Cursor,
@@ -260,7 +260,7 @@ impl FileSource {
         Ok(HistoryStart::at(segment, offset))
     }
 
-    /// The place of a cursor, wherever its file is now. None: it is another source's.
+    /// The position of a cursor, wherever its file is now. `None`: it is of another source.
     fn after(&self, cursor: &Cursor) -> io::Result<Option<HistoryStart>> {
         let siblings = self.files.list()?;
         let own_cursor = cursor.generation.source == self.files.source_hash();
@@ -272,7 +272,7 @@ impl FileSource {
             let changed = lineage::latest_written(sibling) / NANOS_A_MILLI;
             sibling.id.is_in(cursor) || changed >= written
         };
-        // Most cursors name the file that is written to: then no archive is opened.
+        // Most cursors are of the active file: then no archive is opened.
         let likely: Vec<_> = siblings.iter().filter(is_likely).collect();
         let mut looked = Candidates::open(&self.files, cursor, &likely)?;
         let mut found = looked.resolve(cursor, own_cursor)?;
@@ -303,14 +303,15 @@ impl FileSource {
         if let Some(segment) = looked.cut_short() {
             return cut_short(cursor, &segment).map(Some);
         }
-        // Gone: on with the oldest that was written after it. What is older has been seen.
-        // Late lines make an older file younger: what was seen to come before is not read again.
+        // Gone: continue with the oldest file that was written after it. Older ones have been read.
+        // Late lines make an older file look younger: files known to come before are not read
+        // again.
         let n_before = self.files.n_before(cursor, &siblings);
         let unread = siblings.get(n_before..).unwrap_or_default();
         let next = lineage::first_written_after(unread, cursor.generation.written);
         let next = next.map(|at| at + n_before);
         // Under other redaction rules the cursor's own file is not recognised once it was rotated:
-        // it is the oldest that was written to later, and is left out rather than shown again.
+        // it is the oldest one written to later, and is skipped rather than sent again.
         let is_own = |at: usize| {
             !looked.are_comparable(cursor) && siblings.get(at).is_some_and(|it| !it.is_active())
         };
@@ -324,7 +325,7 @@ impl FileSource {
         Ok(Some(HistoryStart { gap: Some(gap), ..HistoryStart::at(segment, 0) }))
     }
 
-    /// The place of a cursor of an empty file, or of none: that file, or an earlier one that was
+    /// The position of a cursor of an empty file, or of none: that file, or an earlier one that was
     /// written to since (then it is a copy of what had been in that file).
     fn after_empty(&self, cursor: &Cursor, siblings: &[Sibling]) -> io::Result<HistoryStart> {
         let is_it = |sibling: &Sibling| sibling.id.is_in(cursor);
@@ -338,7 +339,7 @@ impl FileSource {
         Ok(HistoryStart::at(segment, 0))
     }
 
-    /// Where what was written so far ends, an unterminated line included.
+    /// The end of what was written so far, including an unterminated line.
     fn written_end(&self) -> io::Result<HistoryStart> {
         let Some(sibling) = self.files.youngest()? else {
             return Ok(HistoryStart::at(self.files.absent(), 0));
@@ -445,20 +446,20 @@ impl Source for FileSource {
     }
 }
 
-/// What was between the position of a cursor and the end of the hole that its file begins with by now:
-/// the file was emptied under a writer that does not append, or a hole was punched.
+/// The gap between a cursor and the end of the hole that its file now begins with: the file was
+/// truncated under a writer that does not append, or a hole was punched.
 fn gone_in_hole(cursor: &Cursor, segment: &Segment) -> Option<Gap> {
     let bytes = segment.data_start().saturating_sub(cursor.offset);
     let (before, reason) = (Position::gone(cursor), GapReason::Truncated);
-    // At 0 the cursor may have been made when the file had just been emptied, and be of what it holds now.
+    // A cursor at 0 may have been made just after the truncation, and be of the current content.
     let has_begun = cursor.offset > 0
         || cursor.generation.head_bytes > 0 && !resume::begins_as(cursor, segment);
     (bytes > 0 && has_begun && !segment.is_archive()).then_some(Gap { before, bytes, reason })
 }
 
-/// The file of a cursor is there, begins as it did, and does not hold the cursor's line. Whether
-/// what it holds was left of what the viewer has seen, or begins alike and is new, cannot be known: the
-/// viewer is told of it as a gap, and goes on behind it.
+/// The file of a cursor exists and has the same head, but not the cursor's line. Whether its
+/// content is a remainder of the old one, or new with the same head, cannot be known: it is
+/// reported as a gap, and reading continues after it.
 fn cut_short(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<HistoryStart> {
     let end = seek::last_line_end(segment, segment.size_and_change()?.0)?;
     let (before, reason) = (Position::gone(cursor), GapReason::Truncated);
@@ -494,14 +495,14 @@ fn open_live(
     Ok(Box::new(reader))
 }
 
-/// Behind a link a file may be on another device than its path.
+/// A symlink may lead to another device.
 fn note_device(disk: &DiskAccess, segment: &Segment) {
     if let Some(id) = segment.id() {
         disk.note_device(id.device());
     }
 }
 
-/// Nanoseconds since 1970; times beyond what fits are the last (or first) that does.
+/// Nanoseconds since 1970; times out of range are clamped.
 fn nanos_of(time: std::time::SystemTime) -> i64 {
     time.duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))

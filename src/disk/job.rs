@@ -1,6 +1,6 @@
-//! Job: a piece of blocking work, and the word that nobody wants its answer any more. The work finds
-//! that word on the thread that it runs on: it lies many calls below whoever began it, and most of
-//! what is between them has nothing to do with it.
+//! Job: a piece of blocking work, and a flag that it was abandoned. The work finds the flag in a
+//! thread-local: it runs many calls below the code that started it, and most of what is in between
+//! has nothing to do with it.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::disk::allowance::{Allowance, AllowanceSpent};
 
 thread_local! {
-    /// Of the job that this thread is at.
+    /// The context of the job that this thread runs.
     static TERMS: RefCell<Option<JobContext>> = const { RefCell::new(None) };
 }
 
@@ -25,20 +25,20 @@ pub(super) struct Job {
     context: JobContext,
 }
 
-/// For how long a job may go on.
+/// When a job has to stop.
 #[derive(Clone, Debug)]
 pub(super) struct JobContext {
-    /// Nobody wants the answer any more.
+    /// The result is no longer awaited.
     pub(super) is_abandoned: Arc<AtomicBool>,
-    /// What it may spend, where it can be made expensive by whoever asks.
+    /// The allowance, if a client controls the cost.
     pub(super) allowance: Option<Arc<Allowance>>,
 }
 
-/// Hands the answer to whoever waits for it; does not block.
+/// Sends the result to its waiter; does not block.
 pub(super) type Deliver = Box<dyn FnOnce() + Send>;
 
 impl Job {
-    /// `work`, whose answer is for `tell`.
+    /// A job that runs `work` and passes its result to `tell`.
     pub(super) fn new<T: Send + 'static>(
         work: impl FnOnce() -> T + Send + 'static,
         tell: oneshot::Sender<T>,
@@ -47,7 +47,7 @@ impl Job {
         let work = move || -> Option<Deliver> {
             let answer = work();
             if tell.is_closed() {
-                // The answer ends here: to close its files may take as long as to read them.
+                // The result is dropped here: closing its files may take as long as reading them.
                 return None;
             }
             Some(Box::new(move || drop(tell.send(answer))))
@@ -55,8 +55,8 @@ impl Job {
         Job { work: Box::new(work), context }
     }
 
-    /// Does the work; the answer is delivered by who calls. A panic ends the work, and nothing else;
-    /// the hook for panics has told of it.
+    /// Does the work; the caller delivers the result. A panic ends only this work; the panic hook
+    /// has logged it.
     pub(super) fn run(self) -> Option<Deliver> {
         let Job { work, context } = self;
         if context.is_abandoned.load(Ordering::Acquire) {
@@ -75,7 +75,7 @@ impl fmt::Debug for Job {
     }
 }
 
-/// Whether nobody wants the answer of the blocking call any more that runs on this thread.
+/// Whether the blocking call on this thread was abandoned.
 #[must_use]
 pub fn is_abandoned() -> bool {
     TERMS.with_borrow(|context| {
@@ -83,7 +83,7 @@ pub fn is_abandoned() -> bool {
     })
 }
 
-/// An error once [`is_abandoned`]: to be asked between two blocks of whatever may take long.
+/// An error once [`is_abandoned`]: to be checked between two blocks of long work.
 pub fn stop_if_abandoned() -> io::Result<()> {
     match is_abandoned() {
         true => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "nobody waits for it")),
@@ -91,8 +91,7 @@ pub fn stop_if_abandoned() -> io::Result<()> {
     }
 }
 
-/// Takes time off what the blocking call may spend that runs on this thread; an error once that was
-/// more than it may.
+/// Charges time to the allowance of the blocking call on this thread; an error once it is exceeded.
 pub fn spend(spent: Duration) -> Result<(), AllowanceSpent> {
     let allowance = TERMS.with_borrow(|context| context.as_ref()?.allowance.clone());
     match allowance {

@@ -1,6 +1,6 @@
 //! Pool: the threads for one kind of work on one device. There are never more than its limit, and
-//! one more is made only while all are at work; who has nothing to do waits a moment for more, the
-//! last one to stop is the first to go on, so that those that are not needed end.
+//! one is added only while all are busy; an idle thread waits a moment for work, the one that
+//! stopped last gets it first, so that unneeded threads end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -36,16 +36,16 @@ struct Seat {
     changed: Condvar,
 }
 
-/// A job, and whose it is.
+/// A job, and its caller.
 type Given = (u64, Job);
 
-/// What comes after a job.
+/// What a thread does after a job.
 enum WorkerStep {
     Job(Given),
     Idle(Arc<Seat>),
 }
 
-/// Who is to do a job.
+/// Which thread runs a job.
 enum Doer {
     Idle(Arc<Seat>),
     New,
@@ -56,7 +56,7 @@ impl Pool {
         Arc::new(Pool { state: Mutex::default(), max_threads, max_of_caller })
     }
 
-    /// Begins a job, or puts it in line; returns its number.
+    /// Starts a job, or queues it; returns its number.
     pub(super) fn begin(self: &Arc<Self>, caller: u64, job: Job) -> u64 {
         let mut state = self.lock();
         let number = state.next_number;
@@ -80,7 +80,7 @@ impl Pool {
         number
     }
 
-    /// Takes a job that has not begun out of the line.
+    /// Removes a job that has not begun from the queue.
     pub(super) fn take_back(&self, caller: u64, number: u64) -> Option<Job> {
         self.lock().waiting.remove(caller, number)
     }
@@ -96,13 +96,13 @@ impl Pool {
         self.lock().n_threads
     }
 
-    /// A thread that does a job, and then what waits. No task of the runtime's: one that waits for a
-    /// silent disk cannot be cancelled, and is to hold up nothing but its own device.
+    /// A thread that runs a job, then queued ones. Not a task of the runtime: one that waits for a
+    /// silent disk cannot be cancelled, and must not block anything but its own device.
     fn start_thread(self: &Arc<Self>, first: Given) {
         let (own, caller) = (Arc::clone(self), first.0);
         let started = thread::Builder::new().name("disk".to_owned()).spawn(move || own.work(first));
         if let Err(error) = started {
-            // The job was dropped; who waits for it is told.
+            // The job was dropped, which its waiter sees.
             tracing::error!(%error, "no thread can be started for a blocking call");
             let mut state = self.lock();
             state.n_threads -= 1;
@@ -115,7 +115,8 @@ impl Pool {
         while let Some((caller, job)) = given {
             let deliver = job.run();
             let next = self.next_after(caller);
-            // Only now: who has the answer and asks for more is to find this thread free.
+            // Only now: a caller with the result that makes another call should find this thread
+            // free.
             if let Some(deliver) = deliver {
                 deliver();
             }
@@ -138,7 +139,7 @@ impl Pool {
         WorkerStep::Idle(seat)
     }
 
-    /// Waits for a job; none: the thread ends.
+    /// Waits for a job; `None`: the thread ends.
     fn wait(&self, seat: &Arc<Seat>) -> Option<Given> {
         if let Some(given) = seat.wait() {
             return Some(given);
@@ -151,7 +152,7 @@ impl Pool {
             return None;
         }
         drop(state);
-        // It was chosen in the last moment.
+        // It was given a job at the last moment.
         seat.wait_for_ever()
     }
 
@@ -193,7 +194,7 @@ impl Seat {
         self.changed.notify_one();
     }
 
-    /// What is given within a while.
+    /// A job that is given in time.
     fn wait(&self) -> Option<Given> {
         let waited = self.changed.wait_timeout_while(self.lock(), KEPT_IDLE, |it| it.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).0.take()
@@ -209,5 +210,5 @@ impl Seat {
     }
 }
 
-/// How long a thread waits for more to do. Each one keeps some memory.
+/// How long an idle thread waits for a job. Each one keeps some memory.
 const KEPT_IDLE: Duration = Duration::from_secs(2);

@@ -1,5 +1,5 @@
-//! Files: what one source has on disk. Hands out segments so that one file is open once, however
-//! many read it, and remembers the heads of files that do not change any more.
+//! Files: what one source has on disk. It shares segments so that a file is open once, however many
+//! read it, and caches the heads of files that no longer change.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::chunk::{Generation, Position};
 use crate::cursor::{Cursor, hash32};
 use crate::file::archive::is_damage;
+use crate::file::file_history::FileHistory;
 use crate::file::file_id::FileId;
 use crate::file::folders::Folders;
 use crate::file::gzip_indexes::GzipIndexes;
@@ -20,7 +21,6 @@ use crate::file::location::Location;
 use crate::file::own_files::OwnFiles;
 use crate::file::reserve::Reserve;
 use crate::file::rotation::Compression;
-use crate::file::seen_files::SeenFiles;
 use crate::file::segment::handover::Handover;
 use crate::file::segment::{NANOS_A_MILLI, Segment};
 use crate::metrics::Metrics;
@@ -35,7 +35,7 @@ pub struct Files {
     metrics: Arc<Metrics>,
     open: Mutex<Vec<Weak<Segment>>>,
     heads: Mutex<HashMap<HeadKey, Vec<u8>>>,
-    seen_files: Mutex<SeenFiles>,
+    file_history: Mutex<FileHistory>,
     n_handovers: AtomicU64,
     shared: Arc<SharedFiles>,
     redactor: Redactor,
@@ -51,7 +51,7 @@ pub struct SharedFiles {
 }
 
 impl SharedFiles {
-    /// With its reserve of descriptors at hand from the start.
+    /// With a full reserve of descriptors.
     #[must_use]
     pub fn with_reserve() -> Self {
         let shared = Self::default();
@@ -59,13 +59,13 @@ impl SharedFiles {
         shared
     }
 
-    /// Never opens these.
+    /// Sets the files that are never opened.
     #[must_use]
     pub fn guarding(self, own: OwnFiles) -> Self {
         SharedFiles { own, ..self }
     }
 
-    /// What is never opened.
+    /// The files that are never opened.
     #[must_use]
     pub fn own(&self) -> &OwnFiles {
         &self.own
@@ -85,8 +85,18 @@ impl Files {
         redactor: Redactor,
     ) -> Self {
         let source = hash32(name.as_str().as_bytes());
-        let (open, heads, seen_files, n_handovers) = Default::default();
-        Files { location, source, metrics, open, heads, seen_files, n_handovers, shared, redactor }
+        let (open, heads, file_history, n_handovers) = Default::default();
+        Files {
+            location,
+            source,
+            metrics,
+            open,
+            heads,
+            file_history,
+            n_handovers,
+            shared,
+            redactor,
+        }
     }
 
     /// Where the files are.
@@ -95,7 +105,7 @@ impl Files {
         &self.location
     }
 
-    /// Where reads are counted.
+    /// The metrics.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
@@ -117,11 +127,11 @@ impl Files {
             lock(&self.open).iter().filter_map(Weak::upgrade).collect();
         self.bound_deleted(&segments, &siblings);
         let open: Vec<FileId> = segments.iter().filter_map(|segment| segment.id()).collect();
-        lock(&self.seen_files).note(&siblings, |id| open.contains(&id));
+        lock(&self.file_history).note(&siblings, |id| open.contains(&id));
         Ok(siblings)
     }
 
-    /// Closes the oldest of the deleted files that readers are behind in, if there are too many.
+    /// Closes the oldest deleted files that are kept for slow readers, if there are too many.
     fn bound_deleted(&self, segments: &[Arc<Segment>], siblings: &[Sibling]) {
         let is_listed = |segment: &Segment| siblings.iter().any(|it| Some(it.id) == segment.id());
         let deleted: Vec<_> = segments
@@ -134,7 +144,7 @@ impl Files {
         for held in deleted.into_iter().take(n_spare) {
             held.release();
         }
-        // One that nobody has begun to read is not kept at all.
+        // A file without a reader is not kept at all.
         let is_begun = |segment: &&Arc<Segment>| Arc::strong_count(segment) > 2;
         let is_noted =
             |segment: &&Arc<Segment>| segments.iter().any(|it| it.onward().is_to(segment));
@@ -144,31 +154,31 @@ impl Files {
         }
     }
 
-    /// Notes what a file is now that nobody writes to it any more.
+    /// Records the final state of a file.
     pub fn note_end(&self, segment: &Segment) {
-        // One that was emptied goes on under its own identity.
+        // A file that was truncated continues under its own identity.
         let id = segment.id().filter(|_| !segment.is_truncated());
         if let (Some(id), Ok((size, modified))) = (id, segment.size_and_change()) {
-            lock(&self.seen_files).note_end(id, size, modified);
+            lock(&self.file_history).note_end(id, size, modified);
         }
     }
 
     /// How many of `siblings`, from the oldest on, were seen to come before the file of a cursor.
     #[must_use]
     pub fn n_before(&self, cursor: &Cursor, siblings: &[Sibling]) -> usize {
-        let seen_files = lock(&self.seen_files);
+        let file_history = lock(&self.file_history);
         // A copy of that file comes before it, too, but was made later.
         let is_older = |sibling: &Sibling| {
             let born = sibling.id.born();
             !sibling.is_packed() && born > 0 && born / NANOS_A_MILLI < cursor.generation.written
         };
         let is_before = |sibling: &Sibling| {
-            is_older(sibling) && seen_files.is_before(sibling.id, |id| id.is_in(cursor))
+            is_older(sibling) && file_history.is_before(sibling.id, |id| id.is_in(cursor))
         };
         siblings.iter().rposition(is_before).map_or(0, |at| at + 1)
     }
 
-    /// How often the live end went over to another segment.
+    /// How often the live end moved to another segment.
     #[must_use]
     pub fn n_handovers(&self) -> u64 {
         self.n_handovers.load(Ordering::Acquire)
@@ -179,7 +189,7 @@ impl Files {
         self.n_handovers.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// Notes how the live end has left a segment, for those who are behind.
+    /// Records how the live end has left a segment, for readers that are behind.
     pub fn note_handover(&self, from: &Arc<Segment>, handover: Handover) {
         if Arc::ptr_eq(from, &handover.to) {
             return;
@@ -188,14 +198,15 @@ impl Files {
         self.shorten_handovers();
     }
 
-    /// Lets go of segments that only lead on to others. Some are held by the newest lines for a while.
+    /// Drops segments that are kept only for their handovers. Some are held by the newest lines for
+    /// a while.
     pub fn shorten_handovers(&self) {
         let open: Vec<Weak<Segment>> = {
             let mut open = lock(&self.open);
             open.retain(|segment| segment.strong_count() > 0);
             open.clone()
         };
-        // One at a time: who is looked at counts as read.
+        // One at a time: examining a segment counts as reading it.
         open.iter().filter_map(Weak::upgrade).for_each(|segment| segment.onward().shorten());
         if open.len() > MAX_KNOWN {
             let is_deleted = |segment: &Segment| {
@@ -207,24 +218,24 @@ impl Files {
         }
     }
 
-    /// The bytes of the files between two that were seen once and are gone.
+    /// The bytes of lost files between two others.
     #[must_use]
     pub fn gone_between(&self, from: &Segment, to: &Segment, siblings: &[Sibling]) -> u64 {
         match (from.id(), to.id()) {
-            (Some(from), Some(to)) => lock(&self.seen_files).gone_between(from, to, siblings),
+            (Some(from), Some(to)) => lock(&self.file_history).gone_between(from, to, siblings),
             (Some(_) | None, Some(_) | None) => 0,
         }
     }
 
-    /// All files, from old to young, as they were a moment ago: for lists of many sources.
+    /// All files, from old to young, possibly cached for a moment: for lists of many sources.
     pub fn list_for_show(&self) -> io::Result<Vec<Sibling>> {
         let siblings = lineage::list(&self.location, &self.shared.folders, SHOWN_AGE)?;
         lineage::drop_twins(siblings, |_packed, _plain| Ok(true))
     }
 
-    /// Whether `packed` is (or is becoming) what `plain` is packed to.
+    /// Whether `packed` is, or is becoming, the compressed form of `plain`.
     fn is_packed_from(&self, packed: &Sibling, plain: &Sibling) -> io::Result<bool> {
-        // What packs a file begins after that was written, and keeps its time in the end.
+        // A compressor starts after the file was written, and keeps its time in the end.
         let is_older = packed.modified < plain.modified;
         let (packed, plain_size) = (self.open(packed)?, plain.size);
         let plain = self.open(plain)?.read_range(0, TWIN_BYTES)?;
@@ -238,12 +249,12 @@ impl Files {
         let is_whole = is_whole && archive.read_full(&mut [0]).is_ok();
         let is_alike = plain.iter().zip(unpacked.iter().take(n_read)).all(|(a, b)| a == b);
         let n_read = n_read as u64;
-        // Nothing, or the first frames of more, look whole as well.
+        // An empty archive, or its first frames, look complete as well.
         let is_begun = n_read < plain_size && (!is_whole || !is_older);
         Ok(is_alike && (is_begun || n_read == plain_size))
     }
 
-    /// The file that is written to: the active one, or without one the youngest that is not packed.
+    /// The file that is written to: the active one, or else the youngest uncompressed one.
     pub fn youngest(&self) -> io::Result<Option<Sibling>> {
         if let Some(active) = lineage::active(&self.location)? {
             return Ok(Some(active));
@@ -267,7 +278,7 @@ impl Files {
         let fresh = reserve.open(|| {
             Segment::open(path, &self.location, compression, self.source, indexes, redactor)
         })?;
-        // SECURITY: whatever name or link has led here since the catalog looked.
+        // SECURITY: checked again, as names and links may have changed since the scan.
         if own.hold(fresh.id()) {
             let text = "is a file of this server's own";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
@@ -279,8 +290,8 @@ impl Files {
         Ok(self.share(fresh))
     }
 
-    /// Looks again where a file was renamed or packed between the listing and its opening. A rotator
-    /// moves a few names and is done.
+    /// Retries if a file was renamed or compressed between the listing and its opening. A rotator
+    /// only moves a few names.
     pub fn settled<T>(&self, mut look: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         for _ in 1..MAX_TRIES {
             match look() {
@@ -291,12 +302,12 @@ impl Files {
         look()
     }
 
-    /// The file of a segment, for what it holds now. It need not have a name any more.
+    /// The file of a segment, with its current content. It may have been deleted.
     pub fn again(&self, segment: &Segment) -> io::Result<Arc<Segment>> {
         Ok(self.share(segment.again()?))
     }
 
-    /// The open segment that stands for the same content, else this one.
+    /// The open segment with the same content, else this one.
     fn share(&self, fresh: Segment) -> Arc<Segment> {
         let mut open = lock(&self.open);
         open.retain(|segment| segment.strong_count() > 0);
@@ -311,7 +322,7 @@ impl Files {
         })
     }
 
-    /// Stands for "no file yet"; the same one as long as somebody holds it.
+    /// A placeholder for "no file yet"; the same one as long as it is held.
     #[must_use]
     pub fn absent(&self) -> Arc<Segment> {
         let mut open = lock(&self.open);
@@ -323,7 +334,7 @@ impl Files {
         })
     }
 
-    /// The segment behind a place of this source.
+    /// The segment of a position of this source.
     #[must_use]
     pub fn segment_of(&self, position: &Position) -> Option<Arc<Segment>> {
         lock(&self.open).iter().filter_map(Weak::upgrade).find(|segment| {
@@ -332,7 +343,7 @@ impl Files {
         })
     }
 
-    /// The first bytes of a file's unpacked content.
+    /// The first bytes of a file's decompressed content.
     pub fn head_of(&self, sibling: &Sibling) -> io::Result<Vec<u8>> {
         let key = (sibling.id, sibling.size, sibling.modified);
         if let Some(head) = lock(&self.heads).get(&key) {
@@ -360,19 +371,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Deleted files of one source that are kept open for readers; more than the live end looks ahead.
+/// How many deleted files of one source are kept open for readers; more than the live end looks
+/// ahead.
 const MAX_DELETED: usize = 24;
 
-/// Open files of one source up to which it is kept how the live end went from one to the next.
+/// How many open files of one source have their handovers kept.
 const MAX_KNOWN: usize = 48;
 
-/// How much of a file is compared with what may be made of it.
+/// How much of a file is compared with its possible archive.
 const TWIN_BYTES: u64 = 64 * 1024;
 
-/// Looks at files that never stop moving.
+/// How often an opening is retried while files are being renamed.
 const MAX_TRIES: usize = 64;
 
-/// How old a list of files may be that is only shown.
+/// The maximum age of a list of files that is only displayed.
 const SHOWN_AGE: Duration = Duration::from_secs(1);
 
 /// Of each source; a head is at most 1 KiB.

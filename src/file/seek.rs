@@ -1,5 +1,5 @@
-//! Seek: finds the place at which to begin. The last lines are found by reading backwards, a time
-//! by bisecting; neither grows with the file.
+//! Seek: finds the position at which to begin. The last lines are found by reading backwards, a
+//! time by bisecting; neither grows with the file.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::line::{Zone, metadata};
 /// Finds the start of the last lines of a segment that pass a filter.
 #[derive(Debug)]
 pub struct TailSeek<'a> {
-    /// What counts.
+    /// Which lines count.
     pub filter: &'a Filter,
     /// For times that tell no zone.
     pub zone: &'a Zone,
@@ -25,8 +25,8 @@ pub struct TailSeek<'a> {
 }
 
 impl TailSeek<'_> {
-    /// Where in `segment`, between `lower` and `upper`, the last lines wanted begin. If there are
-    /// fewer, `lower`, and `n_wanted` is what is still missing.
+    /// Where the last `n_wanted` lines of `segment` between `lower` and `upper` begin. If there are
+    /// fewer, `lower`, and `n_wanted` is how many are still missing.
     pub fn in_segment(
         &mut self,
         segment: &Arc<Segment>,
@@ -59,7 +59,7 @@ impl TailSeek<'_> {
         Ok(lower)
     }
 
-    /// Without a filter: by the line ends alone.
+    /// Without a filter: counts line ends only.
     fn count_lines(
         &mut self,
         segment: &Segment,
@@ -118,7 +118,8 @@ impl TailSeek<'_> {
         Ok(starts.get(at).copied())
     }
 
-    /// A packed file is read from its start: once to count, and again where not all is wanted.
+    /// A compressed file is read from its start: once to count, and again if not all lines are
+    /// needed.
     fn in_archive(&mut self, segment: &Arc<Segment>, lower: u64) -> io::Result<u64> {
         let mut n_lines = 0;
         self.for_each_in_archive(segment, lower, |_start| {
@@ -185,7 +186,7 @@ impl TailSeek<'_> {
     }
 }
 
-/// What the lines before `offset` tell, for a filter that has to know.
+/// The metadata that lines before `offset` pass on, for a filter that needs it.
 pub fn context(
     segment: &Arc<Segment>,
     offset: u64,
@@ -211,7 +212,7 @@ pub fn lines_before(segment: &Arc<Segment>, offset: u64) -> io::Result<Vec<u8>> 
     Ok(Chunk::new(start, raw.into(), encoding, Ends::default()).text().to_vec())
 }
 
-/// The end of the last whole line before `end`. In a line too long to be held, a place in it.
+/// The end of the last whole line before `end`. In a line too long to be held, an offset in it.
 pub fn last_line_end(segment: &Segment, end: u64) -> io::Result<u64> {
     let encoding = segment.encoding();
     let unit = encoding.unit_bytes() as u64;
@@ -227,7 +228,7 @@ pub fn last_line_end(segment: &Segment, end: u64) -> io::Result<u64> {
     Ok(if from == 0 { 0 } else { end / unit * unit })
 }
 
-/// Calls for the place after each line end between `from` and `end`; returns the last one, or
+/// Calls for the offset after each line end between `from` and `end`; returns the last one, or
 /// `from`. In blocks: a line may be longer than memory.
 fn for_each_line_end(
     segment: &Segment,
@@ -285,9 +286,9 @@ fn line_start(
 /// Where to begin for lines of a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinceStart {
-    /// The first place.
+    /// The first position.
     pub offset: u64,
-    /// What lies before it and passes all the same: the lines before any that tells a time.
+    /// What lies before it and passes regardless: the lines before any with a time.
     pub head: u64,
 }
 
@@ -316,12 +317,13 @@ pub fn since(segment: &Arc<Segment>, since: i64, end: u64, zone: &Zone) -> io::R
     if head == 0 {
         return Ok(SinceStart { offset, head });
     }
-    // After the head nothing is known of the lines before; so it goes on at one that tells its time.
+    // After the head nothing is known about the lines before; so it continues at one with its own
+    // time.
     let timed = first_time(segment, encoding, offset, end, zone)?;
     Ok(SinceStart { offset: timed.map_or(offset, |(start, _)| start), head })
 }
 
-/// The first line after `from` that tells a time: where it begins, and the time.
+/// The first line after `from` with a time: its start, and the time.
 fn first_time(
     segment: &Arc<Segment>,
     encoding: Encoding,
@@ -357,9 +359,9 @@ const CONTEXT_BYTES: u64 = 64 * 1024;
 /// A bisection ends in a stretch of this size.
 const BISECT_BYTES: u64 = 64 * 1024;
 
-/// Lines may be out of order by as much as lies in this stretch.
+/// By how much lines may be out of order.
 const DISORDER_BYTES: u64 = 128 * 1024;
 
-/// How far to look for a line that tells a time.
+/// How far to look for a line with a time.
 const PROBE_BYTES: u64 = 1 << 20;
 const FIRST_PROBE_BYTES: usize = 16 * 1024;
