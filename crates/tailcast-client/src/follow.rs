@@ -1,5 +1,5 @@
-//! Follow: one log followed for as long as it takes: connecting, reading, losing the connection,
-//! waiting, and going on after the last line that was had.
+//! Follow: follows one log across connections: connecting, reading, losing the connection, waiting,
+//! and resuming after the last line received.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,20 +27,20 @@ pub struct Follow {
     query: Query,
     heartbeat: Duration,
     state: FollowState,
-    /// Told next, in this order.
+    /// Events to return next, in this order.
     ready: VecDeque<Event>,
-    /// How far was told.
+    /// The position after the last returned event.
     position: StreamPosition,
     backoff: Backoff,
-    /// Since when there is no stream, once there was one.
+    /// When the last stream was lost.
     lost: Option<Instant>,
     has_begun: bool,
     /// The stream that is open has begun.
     has_started: bool,
-    /// The stream is back, and what came of it is not yet known.
+    /// The stream is back, but it is not yet known what was missed.
     resuming: Option<Resuming>,
     fallback: Fallback,
-    /// The place was refused, and has to be looked over.
+    /// The position was refused, and has to be checked.
     is_stale: bool,
 }
 
@@ -49,7 +49,7 @@ enum FollowState {
     Waiting(Instant),
     Opening(JoinSet<Result<OpenStream, StreamOpenError>>),
     Open(Transport),
-    /// Looking which sources are still there.
+    /// Checking which sources still exist.
     Mending(JoinSet<Option<Vec<String>>>),
     Ended,
 }
@@ -58,20 +58,20 @@ enum FollowState {
 struct Resuming {
     after: Duration,
     is_whole: bool,
-    /// If nothing has come by then there was nothing to come.
+    /// If nothing was received by then, nothing was missed.
     deadline: Instant,
 }
 
 /// Why a log cannot be followed, or not any longer.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
-    /// The server, or what stands before it, refuses.
+    /// The server, or a proxy in front of it, refuses.
     #[error("{0}")]
     Refused(String),
-    /// There is no connection, and there will be none.
+    /// The connection cannot be made, and a retry cannot help.
     #[error("{0}")]
     Unreachable(String),
-    /// The connection was lost, and no other one is wanted.
+    /// The connection was lost, and is not to be retried.
     #[error("{0}")]
     Lost(String),
 }
@@ -103,8 +103,8 @@ impl Follow {
         }
     }
 
-    /// What comes next; none after [`Event::End`] or an error. Cancel-safe: nothing is lost when it
-    /// is dropped half-way and called again.
+    /// The next event; `None` after [`Event::End`] or an error. Cancel-safe: nothing is lost when
+    /// it is dropped half-way and called again.
     pub async fn next(&mut self) -> Result<Option<Event>, FollowError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -142,7 +142,7 @@ impl Follow {
         }
     }
 
-    /// Where to go on, after the last event that was told: what [`Query::from`] takes.
+    /// The cursor after the last returned event, for [`Query::from`].
     #[must_use]
     pub fn cursor(&self) -> Option<String> {
         self.position.cursor()
@@ -154,7 +154,7 @@ impl Follow {
         &self.target
     }
 
-    /// Ends it, with a word to the server.
+    /// Ends it, and tells the server.
     pub async fn close(mut self) {
         if let FollowState::Open(transport) = std::mem::replace(&mut self.state, FollowState::Ended)
         {
@@ -177,7 +177,7 @@ impl Follow {
         }
     }
 
-    /// Asks which sources there are.
+    /// Requests the list of sources.
     fn looking(&self) -> JoinSet<Option<Vec<String>>> {
         let mut task = JoinSet::new();
         let (settings, target) = (Arc::clone(&self.settings), self.target.clone());
@@ -188,7 +188,7 @@ impl Follow {
         task
     }
 
-    /// Goes on without the sources that have vanished.
+    /// Continues without the sources that have vanished.
     fn mend(&mut self, names: Option<Vec<String>>) {
         if let Some(names) = names {
             self.position.retain(&names);
@@ -205,7 +205,7 @@ impl Follow {
         self.state = FollowState::Open(transport);
     }
 
-    /// What has come over the connection; nothing, if that is news by itself.
+    /// Handles events from the connection.
     fn take(&mut self, came: Result<Vec<Event>, Lost>) -> Result<(), FollowError> {
         match came {
             Ok(events) => {
@@ -230,7 +230,7 @@ impl Follow {
         match &event {
             Event::Start(start) => {
                 self.begin(start.is_resumable);
-                // Told, so that the place is known; one that goes on is told by `Resumed`.
+                // Returned, so that the position is known; a resumed one is reported by `Resumed`.
                 self.ready.push_back(event);
                 return Ok(());
             }
@@ -243,7 +243,7 @@ impl Follow {
                 self.state = FollowState::Ended;
             }
             Event::Lines(_) | Event::Gap(_) | Event::Rotated(_) | Event::Heartbeat(_) => {
-                // The stream does more than begin: what was wrong is over.
+                // The stream has sent more than its start: the trouble is over.
                 self.backoff.reset();
                 self.tell_resumed(Some(&event));
             }
@@ -263,7 +263,7 @@ impl Follow {
         (self.has_begun, self.has_started) = (true, true);
     }
 
-    /// Says that the stream is back, once it can be said what was missed.
+    /// Reports that the stream is back, once it is known what was missed.
     fn tell_resumed(&mut self, first: Option<&Event>) {
         let Some(resuming) = self.resuming.take() else { return };
         let missed = match (first, resuming.is_whole) {
@@ -287,7 +287,7 @@ impl Follow {
             });
         }
         let refusal = error.refusal();
-        // One of several places that is of no source any more spoils the set.
+        // One cursor whose source is gone makes the whole set invalid.
         self.is_stale = self.position.n_sources() > 1
             && refusal.is_some_and(|refusal| refusal.status == http::StatusCode::BAD_REQUEST);
         self.wait(error.to_string(), refusal.and_then(|refusal| refusal.retry_after));
@@ -321,5 +321,5 @@ impl Follow {
     }
 }
 
-/// What was missed is told first: if nothing is by then, nothing was.
+/// The server sends what was missed first: if nothing has come by then, nothing was missed.
 const RESUMED_AFTER: Duration = Duration::from_secs(1);

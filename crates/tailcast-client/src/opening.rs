@@ -1,5 +1,5 @@
-//! Opening: one try to get a stream: a connection and a WebSocket over it, or where that is not let
-//! through, another connection and NDJSON.
+//! Opening: one try to open a stream: a connection with a WebSocket, or where that does not get
+//! through, another connection with NDJSON.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) struct Attempt {
     /// As it is sent.
     pub(crate) query: String,
     pub(crate) heartbeat: Duration,
-    /// What to ask for first.
+    /// What to request first.
     pub(crate) first: TransportKind,
 }
 
@@ -41,15 +41,15 @@ pub(crate) struct Attempt {
 #[derive(Debug)]
 pub(crate) struct OpenStream {
     pub(crate) transport: Transport,
-    /// Why it is no WebSocket, if one was asked for.
+    /// Why it is not a WebSocket, if one was requested.
     pub(crate) refused: Option<NoWebSocket>,
 }
 
-/// Why a WebSocket could not be had where a connection could.
+/// Why a connection was made but no WebSocket.
 #[derive(Debug)]
 pub(crate) struct NoWebSocket {
     pub(crate) why: String,
-    /// It was refused in so many words, and not just for the moment.
+    /// It was refused explicitly, and not just temporarily.
     pub(crate) is_lasting: bool,
 }
 
@@ -72,7 +72,7 @@ impl Settings {
 }
 
 impl StreamOpenError {
-    /// What the server has answered, if it was that.
+    /// The server's error response, if that is the cause.
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Http(HttpError::Refused(refusal)) => Some(refusal),
@@ -87,7 +87,7 @@ impl StreamOpenError {
         }
     }
 
-    /// Whether the first try was also the last: what is wrong does not pass by itself.
+    /// Whether a first try with this error is final: the error is not temporary.
     pub(crate) fn is_final_at_first(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_final(),
@@ -97,7 +97,7 @@ impl StreamOpenError {
         }
     }
 
-    /// Whether it is final however often it has worked before.
+    /// Whether it is final even if earlier connections have worked.
     pub(crate) fn is_final_ever(&self) -> bool {
         self.refusal().is_some_and(|refusal| FINAL_EVER.contains(&refusal.status.as_u16()))
     }
@@ -119,7 +119,7 @@ pub(crate) fn opening(attempt: Attempt) -> JoinSet<Result<OpenStream, StreamOpen
     task
 }
 
-/// What has come of it. Cancel-safe.
+/// Its result. Cancel-safe.
 pub(crate) async fn opened(
     task: &mut JoinSet<Result<OpenStream, StreamOpenError>>,
 ) -> Result<OpenStream, StreamOpenError> {
@@ -138,7 +138,7 @@ async fn open(attempt: Attempt) -> Result<OpenStream, StreamOpenError> {
             Err(refused) => Some(refused),
         },
     };
-    // Whatever stood in the way of the WebSocket: plain HTTP knows more of it, or gets through.
+    // Whatever prevented the WebSocket: plain HTTP shows the reason, or gets through.
     let socket = connect(&attempt.target, &attempt.settings.tls).await?;
     let query = format!("{}&format=ndjson", attempt.query);
     let headers = &attempt.settings.headers;
@@ -148,7 +148,7 @@ async fn open(attempt: Attempt) -> Result<OpenStream, StreamOpenError> {
     Ok(OpenStream { transport, refused })
 }
 
-/// A WebSocket, or why there was none over a connection that was there.
+/// A WebSocket, or why there was none over a working connection.
 async fn open_websocket(attempt: &Attempt) -> Result<Result<Transport, NoWebSocket>, ConnectError> {
     let socket = connect(&attempt.target, &attempt.settings.tls).await?;
     let Attempt { settings, target, query, heartbeat, first: _ } = attempt;

@@ -1,11 +1,11 @@
-//! Places: how far each source of a stream has come, and with it where to go on.
+//! Stream position: how far each source of a stream was read, and so where to resume.
 
 use tailcast_core::cursor::{MAX_SET, SET_SEPARATOR};
 
 use crate::event::{Event, Start};
 use crate::record::Batch;
 
-/// The place of a stream: a cursor for each of its sources.
+/// The position of a stream: a cursor for each of its sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamPosition {
     /// Each source's name and its cursor: first those that the stream began with.
@@ -15,8 +15,8 @@ pub struct StreamPosition {
 }
 
 impl StreamPosition {
-    /// What [`crate::Query::from`] takes; none where nothing is known, or there are more
-    /// sources than one stream can go on with.
+    /// For [`crate::Query::from`]; `None` if nothing is known, or there are more sources than a
+    /// stream can resume.
     #[must_use]
     pub fn cursor(&self) -> Option<String> {
         if self.is_unresumable || self.sources.is_empty() || self.sources.len() > MAX_SET {
@@ -26,7 +26,7 @@ impl StreamPosition {
         Some(cursors.join(&SET_SEPARATOR.to_string()))
     }
 
-    /// Moves on by an event; by all of its lines.
+    /// Advances by an event; by all of its lines.
     pub fn advance(&mut self, event: &Event) {
         match event {
             Event::Start(start) => self.begin(start),
@@ -39,7 +39,7 @@ impl StreamPosition {
         }
     }
 
-    /// Moves on by the first lines of a batch.
+    /// Advances by the first lines of a batch.
     pub fn advance_lines(&mut self, batch: &Batch, n_lines: usize) {
         let mut records = batch.records().take(n_lines).peekable();
         while let Some(record) = records.next() {
@@ -51,13 +51,13 @@ impl StreamPosition {
         }
     }
 
-    /// Leaves out what is not of these sources.
+    /// Removes all other sources.
     pub(crate) fn retain(&mut self, names: &[String]) {
         self.sources.retain(|(name, _)| names.contains(name));
         self.n_begun = 0;
     }
 
-    /// How many sources are known.
+    /// The number of known sources.
     pub(crate) fn n_sources(&self) -> usize {
         self.sources.len()
     }
@@ -76,7 +76,7 @@ impl StreamPosition {
     }
 
     /// The set has the sources that the stream began with, and after them those that joined later,
-    /// whose names only their lines tell.
+    /// whose names are known only from their lines.
     fn set_all(&mut self, set: Option<&str>) {
         let cursors = set.into_iter().flat_map(|set| set.split(SET_SEPARATOR));
         for ((_, place), cursor) in self.sources.iter_mut().take(self.n_begun).zip(cursors) {

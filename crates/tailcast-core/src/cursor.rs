@@ -32,7 +32,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How many bytes at the start of a file tell it from others.
+/// How many bytes at the start of a file identify it.
 pub const HEAD_BYTES: usize = 1024;
 
 /// How many bytes before an offset are hashed into a cursor's `check`, at most.
@@ -56,7 +56,7 @@ pub struct Cursor {
     pub check: u32,
 }
 
-/// What tells one generation (physical file, through renames) of a source from all others.
+/// What identifies a generation (a physical file, through renames) of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GenerationKey {
     /// Which fields the token has, and how they were made.
@@ -266,7 +266,7 @@ pub fn hash32(bytes: &[u8]) -> u32 {
     narrow(xxh3_64(bytes) >> 32)
 }
 
-/// Hashes what stands before a position: the last [`CHECK_BYTES`] of `before`, and of these only what
+/// Hashes the bytes before a position: the last [`CHECK_BYTES`] of `before`, and of these only what
 /// belongs to the last line. Never 0, which stands for "not known".
 #[must_use]
 pub fn check_of(before: &[u8]) -> u32 {

@@ -1,11 +1,11 @@
-//! Scan: lines in the very shape in which a Tailcast server writes them, found by their quotes. It is
-//! several times as fast as a parser of all JSON, which is asked wherever anything is different.
+//! Scan: finds lines in the exact layout of a Tailcast server by their quotes. It is several times
+//! as fast as a JSON parser, which is used wherever anything differs.
 
 use memchr::memchr2;
 
 use super::{RecordSpans, Span};
 
-/// The lines of a message `{"lines":[…],"start":"…"}`; none if it is of another shape.
+/// The lines of a message `{"lines":[…],"start":"…"}`; `None` if it has another layout.
 pub(super) fn message(text: &str) -> Option<Vec<RecordSpans>> {
     let mut scanner = Scanner::new(text)?;
     scanner.take("{\"lines\":[")?;
@@ -25,7 +25,7 @@ pub(super) fn message(text: &str) -> Option<Vec<RecordSpans>> {
     scanner.is_at_end().then_some(entries)
 }
 
-/// A line `record` of NDJSON that begins at `start` of its text; none if it is of another shape.
+/// A line `record` of NDJSON that begins at `start` of its text; `None` if it has another layout.
 pub(super) fn line(record: &str, start: usize) -> Option<RecordSpans> {
     let mut scanner = Scanner::new(record)?;
     let entry = scanner.record(Some(u32::try_from(start).ok()?))?;
@@ -38,7 +38,7 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// None where places do not fit into a [`Span`].
+    /// `None` if offsets do not fit into a [`Span`].
     fn new(text: &'a str) -> Option<Self> {
         u32::try_from(text.len()).ok()?;
         Some(Scanner { text, at: 0 })
@@ -62,7 +62,7 @@ impl<'a> Scanner<'a> {
         self.rest().starts_with(expected.as_bytes()).then(|| self.at += expected.len())
     }
 
-    /// A record of a line. `start`: its spans count from there, and its own is noted.
+    /// A line's record. `start`: its spans count from there, and its own is recorded.
     fn record(&mut self, start: Option<u32>) -> Option<RecordSpans> {
         let begin = self.at;
         let shift = start.unwrap_or_default();
@@ -119,7 +119,7 @@ impl<'a> Scanner<'a> {
             if self.text.as_bytes().get(self.at - 1) == Some(&b'"') {
                 return Span::between(begin, self.at);
             }
-            // What is escaped, if only a quote.
+            // The escaped character, such as a quote.
             self.byte()?;
         }
     }

@@ -1,4 +1,4 @@
-//! NDJSON: the stream over plain HTTP, for where no WebSocket is let through.
+//! NDJSON: the stream over plain HTTP, where no WebSocket gets through.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::request::{self, HttpError};
 use crate::target::Target;
 use crate::transport::{Incoming, Lost, QUEUE, Transport, TransportKind, patience};
 
-/// Asks for the stream over a fresh connection.
+/// Requests the stream over a fresh connection.
 pub(crate) async fn open(
     socket: Socket,
     target: &Target,
@@ -65,7 +65,7 @@ async fn read(mut body: Body, queue: mpsc::Sender<Incoming>, patience: Duration)
     }
 }
 
-/// The whole lines at the start of what has come, if there are any.
+/// The whole lines at the start of the received bytes, if there are any.
 fn take_lines(pending: &mut BytesMut) -> Option<Incoming> {
     let Some(last_end) = memchr::memrchr(b'\n', pending) else {
         let is_endless = pending.len() > MAX_LINE;

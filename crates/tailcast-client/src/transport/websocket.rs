@@ -24,7 +24,7 @@ use crate::transport::{Incoming, Lost, QUEUE, Transport, TransportKind, patience
 type Sender = SplitSink<WebSocketStream<Socket>, Message>;
 type Receiver = SplitStream<WebSocketStream<Socket>>;
 
-/// Asks for a WebSocket over a fresh connection.
+/// Opens a WebSocket over a fresh connection.
 pub(crate) async fn open(
     socket: Socket,
     target: &Target,
@@ -66,9 +66,9 @@ fn request(target: &Target, query: &str, headers: &HeaderMap) -> Result<Request<
 }
 
 /// Reads messages into the queue. While the queue is full nothing is read, the server's writes
-/// wait, and the time for which nothing came is not counted: it is ours.
+/// wait, and the time without data is not counted.
 ///
-/// The library answers pings while it is read from. While it is not, nobody sees them: what keeps
+/// The library answers pings while it is read from. While it is not, they go unanswered: what keeps
 /// the connection then are the pings that [`write`] sends.
 async fn read(mut receiver: Receiver, queue: mpsc::Sender<Incoming>, patience: Duration) {
     loop {
@@ -97,9 +97,9 @@ async fn read(mut receiver: Receiver, queue: mpsc::Sender<Incoming>, patience: D
     }
 }
 
-/// Sends a ping twice a heartbeat, so that a server that cannot make us read still hears from us;
-/// and the goodbye. No pong: it would take the place of one that the library has ready, and which
-/// the server waits for. A connection that cannot be written to is found out by reading.
+/// Sends a ping twice a heartbeat, so that the server still receives something while we do not
+/// read; and the close frame. No pong: it would replace one that the library has queued and the
+/// server waits for. A connection that cannot be written to is detected by reading.
 async fn write(mut sender: Sender, mut closing: oneshot::Receiver<()>, period: Duration) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -120,7 +120,7 @@ async fn write(mut sender: Sender, mut closing: oneshot::Receiver<()>, period: D
     }
 }
 
-/// What an error says of the connection.
+/// The meaning of an error for the connection.
 fn lost(error: Error) -> Lost {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => Lost::Cut,
@@ -146,5 +146,5 @@ fn is_cut(error: &tokio_tungstenite::tungstenite::error::ProtocolError) -> bool 
 const MAX_MESSAGE: usize = 4 << 20;
 const READ_BUFFER: usize = 256 * 1024;
 
-/// We write pings, pongs and a goodbye.
+/// We write pings, pongs and a close frame.
 const MAX_WRITE_BUFFER: usize = 64 * 1024;
