@@ -1,7 +1,7 @@
 //! Doctor: the way to a server, measured from where its viewers are: whether a proxy is reached and
-//! passes requests on, whether lines arrive when they are sent, and whether a WebSocket comes
+//! forwards requests, whether lines arrive when they are sent, and whether a WebSocket comes
 //! through; and which line of the proxy's configuration to change where not. It knows the server
-//! only by what it answers.
+//! only by its responses.
 
 mod advice;
 mod delivery;
@@ -30,13 +30,13 @@ pub enum OutsideError {
     /// The URL cannot be used.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// The task that measures has ended by itself.
+    /// The measuring task has panicked.
     #[error("the server could not be measured: {0}")]
     Failed(String),
 }
 
 impl OutsideError {
-    /// 2 where what was typed is wrong, else 1.
+    /// 2 for wrong usage, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -6,49 +6,49 @@ use tailcast_client::Target;
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Nobody answers, or nothing that says why.
+    /// No response, and no known reason.
     Unreachable,
-    /// The certificate is of nobody who is trusted.
+    /// The certificate is not trusted.
     Untrusted,
     /// It is elsewhere.
     Moved {
         /// As the answer says it.
         to: String,
     },
-    /// Tailcast does not know the host that it is asked as.
+    /// Tailcast does not accept the host name of the request.
     UnknownHost,
-    /// What answers is not Tailcast.
+    /// The server is not Tailcast.
     SomethingElse,
-    /// One has to say who one is.
+    /// Authentication is required.
     NotAllowed,
-    /// There is nothing to follow.
+    /// There is no log.
     NoLogs,
-    /// The proxy passes something on in another way than it should.
+    /// The proxy does not forward something as it should.
     ProxyFault(ProxyFault),
 }
 
-/// What a proxy does that it should not.
+/// What a proxy does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProxyFault {
-    /// It does not take its own path off.
+    /// It does not strip its own path prefix.
     Path,
-    /// It answers, and nobody behind it.
+    /// It responds, but its upstream does not.
     ToNobody,
-    /// It keeps pieces of a stream until there are more.
+    /// It buffers a stream.
     HoldsBack,
-    /// It packs a stream, and keeps what it has packed.
+    /// It compresses a stream, and buffers the result.
     Packs,
-    /// It passes each piece of a stream on late.
+    /// It forwards each piece of a stream late.
     Delays,
     /// It ends a stream.
     Cuts,
     /// It loses the upgrade to a WebSocket.
     Upgrade,
-    /// It asks as another host than the page's own.
+    /// It sends another host name than the page's.
     Host,
 }
 
-/// What to do, a line each; without a known proxy, what there is for each of them.
+/// What to do, a line each; if the proxy is unknown, for each known one.
 pub(super) fn advice(fault: &Fault, proxy: &Proxy, front: &Target) -> Vec<String> {
     let general = match fault {
         Fault::Unreachable => "is the address right, and does the proxy run?".to_owned(),

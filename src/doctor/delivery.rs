@@ -1,5 +1,5 @@
-//! Delivery: whether what the server sends arrives when it is sent. It is asked for a heartbeat each
-//! second; a proxy that buffers shows by when they come.
+//! Delivery: whether data arrives when it is sent. A heartbeat is requested each second; their
+//! arrival times reveal a proxy that buffers.
 
 use std::time::Duration;
 
@@ -55,7 +55,8 @@ impl Arrivals {
     }
 }
 
-/// Reads a stream of one format for some heartbeats. `answer_time` is what a short answer takes.
+/// Reads a stream of one format for some heartbeats. `answer_time` is how long a short response
+/// takes.
 pub(super) async fn measure(
     probe: &Probe,
     log: &ProbedLog,
@@ -63,7 +64,7 @@ pub(super) async fn measure(
     answer_time: Duration,
 ) -> Finding {
     let path = format!("{}&format={format}", log.quiet_stream(Some("1s")));
-    // As browsers ask, who could take it packed.
+    // Like a browser that accepts compression.
     let packed = [(header::ACCEPT_ENCODING, "gzip, deflate, br, zstd")];
     let mut answer = match probe.ask(&path, &packed).await {
         Ok(answer) => answer,
@@ -95,7 +96,7 @@ pub(super) async fn measure(
     judge(format, &arrivals, delay, packing.as_deref())
 }
 
-/// A stream was asked for, and something else came.
+/// The response is not the requested stream.
 pub(super) fn not_streamed(subject: &'static str, status: StatusCode) -> Finding {
     let fault = match status.as_u16() {
         300..=399 | 401 | 403 => Fault::NotAllowed,
@@ -105,7 +106,7 @@ pub(super) fn not_streamed(subject: &'static str, status: StatusCode) -> Finding
     Finding::wrong(subject, format!("the stream is answered with {status}"), fault)
 }
 
-/// `delay` is how much later than a short answer the stream began.
+/// `delay` is how much later than a short response the stream began.
 fn judge(
     format: &'static str,
     arrivals: &Arrivals,

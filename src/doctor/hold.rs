@@ -1,4 +1,4 @@
-//! Hold: whether a quiet stream stays open, with the heartbeat that the server has by itself.
+//! Hold: whether a quiet stream stays open with the server's default heartbeat.
 
 use std::time::Duration;
 

@@ -34,7 +34,7 @@ pub(super) struct ProbeResponse {
     pub(super) took: Duration,
     /// When the head had come.
     pub(super) at: Instant,
-    /// Moves the connection's bytes; ends with the value.
+    /// The task that drives the connection; ends when this is dropped.
     driver: JoinSet<()>,
 }
 
@@ -96,7 +96,7 @@ impl Probe {
             let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
             let mut driver = JoinSet::new();
             driver.spawn(async move {
-                // The reader of the body learns of it as well, and tells it.
+                // The reader of the body gets the error as well, and reports it.
                 if let Err(error) = connection.with_upgrades().await {
                     tracing::debug!(%error, "a connection has broken");
                 }

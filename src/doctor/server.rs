@@ -1,4 +1,5 @@
-//! Server: whether Tailcast is reached at all, what stands before it, and which log to measure with.
+//! Server: whether Tailcast is reached at all, what is in front of it, and which log to measure
+//! with.
 
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use crate::doctor::proxy::Proxy;
 use tailcast_client::ConnectError;
 use tailcast_client::SourceList;
 
-/// What is known after the first questions.
+/// The result of the first requests.
 #[derive(Debug)]
 pub(super) struct Reached {
     pub(super) proxy: Proxy,
     pub(super) findings: Vec<Finding>,
-    /// How long a short answer takes at best; none if nothing else can be measured.
+    /// How long a short response takes at best; `None` if nothing else can be measured.
     pub(super) answer_time: Option<Duration>,
 }
 
@@ -38,7 +39,7 @@ impl ProbedLog {
     }
 }
 
-/// Asks whether the server is ready.
+/// Checks whether the server is ready.
 pub(super) async fn probe_front(probe: &Probe) -> Reached {
     let mut answer_time: Option<Duration> = None;
     let mut last = None;
@@ -150,7 +151,7 @@ fn not_listed(answer: &ProbeResponse) -> Finding {
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The quickest of some answers tells what a question costs.
+/// The quickest of some responses is the cost of a request.
 const N_QUESTIONS: usize = 3;
 const MAX_WORDS: usize = 64 * 1024;
 const MAX_SHOWN: usize = 200;

@@ -1,5 +1,5 @@
-//! Printer: lines to standard output, each stream's as they come. It knows what was really written:
-//! that alone counts for the place to go on from.
+//! Printer: lines to standard output, each stream's as they come. It knows what was really written,
+//! which alone counts for the position to resume from.
 
 use std::io::{self, IsTerminal as _};
 
@@ -17,27 +17,27 @@ use tailcast_client::{Batch, Event, Gap, Record, StreamPosition};
 pub struct Style {
     /// As JSON records.
     pub is_json: bool,
-    /// A terminal shows them: it must not obey them.
+    /// For a terminal, which must not interpret them.
     pub is_terminal: bool,
     /// With colours.
     pub is_coloured: bool,
 }
 
-/// What a stream is called before its lines.
+/// The prefix of a stream's lines.
 #[derive(Clone, Debug)]
 pub struct StreamName {
-    /// Its server, where there are several.
+    /// Its server, if there are several.
     pub server: Option<String>,
-    /// There are other streams beside it.
+    /// Whether there are other streams.
     pub is_one_of_several: bool,
 }
 
 /// How far it was printed.
 #[derive(Debug)]
 pub struct Printed {
-    /// The place of each stream after its last line that was written.
+    /// The position of each stream after its last written line.
     pub positions: Vec<StreamPosition>,
-    /// What ended the printing before its time.
+    /// The error that ended the printing early.
     pub failure: Option<io::Error>,
 }
 
@@ -59,19 +59,19 @@ struct Stream {
     position: StreamPosition,
 }
 
-/// What is written next, and where in it each record ends.
+/// The bytes to write next, with the end of each record.
 #[derive(Debug, Default)]
 struct Page {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    /// The stream and source whose line is written only in part.
+    /// The stream and source whose line is only partly written.
     unfinished: Option<(usize, String)>,
     /// The sources that were printed; their numbers are their colours.
     sources: Vec<(usize, String)>,
 }
 
 impl Style {
-    /// As it suits what standard output is.
+    /// Chosen by the kind of standard output.
     #[must_use]
     pub fn of_stdout(is_json: bool) -> Self {
         let is_terminal = io::stdout().is_terminal();
@@ -101,7 +101,7 @@ impl Printer {
         Printer { output, style, streams, reporter, cancel, page: Page::default() }
     }
 
-    /// Prints what comes, until all streams have ended, or it is to stop, or nobody reads.
+    /// Prints events, until all streams have ended, it is cancelled, or the reader is gone.
     pub async fn run(mut self, mut queue: mpsc::Receiver<(usize, Event)>) -> Printed {
         let mut failure = None;
         while failure.is_none() {
@@ -117,7 +117,7 @@ impl Printer {
             let Some((number, event)) = next else { break };
             failure = self.print(number, &event).await.err();
         }
-        // Nobody is to wait for a printer that has ended.
+        // Senders must not wait for a printer that has ended.
         self.cancel.cancel();
         let positions = self.streams.into_iter().map(|stream| stream.position).collect();
         Printed { positions, failure }
@@ -153,7 +153,7 @@ impl Printer {
         Ok(())
     }
 
-    /// A record that is no line, for who reads records.
+    /// A record that is not a line, for JSON output.
     async fn print_record(&mut self, json: &str) -> io::Result<()> {
         if !self.style.is_json {
             return Ok(());
@@ -184,7 +184,7 @@ impl Page {
     fn begin(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        // One page of uncommonly long lines is not to be kept for ever.
+        // The memory of uncommonly long lines is released.
         self.bytes.shrink_to(KEPT_BYTES);
     }
 
@@ -247,7 +247,7 @@ impl Page {
     }
 }
 
-/// For a terminal: what it must not obey is made visible.
+/// For a terminal: control characters are made visible.
 fn write_coloured(colour: Option<styling::Style>, text: &str, out: &mut Vec<u8>) {
     let Some(colour) = colour else { return write_visible(text, out) };
     out.extend_from_slice(colour.render().to_string().as_bytes());
