@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, in sentences that say where and what to do.
+//! What is wrong with a configuration, in sentences that say where it is and what to do.
 
 use std::io;
 use std::net::IpAddr;
@@ -14,20 +14,20 @@ pub enum ConfigError {
     /// A file that was named, or found, cannot be read.
     #[error("{file}: cannot read the configuration: {source}")]
     Read {
-        /// The file, and who named it.
+        /// The file, and what named it.
         file: String,
         /// Why not.
         source: io::Error,
     },
-    /// The file is not TOML; the problem tells the line.
+    /// The file is not TOML; the problem has the line.
     #[error("{file}: {problem}")]
     Syntax {
         /// The file.
         file: String,
-        /// What the parser says, with line and column.
+        /// The parser's message, with line and column.
         problem: String,
     },
-    /// A key that nobody reads.
+    /// An unknown key.
     #[error("{origin} is unknown; {hint}")]
     UnknownKey {
         /// Where it stands.
@@ -110,5 +110,5 @@ pub(super) fn similar_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str>
         .map(|(_, candidate)| candidate)
 }
 
-/// From this likeness (0 to 1) on, an unknown name counts as misspelt.
+/// From this similarity (0 to 1) on, an unknown name counts as misspelt.
 const LIKE_ENOUGH: f64 = 0.85;

@@ -64,8 +64,8 @@ impl ConfigFile {
     }
 
     /// Refuses a key that neither Rocket nor Tailcast reads, in any profile, and a profile that
-    /// looks misspelt: its whole table would be passed over in silence. The keys inside the
-    /// `tailcast` tables are seen to where these are taken apart.
+    /// looks misspelt: its whole table would be ignored silently. The keys inside the `tailcast`
+    /// tables are checked where these are parsed.
     pub(super) fn check_keys(&self, selected: &Profile) -> Result<(), ConfigError> {
         let known: Vec<&str> =
             [TAILCAST_TABLE].into_iter().chain(RocketConfig::PARAMETERS.iter().copied()).collect();
@@ -98,7 +98,7 @@ impl Provider for ConfigFile {
     }
 }
 
-/// What stands at the top of the file must be a profile: a table that is not named like a setting.
+/// Top-level entries of the file must be profiles: tables that are not named like a setting.
 fn as_profile(path: &Path, name: &str, value: Value) -> Result<Dict, ConfigError> {
     let origin = file_key(path, name);
     let below = |table: &str| format!("it belongs below a profile: `[{table}]`");

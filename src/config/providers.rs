@@ -13,7 +13,7 @@ use super::error::{TAILCAST_TABLE, similar_name};
 use super::origin::{COMMAND_LINE, ROCKET_VARIABLES, TAILCAST_VARIABLES};
 use super::raw::{NO_SPAN, TAILCAST_KEYS};
 
-/// What holds when nobody says anything, over Rocket's own defaults.
+/// The built-in defaults, over Rocket's own.
 #[derive(Debug)]
 pub(super) struct BuiltIn;
 
@@ -68,7 +68,7 @@ impl Provider for RocketVariables {
     }
 }
 
-/// `TAILCAST_*`: the keys of the `tailcast` table. An empty variable is as good as none.
+/// `TAILCAST_*`: the keys of the `tailcast` table. An empty variable counts as unset.
 #[derive(Debug)]
 pub(super) struct TailcastVariables;
 
@@ -109,7 +109,7 @@ impl Provider for &Overrides {
 }
 
 /// What Tailcast decides for Rocket: logging, signals and client addresses are its own, and its
-/// shutdown has told every viewer before Rocket's begins.
+/// shutdown has notified every viewer before Rocket's begins.
 #[derive(Debug)]
 pub(super) struct Forced;
 
@@ -136,7 +136,7 @@ impl Provider for Forced {
     }
 }
 
-/// The paths of what [`Forced`] decides: saying something else there has no effect.
+/// The paths of what [`Forced`] decides: other settings there have no effect.
 pub(super) const FORCED: &[&[&str]] = &[
     &[RocketConfig::LOG_LEVEL],
     &[RocketConfig::CLI_COLORS],
@@ -145,8 +145,8 @@ pub(super) const FORCED: &[&[&str]] = &[
     &[RocketConfig::SHUTDOWN],
 ];
 
-/// One warning for each `TAILCAST_*` variable that nobody reads. `TAILCAST_TOKEN` and `*_FILE`
-/// are for clients and for secrets.
+/// One warning for each `TAILCAST_*` variable that is not read. `TAILCAST_TOKEN` and `*_FILE` are
+/// for clients and for secrets.
 pub(super) fn unknown_variables() -> Vec<String> {
     let mut warnings = Vec::new();
     for (key, _) in Env::prefixed(TAILCAST_VARIABLES).iter() {

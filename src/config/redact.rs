@@ -10,7 +10,7 @@ use crate::glob::Glob;
 /// Masks what a pattern matches.
 #[derive(Debug, Clone)]
 pub struct RedactSpec {
-    /// A glob of source names; none: all.
+    /// A glob of source names; `None`: all.
     pub sources: Option<String>,
     /// What is masked: its groups, or all of a match where it has none.
     pub pattern: Regex,
@@ -31,7 +31,7 @@ pub(super) fn checked(layers: &Layers, raw: &[RawRedact]) -> Result<Vec<RedactSp
         }
         let compiled = RegexBuilder::new(&redact.pattern).size_limit(MAX_COMPILED_BYTES).build();
         let pattern = compiled.map_err(|error| {
-            // The parser draws the place into several lines; its last one says what is wrong.
+            // The parser marks the position over several lines; the last one says what is wrong.
             let message = error.to_string();
             let problem = message.lines().last().unwrap_or_default().to_owned();
             layers.wrong_unless(&key("pattern"), &format!("a regular expression ({problem})"))

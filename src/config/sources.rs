@@ -71,16 +71,16 @@ fn spec(
     Ok(SourceSpec { name: Some(source.name.clone()), paths, olddir: source.olddir.clone() })
 }
 
-/// Whether `name` can be the first part of a source's name: what is in a URL must mean itself.
+/// Whether `name` can be the first part of a source's name: it must not need escaping in a URL.
 fn is_source_name(name: &str) -> bool {
     let is_part = |part: &str| !matches!(part, "" | "." | "..");
     let is_plain = |char: char| !char.is_control() && !GLOB_CHARACTERS.contains(&char);
     name.split('/').all(is_part) && name.chars().all(is_plain)
 }
 
-/// `path` from `base` on, by its letters alone: neither links nor `..` are resolved. A folder's own
-/// name must not turn into a pattern where the path behind it is one. `None` where the path is
-/// empty or the folder's name is not UTF-8.
+/// `path` relative to `base`, lexically: neither links nor `..` are resolved. A folder's own name
+/// must not turn into a pattern where the path behind it is one. `None` where the path is empty or
+/// the folder's name is not UTF-8.
 fn absolute(base: &Path, path: &str) -> Option<String> {
     if path.is_empty() {
         return None;

@@ -1,7 +1,7 @@
-//! [`metadata`]: reads what a line tells, by looking at how it begins.
+//! [`metadata`]: parses a line's time and level from its beginning.
 //!
-//! Only a bounded head of a line is looked at, whatever its length, and any bytes are taken. The
-//! formats have no common trait: their first bytes tell them apart, once, here.
+//! Only a bounded head of a line is parsed, whatever its length, and any bytes are accepted. The
+//! formats have no common trait: they are distinguished by their first bytes, once, here.
 
 mod ansi;
 mod container;
@@ -18,12 +18,12 @@ use crate::line::stamp::CivilTime;
 use crate::line::time::LineTime;
 use crate::line::zone::Zone;
 
-/// What a line tells; what it does not tell is `None`.
+/// The time and level that a line states; `None` where it does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LineMetadata {
-    /// When it was written, by its own account.
+    /// When it was written, as the line states.
     pub time: Option<LineTime>,
-    /// How grave it says it is.
+    /// Its severity, as the line states.
     pub level: Option<Level>,
 }
 
@@ -32,25 +32,25 @@ impl LineMetadata {
         LineMetadata { time, level }
     }
 
-    /// These facts, and where they are silent, the time of the wrapping.
+    /// This metadata, with the time of the wrapping if it has none.
     fn or_time(self, time: Option<LineTime>) -> LineMetadata {
         LineMetadata { time: self.time.or(time), level: self.level }
     }
 }
 
-/// Reads the time and the level that a line tells, in any of the known formats: JSON, logfmt,
-/// syslog (RFC 3164, RFC 5424, rsyslog's files), access and error logs of web servers, klog, lines
-/// led by an ISO 8601 time, and what containers wrap around them. In other lines a level is looked
-/// for near the start.
+/// Parses the time and the level of a line in any of the known formats: JSON, logfmt, syslog (RFC
+/// 3164, RFC 5424, rsyslog's files), access and error logs of web servers, klog, lines led by an
+/// ISO 8601 time, and what containers wrap around them. In other lines a level is searched near the
+/// start.
 ///
-/// Takes any bytes, and looks at no more than the first 16 KiB. `zone` is that of stamps without
+/// Accepts any bytes, and parses no more than the first 16 KiB. `zone` is that of times without
 /// one.
 #[must_use]
 pub fn metadata(line: &[u8], zone: &Zone) -> LineMetadata {
     nested_metadata(line, zone, 0)
 }
 
-/// The facts of a line found within `depth` wrappings.
+/// The metadata of a line within `depth` wrappings.
 fn nested_metadata(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     if depth > MAX_DEPTH {
         return LineMetadata::default();
@@ -80,7 +80,7 @@ fn dated(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     }
 }
 
-/// A line that begins with a bracket: there may be a time in it.
+/// A line that begins with a bracket, which may hold a time.
 fn bracketed(line: &[u8], zone: &Zone) -> LineMetadata {
     let inside = line.split_first().map_or(line, |(_, inside)| inside);
     let dated = CivilTime::iso(inside).or_else(|| CivilTime::asctime(inside));
@@ -152,12 +152,12 @@ fn tagged_json_level(text: &[u8]) -> Option<Level> {
     json::object_level(text.get(at + 2..)?)
 }
 
-/// A wrapping in a wrapping in a wrapping is looked through, not more.
+/// The greatest depth of wrappings.
 const MAX_DEPTH: usize = 3;
-/// The bracket of an access log stands in the first so many bytes, after addresses and a user.
+/// How far into an access-log line its bracket may be, after addresses and a user.
 const ACCESS_HEAD_BYTES: usize = 512;
 const MAX_BRACKETS: usize = 8;
-/// A host and a tag are no longer.
+/// The longest host and tag.
 const TAG_BYTES: usize = 160;
 
 #[cfg(test)]

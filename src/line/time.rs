@@ -1,4 +1,4 @@
-//! [`LineTime`]: the moment a line tells, with the UTC offset it is shown with.
+//! [`LineTime`]: the time of a line, with the UTC offset to show it with.
 //!
 //! It does not know how lines are written (see `line::stamp` and `line::format`).
 
@@ -17,7 +17,7 @@ use crate::line::stamp::CivilTime;
 #[derive(Clone, Copy)]
 pub struct LineTime {
     unix_nanos: i64,
-    /// Whole minutes, in seconds: RFC 3339 cannot tell more.
+    /// Whole minutes, in seconds: the resolution of RFC 3339.
     offset_seconds: i32,
 }
 
@@ -30,7 +30,7 @@ impl LineTime {
         LineTime { unix_nanos, offset_seconds: offset - offset % 60 }
     }
 
-    /// A timestamp, shown with an offset; before 1677 and after 2262 the nearest that can be told.
+    /// A timestamp, shown with an offset; before 1677 and after 2262 the nearest representable one.
     #[must_use]
     pub fn from_timestamp(timestamp: Timestamp, offset_seconds: i32) -> LineTime {
         let nanos = timestamp.as_nanosecond();
@@ -57,8 +57,8 @@ impl LineTime {
         self.offset_seconds
     }
 
-    /// Appends the time as RFC 3339: `Z` for no offset, else `±hh:mm`; as many digits below the
-    /// second as it takes, of none, 3, 6 or 9.
+    /// Appends the time as RFC 3339: `Z` for no offset, else `±hh:mm`; with 0, 3, 6 or 9 digits
+    /// below the second, as needed.
     pub fn write_rfc3339(&self, out: &mut Vec<u8>) {
         let local = self.unix_nanos.div_euclid(SECOND_NANOS) + i64::from(self.offset_seconds);
         let (year, month, day) = civil_from_days(local.div_euclid(DAY_SECONDS));
