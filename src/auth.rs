@@ -163,7 +163,7 @@ impl Auth {
         is_logged_in && self.policy().admits(principal)
     }
 
-    /// Checks a name and a password. `address` is none where it stands for many clients.
+    /// Checks a name and a password. `address` is `None` if it stands for many clients.
     pub async fn check_password(
         &self,
         name: &str,

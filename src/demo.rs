@@ -1,6 +1,6 @@
 //! `tailcast serve --demo`: the logs of a made-up shop, for a first look.
 //!
-//! Three logs in a temporary folder tell of the same requests, with an hour of past and then live:
+//! Three logs in a temporary folder show the same requests, with an hour of past and then live:
 //! `shop/web.log` (nginx), `shop/api.log` (JSON) and `shop/worker.log` (text, in colours). Every
 //! forty seconds something goes wrong. This module writes files and knows nothing of who reads.
 

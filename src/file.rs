@@ -71,7 +71,7 @@ pub struct FileContext {
     pub hub: Arc<WatchHub>,
     /// Where blocking calls run.
     pub disks: Arc<Disks>,
-    /// For times that tell no zone.
+    /// The zone for times without one.
     pub zone: Arc<Zone>,
     /// What the files of all sources share.
     pub shared: Arc<SharedFiles>,

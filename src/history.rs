@@ -72,7 +72,7 @@ pub enum EventKind {
         /// Why they are missing.
         reason: GapReason,
     },
-    /// The source goes on in another segment.
+    /// The source continues in another segment.
     Rotated(RotatedHow),
 }
 

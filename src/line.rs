@@ -1,4 +1,4 @@
-//! Line: where one ends, and what it tells about itself: its time and its level.
+//! Line: where one ends, and its metadata: time and level.
 //!
 //! A *fact* is read from the line's own text, in whatever of the usual formats it is written.
 //! This module knows nothing of files, sources or viewers.

@@ -20,7 +20,7 @@ pub(super) struct CheckQueueGuard<'a> {
 }
 
 impl<'a> CheckQueueGuard<'a> {
-    /// `None` if too many wait already. `address` is none where it stands for many clients.
+    /// `None` if too many wait already. `address` is `None` if it stands for many clients.
     pub(super) fn new(waiting: &'a Mutex<CheckQueue>, address: Option<IpAddr>) -> Option<Self> {
         let mut all = waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let own = address.and_then(|address| all.by_address.get(&address)).copied();

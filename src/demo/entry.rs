@@ -79,7 +79,7 @@ pub(super) struct Request {
     pub(super) status: u16,
     /// How long the answer took, in milliseconds.
     pub(super) duration_ms: i64,
-    /// Who asked, where that is known.
+    /// The client, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user: Option<&'static str>,
     /// The visitor's address.

@@ -125,7 +125,7 @@ impl Shop {
         }
     }
 
-    /// Puts the id of a request that is under way, else of one that nobody saw, into `text`.
+    /// Puts the id of a current request, else an unknown one, into `text`.
     fn about_a_request(&mut self, text: &str) -> String {
         let under_way = self.pending.iter().find_map(|entry| entry.text.rsplit_once("rid="));
         let id = under_way.map(|(_, id)| id.to_owned());

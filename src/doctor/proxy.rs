@@ -1,4 +1,4 @@
-//! Proxy: which program answers before Tailcast does, as far as it can be told from outside.
+//! Proxy: which program is in front of Tailcast, as far as it can be seen from outside.
 
 use std::fmt;
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl Proxy {
         }
     }
 
-    /// From the answer to a request that is none, which a proxy does not pass on: HAProxy and Apache
+    /// From the response to an invalid request, which a proxy does not forward: HAProxy and Apache
     /// show themselves nowhere else.
     pub(super) async fn in_refusal(probe: &Probe) -> Self {
         let Ok(Ok(answer)) = timeout(REFUSAL_LIMIT, refusal(probe)).await else {

@@ -42,7 +42,7 @@ async fn refused(answer: ProbeResponse) -> Finding {
         401 => Fault::NotAllowed,
         _ => LOST,
     };
-    // A good answer goes on and on: not even the key has come through.
+    // A 200 response is an endless stream: not even the key has come through.
     let words = match status.is_success() || status == StatusCode::UPGRADE_REQUIRED {
         true => String::new(),
         false => answer.text(MAX_WORDS).await.unwrap_or_default(),

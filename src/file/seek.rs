@@ -18,7 +18,7 @@ use crate::line::{Zone, metadata};
 pub struct TailSeek<'a> {
     /// Which lines count.
     pub filter: &'a Filter,
-    /// For times that tell no zone.
+    /// The zone for times without one.
     pub zone: &'a Zone,
     /// How many lines are still to be found.
     pub n_wanted: u64,
@@ -141,7 +141,7 @@ impl TailSeek<'_> {
         Ok(found)
     }
 
-    /// Calls for the start of each line that passes, until told to stop.
+    /// Calls for the start of each line that passes, until the callee stops it.
     fn for_each_in_archive(
         &self,
         segment: &Arc<Segment>,

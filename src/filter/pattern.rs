@@ -39,8 +39,8 @@ impl Pattern {
         self.regex.as_str()
     }
 
-    /// Whether it matches in `line`; none if it was left, as `may_continue` said, which is told how many of
-    /// the line's bytes were looked at.
+    /// Whether it matches in `line`; `None` if `may_continue` interrupted it, which is given how
+    /// many of the line's bytes were looked at.
     pub fn is_match(
         &self,
         line: &[u8],

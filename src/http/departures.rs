@@ -1,6 +1,7 @@
-//! Departures: noticing that a client has left while its answer is still being looked for. Rocket runs
-//! a route to its end whether anybody waits for the answer or not, and polls a stream without looking
-//! at its connection; but the connection itself is closed at once, and that can be seen from outside.
+//! Departures: noticing that a client has left while its response is still being prepared. Rocket
+//! runs a route to its end whether or not the client waits for it, and polls a stream without
+//! checking its connection; but the connection itself is closed at once, and that can be seen from
+//! outside.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -57,7 +57,7 @@ impl ClientAddress {
     }
 
     /// The address that limits count by; `None` where it stands for many clients, or for this host.
-    /// Of IPv6 the network: whoever has one address has all of that.
+    /// Of IPv6 the network: a client with one address has all of it.
     #[must_use]
     pub fn limited_address(&self) -> Option<IpAddr> {
         let address = self.address.filter(|address| !self.is_shared && !address.is_loopback())?;

@@ -155,7 +155,7 @@ fn cookie(secret: &str, seconds: u64, is_secure: bool) -> String {
 }
 
 /// SECURITY: where to go after a login, relative to the root: one of our own pages, whatever was
-/// asked for. `./` before it keeps a scheme or a host out of it.
+/// requested. `./` before it keeps a scheme or a host out of it.
 fn checked(next: &str) -> String {
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '"' | '<' | '>' | '\'');
     let path = next.split(['?', '#']).next().unwrap_or_default();

@@ -99,7 +99,7 @@ pub fn asset(file: Option<PathBuf>) -> Result<Asset, Problem> {
     })
 }
 
-/// A file that the page loads; what the server fills in before it sends it is none.
+/// A file that the page loads, but for the template that the server fills in.
 fn find(file: Option<&Path>) -> Option<Asset> {
     let name = file?.to_str()?;
     let found =

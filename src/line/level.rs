@@ -16,7 +16,7 @@ pub enum Level {
     Warn,
     /// Something failed.
     Error,
-    /// The program, or the whole system, cannot go on.
+    /// The program, or the whole system, cannot continue.
     Fatal,
 }
 

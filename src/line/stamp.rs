@@ -7,7 +7,7 @@ use crate::line::calendar::{DAY_SECONDS, days_from_civil};
 use crate::line::time::{LineTime, SECOND_NANOS};
 use crate::line::zone::Zone;
 
-/// A civil time, and its offset where the text tells one.
+/// A civil time, and its offset if the text has one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CivilTime {
     /// Seconds since 1970-01-01T00:00:00 of the same clock.
@@ -70,8 +70,8 @@ impl CivilTime {
         Some((CivilTime { civil_seconds, nanos, offset_seconds: None }, rest))
     }
 
-    /// As RFC 3164 writes it: `Nov 21 10:00:00`, the year told by the clock; digits below the
-    /// second may follow.
+    /// As RFC 3164 writes it: `Nov 21 10:00:00`, the year from the clock; digits below the second
+    /// may follow.
     pub(crate) fn syslog<'a>(text: &'a [u8], zone: &Zone) -> Parsed<'a, CivilTime> {
         let ((month, day), rest) = month_and_day(text)?;
         let (second, rest) = clock(rest)?;
@@ -101,7 +101,7 @@ impl CivilTime {
         Some((CivilTime { civil_seconds, nanos, offset_seconds: None }, rest))
     }
 
-    /// The moment, with the server's zone where the text tells none.
+    /// The instant, with the server's zone if the text has none.
     #[inline]
     pub(crate) fn time(&self, zone: &Zone) -> Option<LineTime> {
         match self.offset_seconds {
@@ -110,7 +110,7 @@ impl CivilTime {
         }
     }
 
-    /// The moment, if the text tells its zone.
+    /// The instant, if the text has a zone.
     pub(crate) fn zoned_time(&self) -> Option<LineTime> {
         self.at_offset(self.offset_seconds?)
     }
@@ -135,7 +135,7 @@ impl CivilTime {
 }
 
 /// A number of seconds, milliseconds, microseconds or nanoseconds since 1970, whichever puts it
-/// between 1973 and 2262; shown in UTC, since it tells no zone.
+/// between 1973 and 2262; shown in UTC, since it has no zone.
 pub(crate) fn epoch(text: &[u8]) -> Option<LineTime> {
     let n_digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = text.split_at_checked(n_digits)?;
@@ -218,7 +218,7 @@ fn numeric_offset(text: &[u8], hours_alone: bool) -> Parsed<'_, i32> {
     at_word_end(if sign == b'-' { -seconds } else { seconds }, rest)
 }
 
-/// The offset, unless a word or number goes on after it.
+/// The offset, unless a word or number continues after it.
 fn at_word_end(offset: i32, rest: &[u8]) -> Parsed<'_, i32> {
     match rest {
         [b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z', ..] => None,

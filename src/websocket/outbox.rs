@@ -53,12 +53,13 @@ pub enum OutgoingFrame {
 }
 
 impl Outbox {
-    /// Puts an answer ahead of all lines.
+    /// Queues an answer ahead of all lines.
     pub fn put_ahead(&mut self, answer: Bytes) {
         self.ahead.push_back(UrgentMessage::Message(answer));
     }
 
-    /// Puts a ping and a heartbeat record ahead of all lines, unless the last ones still wait.
+    /// Queues a ping and a heartbeat record ahead of all lines, unless the last ones are still
+    /// queued.
     pub fn put_heartbeat(&mut self, record: Bytes) {
         if !self.has_heartbeat {
             self.has_heartbeat = true;
@@ -66,7 +67,7 @@ impl Outbox {
         }
     }
 
-    /// Puts something after the lines that wait.
+    /// Queues an item after the queued lines.
     pub fn put(&mut self, item: QueuedItem) {
         self.lines.push_back(item);
     }
@@ -93,13 +94,13 @@ impl Outbox {
         self.ahead.is_empty() && (self.is_held() || self.lines.is_empty())
     }
 
-    /// How many messages wait to go ahead.
+    /// How many messages are queued ahead of lines.
     #[must_use]
     pub fn n_ahead(&self) -> usize {
         self.ahead.len()
     }
 
-    /// Drops all lines that wait.
+    /// Drops all queued lines.
     pub fn drop_lines(&mut self) {
         self.lines.clear();
     }

@@ -113,7 +113,7 @@ impl<'a> Record<'a> {
         self.entry.is_partial
     }
 
-    /// The source as JSON: enough to tell whether two lines are of the same one.
+    /// The source as JSON: enough to compare the sources of two lines.
     pub(crate) fn raw_source(&self) -> &'a str {
         self.raw(self.entry.source)
     }

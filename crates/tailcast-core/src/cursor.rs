@@ -19,11 +19,11 @@
 //! the offset, looked at 64 bytes of that, and hashed what is to be hidden, too. Its tokens stay valid, and are written
 //! again as they were read.
 //!
-//! The file is recognised by what it holds, not by its name, so a token stays good when the file is
-//! renamed, packed or looked at by another process. Where a source is redacted, head and line are hashed
-//! as they are shown, so that nothing hidden can be derived from a token. No secret of the server goes
-//! into it: every server makes the same token for the same file. The token is no signature: it can only
-//! point into what its bearer may read anyway.
+//! The file is recognised by what it holds, not by its name, so a token stays valid when the file
+//! is renamed, compressed or read by another process. Where a source is redacted, head and line are
+//! hashed as they are shown, so that nothing hidden can be derived from a token. No secret of the
+//! server goes into it: every server makes the same token for the same file. The token is no
+//! signature: it can only point into what its bearer may read anyway.
 
 use std::fmt;
 use std::str::FromStr;

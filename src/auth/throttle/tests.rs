@@ -161,8 +161,8 @@ fn deed() -> impl Strategy<Value = Deed> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever anybody does, an address without failures is looked at, nobody waits longer than
-    /// said, and no address gets more guesses through than its delays allow.
+    /// Whatever clients do, an address without failures is checked, none waits longer than said,
+    /// and no address gets more guesses through than its delays allow.
     #[test]
     fn nobody_is_locked_out_by_others_and_no_address_guesses_on(
         deeds in prop::collection::vec(deed(), 0..400),

@@ -193,7 +193,7 @@ fn links_that_are_found_lead_nowhere_else() {
     let only = found.sources[0].location.clone();
     assert!(only.permits(&logs.at("in/app.log")) && !only.permits(&logs.at("out/secret.log")));
 
-    // A glob tells only of what it would have matched; what is configured as well may be read.
+    // A glob reports only what it would have matched; entries configured otherwise may be read.
     let glob = logs.unnamed(&["in/*.log"]);
     let names = ["app.log=in/app.log", "same.log=in/same.log"];
     logs.check(&glob, &names, &[reasons[0], reasons[2]]);

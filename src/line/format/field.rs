@@ -1,4 +1,4 @@
-//! The keys under which records of named fields (JSON, logfmt) tell their time and level.
+//! The keys of time and level in records of named fields (JSON, logfmt).
 
 use crate::line::level::Level;
 use crate::line::stamp::{self, CivilTime};
@@ -40,7 +40,7 @@ impl Field {
     }
 }
 
-/// The time that a field's text or number tells.
+/// The time in a field's text or number.
 pub(super) fn time(value: &[u8], zone: &Zone) -> Option<LineTime> {
     match CivilTime::iso(value).or_else(|| CivilTime::access(value)) {
         Some((stamp, _)) => stamp.time(zone),
@@ -48,7 +48,7 @@ pub(super) fn time(value: &[u8], zone: &Zone) -> Option<LineTime> {
     }
 }
 
-/// The level that a field's text or number tells.
+/// The level in a field's text or number.
 pub(super) fn level(value: &[u8]) -> Option<Level> {
     Level::parse_field(value)
 }

@@ -37,7 +37,7 @@ pub(super) fn metadata(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     LineMetadata::new(inner.time.or(outer_time), metadata.level.or(inner.level))
 }
 
-/// The level of an object, whose time is not asked for.
+/// The level of an object, without its time.
 pub(super) fn object_level(line: &[u8]) -> Option<Level> {
     let mut members = Members::new(line);
     while let Some((key, value)) = members.next() {

@@ -44,7 +44,7 @@ impl<'a> Pairs<'a> {
                     self.rest = after;
                     return Some((key, value));
                 }
-                // No key goes on here: to the next word.
+                // Not a key: skip to the next word.
                 Some(_) => self.rest = bare(after).1,
                 None => return None,
             }

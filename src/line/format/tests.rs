@@ -8,7 +8,7 @@ fn berlin() -> Zone {
     Zone::at(TimeZone::get("Europe/Berlin").unwrap(), NOON.parse().unwrap())
 }
 
-/// `expected` is time and level with a space between, `-` for what is not told.
+/// `expected` is time and level with a space between, `-` for what is missing.
 #[track_caller]
 fn check(line: impl AsRef<[u8]>, expected: &str) {
     let line = line.as_ref();
