@@ -62,7 +62,7 @@ struct ScannerState {
 
 /// The result of one scan of the disk. It has not been applied yet: a disk may stop answering
 /// during the scan, which is then abandoned.
-struct Looked {
+struct ScanOutcome {
     discovery: Discovery,
     found: DiscoveryResult,
     /// No root was skipped.
@@ -104,11 +104,11 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
 
     /// Scans the disk now, and publishes what changed; it blocks.
     pub fn rescan(&self) {
-        self.take(self.look(&BTreeSet::new()));
+        self.take(self.scan(&BTreeSet::new()));
     }
 
     /// Scans all roots but the `silent` ones, whose sources stay as they were.
-    fn look(&self, silent: &BTreeSet<PathBuf>) -> Looked {
+    fn scan(&self, silent: &BTreeSet<PathBuf>) -> ScanOutcome {
         let began = Instant::now();
         let (mut discovery, served) = {
             let scanner = self.scanner();
@@ -118,15 +118,15 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
             served.get(name).is_some_and(|location| location.path == path)
         };
         let found = discovery.scan_but(silent, is_served);
-        Looked { discovery, found, is_whole: silent.is_empty(), took: began.elapsed() }
+        ScanOutcome { discovery, found, is_whole: silent.is_empty(), took: began.elapsed() }
     }
 
     /// Applies the result of a scan, and publishes it.
-    fn take(&self, looked: Looked) {
+    fn take(&self, scanned: ScanOutcome) {
         let mut scanner = self.scanner();
         let ScannerState { discovery, served, watch_set } = &mut *scanner;
-        let mut found = looked.found;
-        *discovery = looked.discovery;
+        let mut found = scanned.found;
+        *discovery = scanned.discovery;
         let before = self.snapshot();
         let mut after = Snapshot::default();
         let mut locations = BTreeMap::new();
@@ -142,7 +142,7 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         after.skipped.sort();
         after.skipped.dedup();
         *served = locations;
-        if looked.is_whole {
+        if scanned.is_whole {
             *watch_set = WatchSet::from(found);
         }
         self.publish(&before, after);
@@ -166,19 +166,19 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
             }
             let silent = liveness.silent(liveness.with_mounts(&places)).await;
             let (catalog, skipped) = (Arc::clone(&self), silent.clone());
-            let look = tokio::task::spawn_blocking(move || catalog.look(&skipped));
-            match outcome(look, &liveness, &places, &silent).await {
-                Some(Ok(looked)) => {
-                    watch.looked(looked.took);
-                    self.take(looked);
+            let scan = tokio::task::spawn_blocking(move || catalog.scan(&skipped));
+            match outcome(scan, &liveness, &places, &silent).await {
+                Some(Ok(scanned)) => {
+                    watch.scanned(scanned.took);
+                    self.take(scanned);
                 }
                 Some(Err(error)) => {
                     tracing::error!("the look for sources failed: {error}");
-                    watch.looked(AFTER_FAILURE);
+                    watch.scanned(AFTER_FAILURE);
                 }
                 None => {
                     tracing::debug!("a place has fallen silent while it was looked at");
-                    watch.looked(AFTER_FAILURE);
+                    watch.scanned(AFTER_FAILURE);
                 }
             }
         }
@@ -234,13 +234,13 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
 /// The result of a scan; `None` if another root than the skipped ones stops responding during it:
 /// the scan then blocks for as long as the disk does, and its result is discarded.
 async fn outcome(
-    mut look: JoinHandle<Looked>,
+    mut scan: JoinHandle<ScanOutcome>,
     liveness: &Liveness,
     places: &BTreeSet<PathBuf>,
     skipped: &BTreeSet<PathBuf>,
-) -> Option<Result<Looked, JoinError>> {
+) -> Option<Result<ScanOutcome, JoinError>> {
     loop {
-        if let Ok(outcome) = timeout(LOOK_PATIENCE, &mut look).await {
+        if let Ok(outcome) = timeout(LOOK_PATIENCE, &mut scan).await {
             return Some(outcome);
         }
         // A large scan takes long, too.

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::chunk::Position;
 use crate::disk::DiskAccess;
 use crate::feed::late::PassedFiles;
-use crate::feed::ring::{Ring, RingPosition, Taken};
+use crate::feed::ring::{Ring, RingPosition, RingRead};
 use crate::feed::task::FeedTask;
 use crate::feed::troubles::Troubles;
 use crate::history::{ReadError, SourceReader, SourceStat};
@@ -176,8 +176,10 @@ impl FeedGuard {
 
     /// The items from `number` on.
     #[must_use]
-    pub fn take(&self, number: u64, max_bytes: usize) -> Taken {
-        lock(&self.feed.ring).as_ref().map_or(Taken::Nothing, |ring| ring.take(number, max_bytes))
+    pub fn take(&self, number: u64, max_bytes: usize) -> RingRead {
+        lock(&self.feed.ring)
+            .as_ref()
+            .map_or(RingRead::Nothing, |ring| ring.take(number, max_bytes))
     }
 
     /// The size and modification time of the source.

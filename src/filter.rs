@@ -92,9 +92,9 @@ impl Filter {
         if self.is_empty() {
             return Selection::All;
         }
-        let mut sifting = Sifting::new(*inherited);
+        let mut sifting = ChunkFilter::new(*inherited);
         // Without an interruption it runs to the end.
-        let _done: Sifted = self.sift(chunk, zone, &mut sifting, |_| true);
+        let _done: FilterProgress = self.sift(chunk, zone, &mut sifting, |_| true);
         *inherited = sifting.inherited;
         sifting.selection(chunk)
     }
@@ -105,22 +105,22 @@ impl Filter {
         &self,
         chunk: &Chunk,
         zone: &Zone,
-        sifting: &mut Sifting,
+        sifting: &mut ChunkFilter,
         mut may_continue: impl FnMut(At) -> bool,
-    ) -> Sifted {
+    ) -> FilterProgress {
         let metadata: &[LineMetadata] =
             if self.uses_metadata() { chunk.metadata(zone) } else { &[] };
         let inherited_metadata = |index: usize| metadata.get(index).copied().unwrap_or_default();
         let mut n_bytes = 0;
         for line in chunk.lines().skip(sifting.n_lines) {
             if !may_continue(At::Line { n_bytes, n_line_bytes: line.text.len() }) {
-                return Sifted::Before;
+                return FilterProgress::Before;
             }
             let mut within = |n_more| may_continue(At::Within { n_bytes: n_bytes + n_more });
             let mut inherited = sifting.inherited;
             let passes =
                 self.passes(&line, inherited_metadata(line.index), &mut inherited, &mut within);
-            let Some(passes) = passes else { return Sifted::Within };
+            let Some(passes) = passes else { return FilterProgress::Within };
             n_bytes += line.text.len();
             sifting.n_lines += 1;
             sifting.inherited = inherited;
@@ -128,7 +128,7 @@ impl Filter {
                 sifting.passed.push(u32::try_from(line.index).unwrap_or(u32::MAX));
             }
         }
-        Sifted::All
+        FilterProgress::All
     }
 
     /// Whether `line` passes, being the next one after those that made `inherited`; `None` if it
@@ -202,7 +202,7 @@ pub enum At {
 
 /// How much of a chunk was filtered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sifted {
+pub enum FilterProgress {
     /// All of it.
     All,
     /// The lines before one.
@@ -213,17 +213,17 @@ pub enum Sifted {
 
 /// The state of filtering a chunk.
 #[derive(Clone, Debug, Default)]
-pub struct Sifting {
+pub struct ChunkFilter {
     inherited: Inherited,
     passed: Vec<u32>,
     n_lines: usize,
 }
 
-impl Sifting {
+impl ChunkFilter {
     /// Nothing of it, after the lines that made `inherited`.
     #[must_use]
     pub fn new(inherited: Inherited) -> Self {
-        Sifting { inherited, ..Self::default() }
+        ChunkFilter { inherited, ..Self::default() }
     }
 
     /// The inherited metadata so far.

@@ -25,7 +25,7 @@ use crate::chunk::{Chunk, Position};
 use crate::cursor::MAX_SET;
 pub use crate::disk::Allowance;
 pub use crate::follower::delivery::{Delivery, EndReason};
-use crate::follower::filtering::{Begun, FilterJob, Filtered, Filtering};
+use crate::follower::filtering::{FilterJob, Filtered, Filtering, FirstPass};
 use crate::follower::output::Output;
 pub use crate::follower::source_stream::PROVEN_BYTES;
 use crate::follower::source_stream::SourceStream;
@@ -176,8 +176,8 @@ impl Follower {
     fn look_through(&mut self, source_index: usize, chunk: Arc<Chunk>) {
         let inherited = self.streams.inherited(source_index);
         match self.filtering.begin(source_index, chunk, inherited) {
-            Begun::Done(filtered) => self.take_filtered(filtered),
-            Begun::Goes(job) => self.job = Some(job),
+            FirstPass::Done(filtered) => self.take_filtered(filtered),
+            FirstPass::Pending(job) => self.job = Some(job),
         }
     }
 

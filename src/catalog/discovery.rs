@@ -197,7 +197,7 @@ impl DiskScan<'_> {
         match if is_served {
             InspectionResult::Serve
         } else {
-            self.inspection.look(probe, location.confined_to.is_none())
+            self.inspection.inspect(probe, location.confined_to.is_none())
         } {
             InspectionResult::LeaveOut(reason) => self.leave_out(name.as_str(), reason),
             InspectionResult::Gone if location.confined_to.is_some() => {}

@@ -42,8 +42,8 @@ pub(super) struct Inspection {
 
 impl Inspection {
     /// `is_named`: the user has named this very file.
-    pub(super) fn look(&mut self, probe: &InspectedFile, is_named: bool) -> InspectionResult {
-        match self.try_look(probe, is_named) {
+    pub(super) fn inspect(&mut self, file: &InspectedFile, is_named: bool) -> InspectionResult {
+        match self.try_inspect(file, is_named) {
             Ok(verdict) => verdict,
             Err(error) => {
                 SkipReason::of(&error).map_or(InspectionResult::Gone, InspectionResult::LeaveOut)
@@ -61,23 +61,27 @@ impl Inspection {
         self.known = std::mem::take(&mut self.still_known);
     }
 
-    fn try_look(&mut self, probe: &InspectedFile, is_named: bool) -> io::Result<InspectionResult> {
-        let metadata = fs::metadata(&probe.path)?;
+    fn try_inspect(
+        &mut self,
+        file: &InspectedFile,
+        is_named: bool,
+    ) -> io::Result<InspectionResult> {
+        let metadata = fs::metadata(&file.path)?;
         if let Some(reason) = no_regular_file(&metadata) {
             return Ok(InspectionResult::LeaveOut(reason));
         }
         // SECURITY: checked first, however the file was named.
-        if self.own.hold(&probe.path, &metadata) {
+        if self.own.hold(&file.path, &metadata) {
             return Ok(InspectionResult::LeaveOut(SkipReason::Own));
         }
         let stamp = FileVersion::of(&metadata);
-        let known = self.known.get(&probe.path).filter(|(known, _)| *known == stamp);
+        let known = self.known.get(&file.path).filter(|(known, _)| *known == stamp);
         let reason = match known {
             Some((_, reason)) => Some(reason.clone()),
-            None => no_log(probe, is_named)?,
+            None => no_log(file, is_named)?,
         };
         let Some(reason) = reason else { return Ok(InspectionResult::Serve) };
-        self.still_known.insert(probe.path.clone(), (stamp, reason.clone()));
+        self.still_known.insert(file.path.clone(), (stamp, reason.clone()));
         Ok(InspectionResult::LeaveOut(reason))
     }
 }
@@ -106,9 +110,9 @@ pub(super) fn special(kind: fs::FileType) -> SpecialFile {
 }
 
 /// Why a file with this content is not a log.
-fn no_log(probe: &InspectedFile, is_named: bool) -> io::Result<Option<SkipReason>> {
-    let file = open_regular(&probe.path)?;
-    if probe.is_packed {
+fn no_log(inspected: &InspectedFile, is_named: bool) -> io::Result<Option<SkipReason>> {
+    let file = open_regular(&inspected.path)?;
+    if inspected.is_packed {
         return Ok(None);
     }
     // A log that was emptied under a writer that does not append begins with a hole.
@@ -168,7 +172,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         fs::write(&path, bytes).unwrap();
-        let verdict = Inspection::default().look(&InspectedFile { path, is_packed: false }, true);
+        let verdict =
+            Inspection::default().inspect(&InspectedFile { path, is_packed: false }, true);
         assert_eq!(verdict, expected);
     }
 
@@ -189,21 +194,21 @@ mod tests {
     #[test]
     fn a_binary_file_is_read_again_only_when_it_changed() {
         let folder = tempfile::tempdir().unwrap();
-        let probe = InspectedFile { path: folder.path().join("x"), is_packed: false };
+        let file = InspectedFile { path: folder.path().join("x"), is_packed: false };
         let mut inspection = Inspection::default();
-        assert_eq!(inspection.look(&probe, true), InspectionResult::Gone);
-        fs::write(&probe.path, b"a\0b").unwrap();
-        let modified = fs::metadata(&probe.path).unwrap().modified().unwrap();
+        assert_eq!(inspection.inspect(&file, true), InspectionResult::Gone);
+        fs::write(&file.path, b"a\0b").unwrap();
+        let modified = fs::metadata(&file.path).unwrap().modified().unwrap();
         let binary = InspectionResult::LeaveOut(SkipReason::Binary);
-        assert_eq!(inspection.look(&probe, true), binary);
+        assert_eq!(inspection.inspect(&file, true), binary);
         inspection.end_round();
 
-        fs::write(&probe.path, b"a b").unwrap();
-        File::options().write(true).open(&probe.path).unwrap().set_modified(modified).unwrap();
-        assert_eq!(inspection.look(&probe, true), binary);
+        fs::write(&file.path, b"a b").unwrap();
+        File::options().write(true).open(&file.path).unwrap().set_modified(modified).unwrap();
+        assert_eq!(inspection.inspect(&file, true), binary);
         inspection.end_round();
-        fs::write(&probe.path, b"text").unwrap();
-        assert_eq!(inspection.look(&probe, true), InspectionResult::Serve);
+        fs::write(&file.path, b"text").unwrap();
+        assert_eq!(inspection.inspect(&file, true), InspectionResult::Serve);
     }
 
     #[test]
@@ -211,7 +216,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.1.gz");
         fs::write(&path, b"\0\0").unwrap();
-        let verdict = Inspection::default().look(&InspectedFile { path, is_packed: true }, true);
+        let verdict = Inspection::default().inspect(&InspectedFile { path, is_packed: true }, true);
         assert_eq!(verdict, InspectionResult::Serve);
     }
 }

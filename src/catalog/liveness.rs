@@ -45,7 +45,7 @@ impl Liveness {
                 let answered =
                     Answered { pending: Arc::clone(&self.pending), place: place.clone() };
                 // An error is a response, too.
-                let ask = move || look_into(&answered.place);
+                let ask = move || probe_path(&answered.place);
                 probes.push(self.disks.access(place).call(Lane::Look, ask));
             }
         }
@@ -62,7 +62,7 @@ impl Liveness {
 
 /// Reads a path like a scan does: metadata alone may come from a cache (FUSE and NFS keep it for
 /// seconds) while the disk does not respond.
-fn look_into(place: &Path) -> io::Result<()> {
+fn probe_path(place: &Path) -> io::Result<()> {
     let kind = fs::metadata(place)?;
     if kind.is_dir() {
         fs::read_dir(place)?.next().transpose().map(drop)

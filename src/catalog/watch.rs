@@ -42,13 +42,13 @@ pub struct DirectoryWatch {
     wakes: watch::Receiver<u64>,
     seen: u64,
     degraded: Vec<String>,
-    last_look: LookTiming,
+    last_scan: ScanTiming,
     /// A task that waits for a disk that does not respond.
     following: Option<JoinHandle<Vec<String>>>,
 }
 
 #[derive(Debug)]
-struct LookTiming {
+struct ScanTiming {
     ended: Instant,
     took: Duration,
 }
@@ -64,9 +64,9 @@ impl DirectoryWatch {
     #[must_use]
     pub fn new() -> Self {
         let (active_watches, wakes) = ActiveWatches::new();
-        let last_look = LookTiming { ended: Instant::now(), took: Duration::ZERO };
+        let last_scan = ScanTiming { ended: Instant::now(), took: Duration::ZERO };
         let active_watches = Arc::new(Mutex::new(active_watches));
-        Self { active_watches, wakes, seen: 0, degraded: Vec::new(), last_look, following: None }
+        Self { active_watches, wakes, seen: 0, degraded: Vec::new(), last_scan, following: None }
     }
 
     /// Watches exactly the directories of `set` from now on. A new directory makes a scan due, as a
@@ -106,8 +106,8 @@ impl DirectoryWatch {
     }
 
     /// Records the end of a scan, and how long it took.
-    pub fn looked(&mut self, took: Duration) {
-        self.last_look = LookTiming { ended: Instant::now(), took };
+    pub fn scanned(&mut self, took: Duration) {
+        self.last_scan = ScanTiming { ended: Instant::now(), took };
     }
 
     /// Waits until a scan is due: shortly after something changed, so that a burst causes one scan;
@@ -126,9 +126,9 @@ impl DirectoryWatch {
         };
         tokio::select! {
             () = wake_up => sleep_until(Instant::now() + SETTLE).await,
-            () = sleep_until(self.last_look.ended + idle) => {}
+            () = sleep_until(self.last_scan.ended + idle) => {}
         }
-        sleep_until(self.last_look.ended + rest_after(self.last_look.took)).await;
+        sleep_until(self.last_scan.ended + rest_after(self.last_scan.took)).await;
         // Marked before the scan, not after: a change during the scan makes another one due.
         self.seen = *self.wakes.borrow_and_update();
     }

@@ -26,28 +26,28 @@ struct PoolState {
     running: HashMap<u64, usize>,
     n_threads: usize,
     /// Threads that wait for work.
-    idle: Vec<Arc<Seat>>,
+    idle: Vec<Arc<IdleThread>>,
 }
 
 /// Where an idle thread waits for its next job.
 #[derive(Debug, Default)]
-struct Seat {
-    given: Mutex<Option<Given>>,
+struct IdleThread {
+    given: Mutex<Option<AssignedJob>>,
     changed: Condvar,
 }
 
 /// A job, and its caller.
-type Given = (u64, Job);
+type AssignedJob = (u64, Job);
 
 /// What a thread does after a job.
 enum WorkerStep {
-    Job(Given),
-    Idle(Arc<Seat>),
+    Job(AssignedJob),
+    Idle(Arc<IdleThread>),
 }
 
 /// Which thread runs a job.
-enum Doer {
-    Idle(Arc<Seat>),
+enum AssignedThread {
+    Idle(Arc<IdleThread>),
     New,
 }
 
@@ -64,18 +64,18 @@ impl Pool {
         let doer = match state.idle.is_empty() && state.n_threads >= self.max_threads {
             true => None,
             false if !state.may_run(caller, self.max_of_caller) => None,
-            false => Some(state.idle.pop().map_or(Doer::New, Doer::Idle)),
+            false => Some(state.idle.pop().map_or(AssignedThread::New, AssignedThread::Idle)),
         };
         let Some(doer) = doer else {
             state.waiting.push(caller, number, job);
             return number;
         };
         state.note_begun(caller);
-        state.n_threads += usize::from(matches!(doer, Doer::New));
+        state.n_threads += usize::from(matches!(doer, AssignedThread::New));
         drop(state);
         match doer {
-            Doer::Idle(seat) => seat.give((caller, job)),
-            Doer::New => self.start_thread((caller, job)),
+            AssignedThread::Idle(idle_thread) => idle_thread.give((caller, job)),
+            AssignedThread::New => self.start_thread((caller, job)),
         }
         number
     }
@@ -98,7 +98,7 @@ impl Pool {
 
     /// A thread that runs a job, then queued ones. Not a task of the runtime: one that waits for a
     /// silent disk cannot be cancelled, and must not block anything but its own device.
-    fn start_thread(self: &Arc<Self>, first: Given) {
+    fn start_thread(self: &Arc<Self>, first: AssignedJob) {
         let (own, caller) = (Arc::clone(self), first.0);
         let started = thread::Builder::new().name("disk".to_owned()).spawn(move || own.work(first));
         if let Err(error) = started {
@@ -110,7 +110,7 @@ impl Pool {
         }
     }
 
-    fn work(&self, first: Given) {
+    fn work(&self, first: AssignedJob) {
         let mut given = Some(first);
         while let Some((caller, job)) = given {
             let deliver = job.run();
@@ -122,7 +122,7 @@ impl Pool {
             }
             given = match next {
                 WorkerStep::Job(next) => Some(next),
-                WorkerStep::Idle(seat) => self.wait(&seat),
+                WorkerStep::Idle(idle_thread) => self.wait(&idle_thread),
             };
         }
     }
@@ -134,18 +134,18 @@ impl Pool {
         if let Some(next) = state.next(self.max_of_caller) {
             return WorkerStep::Job(next);
         }
-        let seat = Arc::new(Seat::default());
-        state.idle.push(Arc::clone(&seat));
-        WorkerStep::Idle(seat)
+        let idle_thread = Arc::new(IdleThread::default());
+        state.idle.push(Arc::clone(&idle_thread));
+        WorkerStep::Idle(idle_thread)
     }
 
     /// Waits for a job; `None`: the thread ends.
-    fn wait(&self, seat: &Arc<Seat>) -> Option<Given> {
-        if let Some(given) = seat.wait() {
+    fn wait(&self, idle_thread: &Arc<IdleThread>) -> Option<AssignedJob> {
+        if let Some(given) = idle_thread.wait() {
             return Some(given);
         }
         let mut state = self.lock();
-        let own = state.idle.iter().position(|idle| Arc::ptr_eq(idle, seat));
+        let own = state.idle.iter().position(|idle| Arc::ptr_eq(idle, idle_thread));
         if let Some(own) = own {
             state.idle.remove(own);
             state.n_threads -= 1;
@@ -153,7 +153,7 @@ impl Pool {
         }
         drop(state);
         // It was given a job at the last moment.
-        seat.wait_for_ever()
+        idle_thread.wait_for_ever()
     }
 
     fn lock(&self) -> MutexGuard<'_, PoolState> {
@@ -179,7 +179,7 @@ impl PoolState {
         }
     }
 
-    fn next(&mut self, max_of_caller: usize) -> Option<Given> {
+    fn next(&mut self, max_of_caller: usize) -> Option<AssignedJob> {
         let running = &self.running;
         let may = |caller| running.get(&caller).is_none_or(|n_running| *n_running < max_of_caller);
         let next = self.waiting.next(may)?;
@@ -188,24 +188,24 @@ impl PoolState {
     }
 }
 
-impl Seat {
-    fn give(&self, given: Given) {
+impl IdleThread {
+    fn give(&self, given: AssignedJob) {
         *self.lock() = Some(given);
         self.changed.notify_one();
     }
 
     /// A job that is given in time.
-    fn wait(&self) -> Option<Given> {
+    fn wait(&self) -> Option<AssignedJob> {
         let waited = self.changed.wait_timeout_while(self.lock(), KEPT_IDLE, |it| it.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).0.take()
     }
 
-    fn wait_for_ever(&self) -> Option<Given> {
+    fn wait_for_ever(&self) -> Option<AssignedJob> {
         let waited = self.changed.wait_while(self.lock(), |it| it.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Given>> {
+    fn lock(&self) -> MutexGuard<'_, Option<AssignedJob>> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

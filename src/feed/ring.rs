@@ -45,7 +45,7 @@ pub enum RingPosition {
 
 /// The items from a number on.
 #[derive(Clone, Debug)]
-pub enum Taken {
+pub enum RingRead {
     /// These, without a hole.
     Items {
         /// The items.
@@ -155,8 +155,8 @@ impl Ring {
 
     /// The items from `number` on, as many as fit into `max_bytes`, at least one.
     #[must_use]
-    pub fn take(&self, number: u64, max_bytes: usize) -> Taken {
-        let Some(skipped) = number.checked_sub(self.first) else { return Taken::Evicted };
+    pub fn take(&self, number: u64, max_bytes: usize) -> RingRead {
+        let Some(skipped) = number.checked_sub(self.first) else { return RingRead::Evicted };
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
         let mut n_bytes = 0;
         let fits = |kept: &&StoredItem| {
@@ -172,7 +172,7 @@ impl Ring {
             .map(|kept| kept.item.clone())
             .collect();
         let has_more = skipped + items.len() < self.items.len();
-        if items.is_empty() { Taken::Nothing } else { Taken::Items { items, has_more } }
+        if items.is_empty() { RingRead::Nothing } else { RingRead::Items { items, has_more } }
     }
 
     /// The place after the last item.

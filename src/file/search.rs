@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::chunk::Chunk;
 use crate::disk::{spend, stop_if_abandoned};
-use crate::filter::{At, Filter, Inherited, Selection, Sifting};
+use crate::filter::{At, ChunkFilter, Filter, Inherited, Selection};
 use crate::line::Zone;
 
 /// The lines of `chunk` that pass; updates `inherited` from them. An error once the call is
@@ -21,7 +21,7 @@ pub fn select(
     if filter.is_empty() {
         return Ok(Selection::All);
     }
-    let mut sifting = Sifting::new(*inherited);
+    let mut sifting = ChunkFilter::new(*inherited);
     let mut meter = Meter { counted: Instant::now(), n_bytes: 0 };
     let mut may_go_on = Ok(());
     let looked = filter.sift(chunk, zone, &mut sifting, |at| {

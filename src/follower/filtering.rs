@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::chunk::Chunk;
-use crate::filter::{At, Filter, Inherited, Selection, Sifted, Sifting};
+use crate::filter::{At, ChunkFilter, Filter, FilterProgress, Inherited, Selection};
 use crate::follower::output::Shared;
 use crate::line::Zone;
 
@@ -54,11 +54,11 @@ pub struct Filtered {
 pub type FilterJob = BoxFuture<'static, Filtered>;
 
 /// The state of a chunk after the first try.
-pub enum Begun {
+pub enum FirstPass {
     /// It was quick.
     Done(Filtered),
     /// It takes longer.
-    Goes(FilterJob),
+    Pending(FilterJob),
 }
 
 impl Filtering {
@@ -69,9 +69,14 @@ impl Filtering {
     }
 
     /// Begins with a chunk.
-    pub fn begin(&mut self, source_index: usize, chunk: Arc<Chunk>, inherited: Inherited) -> Begun {
+    pub fn begin(
+        &mut self,
+        source_index: usize,
+        chunk: Arc<Chunk>,
+        inherited: Inherited,
+    ) -> FirstPass {
         let (filter, zone) = (&self.shared.filter, &self.shared.zone);
-        let mut piece = Piece { sifting: Sifting::new(inherited), spent: Duration::ZERO };
+        let mut piece = Piece { sifting: ChunkFilter::new(inherited), spent: Duration::ZERO };
         let longest = match self.speed {
             Speed::Unknown => SHORT_LINE_BYTES,
             Speed::Quick => LONG_LINE_BYTES,
@@ -80,10 +85,10 @@ impl Filtering {
         let is_quick =
             filter.is_empty() || longest > 0 && piece.sift_here(filter, &chunk, zone, longest);
         if is_quick {
-            return Begun::Done(piece.done(filter, source_index, chunk));
+            return FirstPass::Done(piece.done(filter, source_index, chunk));
         }
         let (filter, zone) = (Arc::clone(filter), Arc::clone(zone));
-        Begun::Goes(beside(filter, zone, source_index, chunk, piece).boxed())
+        FirstPass::Pending(beside(filter, zone, source_index, chunk, piece).boxed())
     }
 
     /// Charges the time of a chunk; returns whether the viewer may continue.
@@ -94,7 +99,7 @@ impl Filtering {
 }
 
 struct Piece {
-    sifting: Sifting,
+    sifting: ChunkFilter,
     spent: Duration,
 }
 
@@ -112,7 +117,7 @@ impl Piece {
             }
             At::Within { n_bytes: _ } => begun.elapsed() <= QUICK,
         });
-        sifted == Sifted::All
+        sifted == FilterProgress::All
     }
 
     /// Filters more of the chunk for a while; returns whether it is done.
@@ -124,10 +129,10 @@ impl Piece {
         });
         self.spent += begun.elapsed();
         match sifted {
-            Sifted::All => true,
-            Sifted::Before => false,
+            FilterProgress::All => true,
+            FilterProgress::Before => false,
             // More than any viewer may spend.
-            Sifted::Within => {
+            FilterProgress::Within => {
                 self.spent = Duration::MAX;
                 true
             }
@@ -205,11 +210,11 @@ const LONG_LINE_BYTES: usize = 2 * 1024;
 /// The same limit before the filter is known to be quick.
 const SHORT_LINE_BYTES: usize = 256;
 
-impl std::fmt::Debug for Begun {
+impl std::fmt::Debug for FirstPass {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Done(_) => "Done",
-            Self::Goes(_) => "Goes",
+            Self::Pending(_) => "Goes",
         })
     }
 }

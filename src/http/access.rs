@@ -36,13 +36,13 @@ pub struct CatalogView {
 
 /// The catalog as all principals with the same permissions see it.
 #[derive(Clone)]
-pub struct Sight {
+pub struct SharedView {
     readable: ReadableSources,
     catalog: Arc<Catalog<dyn Source>>,
 }
 
 /// The result of authentication, cached with the request; `None` before it ran.
-struct Judged(Option<Result<CatalogView, Problem>>);
+struct AuthOutcome(Option<Result<CatalogView, Problem>>);
 
 /// The request guard that authenticates. [`LogRequest`](crate::http::log_request::LogRequest) has
 /// it, and so has every route that shows anything of a log; an unauthenticated request never
@@ -172,9 +172,9 @@ impl CatalogView {
     /// What the principal may read now, as shared with others of the same permissions; `None` if it
     /// is no longer valid.
     #[must_use]
-    pub fn sight(&self) -> Option<Sight> {
+    pub fn shared_view(&self) -> Option<SharedView> {
         let readable = self.auth.policy().readable(&self.principal).filter(|_| self.is_valid())?;
-        Some(Sight { readable, catalog: Arc::clone(&self.catalog) })
+        Some(SharedView { readable, catalog: Arc::clone(&self.catalog) })
     }
 
     /// Evaluated on every call: permissions may change during a stream.
@@ -184,7 +184,7 @@ impl CatalogView {
     }
 }
 
-impl Sight {
+impl SharedView {
     /// What may be read.
     #[must_use]
     pub fn readable(&self) -> &ReadableSources {
@@ -214,13 +214,13 @@ impl<'r> FromRequest<'r> for Admitted {
         let Some(app) = request.rocket().state::<AppState>() else {
             return Outcome::Forward(Status::InternalServerError);
         };
-        let judged = request.local_cache_async(async {
+        let outcome = request.local_cache_async(async {
             let client = ClientAddress::of(request, &app.network);
             let (auth, catalog) = (Arc::clone(&app.auth), Arc::clone(&app.catalog.0));
             let identified = identity::identify(request, app, &client).await;
-            Judged(Some(identified.map(|principal| CatalogView { principal, auth, catalog })))
+            AuthOutcome(Some(identified.map(|principal| CatalogView { principal, auth, catalog })))
         });
-        match &judged.await.0 {
+        match &outcome.await.0 {
             Some(Ok(access)) => Outcome::Success(Admitted(access.clone())),
             // The catcher sends the problem.
             Some(Err(problem)) => Outcome::Forward(problem.status()),
@@ -232,8 +232,8 @@ impl<'r> FromRequest<'r> for Admitted {
 /// Why authentication of the request failed.
 #[must_use]
 pub fn refusal<'r>(request: &'r Request<'_>) -> Option<&'r Problem> {
-    let judged = request.local_cache(|| Judged(None)).0.as_ref()?;
-    judged.as_ref().err()
+    let outcome = request.local_cache(|| AuthOutcome(None)).0.as_ref()?;
+    outcome.as_ref().err()
 }
 
 impl fmt::Debug for GuardedCatalog {
@@ -242,9 +242,9 @@ impl fmt::Debug for GuardedCatalog {
     }
 }
 
-impl fmt::Debug for Sight {
+impl fmt::Debug for SharedView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sight").field("readable", &self.readable).finish_non_exhaustive()
+        f.debug_struct("SharedView").field("readable", &self.readable).finish_non_exhaustive()
     }
 }
 

@@ -20,7 +20,7 @@ use crate::http::problem::Problem;
 
 /// The submitted form fields.
 #[derive(FromForm)]
-pub struct Typed {
+pub struct LoginForm {
     name: String,
     password: String,
     next: Option<String>,
@@ -105,10 +105,10 @@ pub fn page(
 #[post("/login", data = "<typed>")]
 pub async fn log_in(
     form: OwnForm,
-    typed: Form<Typed>,
+    typed: Form<LoginForm>,
     app: &State<AppState>,
 ) -> Result<LoginAnswer, Problem> {
-    let Typed { name, password, next } = typed.into_inner();
+    let LoginForm { name, password, next } = typed.into_inner();
     let next = checked(next.as_deref().unwrap_or_default());
     let address = form.client.limited_address();
     let known = app.auth.check_password(&name, &password, address).await;
@@ -203,7 +203,7 @@ impl<'r> FromRequest<'r> for OwnForm {
         };
         if !is_own {
             let detail = "this form was sent by another site";
-            request.local_cache(|| Foreign(Some(Problem::new(Status::Forbidden, detail))));
+            request.local_cache(|| CrossSite(Some(Problem::new(Status::Forbidden, detail))));
             return Outcome::Forward(Status::Forbidden);
         }
         Outcome::Success(OwnForm {
@@ -215,12 +215,12 @@ impl<'r> FromRequest<'r> for OwnForm {
 }
 
 /// Cached with a request whose form another site has sent.
-struct Foreign(Option<Problem>);
+struct CrossSite(Option<Problem>);
 
 /// Why the form was refused.
 #[must_use]
 pub fn refusal<'r>(request: &'r Request<'_>) -> Option<&'r Problem> {
-    request.local_cache(|| Foreign(None)).0.as_ref()
+    request.local_cache(|| CrossSite(None)).0.as_ref()
 }
 
 impl<'r> Responder<'r, 'static> for LoginAnswer {
@@ -260,7 +260,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-impl std::fmt::Debug for Typed {
+impl std::fmt::Debug for LoginForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Typed").field("name", &self.name).finish_non_exhaustive()
     }

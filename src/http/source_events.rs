@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::auth::readable::ReadableSources;
-use crate::http::access::{CatalogView, Sight};
+use crate::http::access::{CatalogView, SharedView};
 use crate::http::admission::AdmissionGuard;
 use crate::http::app_state::AppState;
 use crate::source::{Source, SourceName, Status};
@@ -29,7 +29,7 @@ pub struct Boards {
 /// The list for all clients with the same permissions.
 #[derive(Debug)]
 pub struct Board {
-    sight: Sight,
+    shared_view: SharedView,
     state: tokio::sync::Mutex<BoardState>,
     due: Mutex<Instant>,
     n_issues: Arc<AtomicU64>,
@@ -120,15 +120,16 @@ pub fn time_value(time: Option<SystemTime>) -> Value {
 
 impl Boards {
     /// The board for clients that see the same.
-    fn of(&self, sight: Sight) -> Arc<Board> {
+    fn of(&self, shared_view: SharedView) -> Arc<Board> {
         let mut all = lock(&self.all);
-        if let Some(board) = all.get(sight.readable()).and_then(Weak::upgrade) {
+        if let Some(board) = all.get(shared_view.readable()).and_then(Weak::upgrade) {
             return board;
         }
         all.retain(|_, board| board.strong_count() > 0);
-        let readable = sight.readable().clone();
+        let readable = shared_view.readable().clone();
         let (state, due) = (tokio::sync::Mutex::default(), Mutex::new(Instant::now()));
-        let board = Arc::new(Board { sight, state, due, n_issues: Arc::clone(&self.n_issues) });
+        let board =
+            Arc::new(Board { shared_view, state, due, n_issues: Arc::clone(&self.n_issues) });
         all.insert(readable, Arc::downgrade(&board));
         board
     }
@@ -144,13 +145,13 @@ impl Board {
     /// next caller does the check instead.
     async fn look(&self, app: &AppState) -> Arc<Issue> {
         let mut state = self.state.lock().await;
-        let version = self.sight.version();
+        let version = self.shared_view.version();
         let is_current = state.version == Some(version) && Instant::now() < self.due();
         if let Some(issue) = state.issue.as_ref().filter(|_| is_current) {
             return Arc::clone(issue);
         }
         if state.version != Some(version) {
-            state.sources = self.sight.sources();
+            state.sources = self.shared_view.sources();
         }
         let statuses = Arc::clone(&app.statuses).of(state.sources.clone()).await;
         state.version = Some(version);
@@ -279,13 +280,13 @@ impl Changes {
 
     /// The board for the current permissions; `None` if the principal is no longer valid.
     fn find_board(&mut self) -> Option<Arc<Board>> {
-        let sight = self.access.sight()?;
+        let shared_view = self.access.shared_view()?;
         if let Some(board) =
-            self.board.as_ref().filter(|it| it.sight.readable() == sight.readable())
+            self.board.as_ref().filter(|it| it.shared_view.readable() == shared_view.readable())
         {
             return Some(Arc::clone(board));
         }
-        let board = self.app.boards.of(sight);
+        let board = self.app.boards.of(shared_view);
         self.board = Some(Arc::clone(&board));
         Some(board)
     }

@@ -35,17 +35,17 @@ struct StatusCache {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Arc<dyn Source>>,
-    n_lookers: usize,
+    n_checkers: usize,
 }
 
 /// A task is checking the sources of a device.
-struct LookerGuard {
+struct CheckerGuard {
     statuses: Arc<Statuses>,
     device: u64,
 }
 
 /// A source is being checked.
-struct LookGuard<'a> {
+struct CheckGuard<'a> {
     statuses: &'a Statuses,
     name: SourceName,
 }
@@ -62,13 +62,13 @@ impl Statuses {
         let mut changes = self.version.subscribe();
         let devices = self.queue(&sources);
         for (device, source) in &devices {
-            self.add_looker(*device, source, 0);
+            self.add_checker(*device, source, 0);
         }
         let mut n_due = self.n_due(&sources);
-        let (mut n_lookers, mut patience) = (1, Instant::now() + PATIENCE);
+        let (mut n_checkers, mut patience) = (1, Instant::now() + PATIENCE);
         while n_due > 0 {
             if timeout_at(patience, changes.changed()).await.is_err() {
-                if n_lookers >= MAX_LOOKERS {
+                if n_checkers >= MAX_CHECKERS {
                     tracing::debug!(
                         n_due,
                         "some sources do not answer; they are listed as they were"
@@ -77,9 +77,9 @@ impl Statuses {
                 }
                 // One source may be silent on a device that is not.
                 for (device, source) in &devices {
-                    self.add_looker(*device, source, n_lookers);
+                    self.add_checker(*device, source, n_checkers);
                 }
-                (n_lookers, patience) = (n_lookers + 1, Instant::now() + PATIENCE);
+                (n_checkers, patience) = (n_checkers + 1, Instant::now() + PATIENCE);
             }
             let n_left = self.n_due(&sources);
             if n_left < n_due {
@@ -110,13 +110,13 @@ impl Statuses {
     }
 
     /// Adds a checker for a device on which sources wait, if it has only `n_others` so far.
-    fn add_looker(self: &Arc<Self>, device: u64, source: &Arc<dyn Source>, n_others: usize) {
+    fn add_checker(self: &Arc<Self>, device: u64, source: &Arc<dyn Source>, n_others: usize) {
         if let Some(queue) = lock(&self.cache).queues.get_mut(&device)
-            && queue.n_lookers <= n_others
+            && queue.n_checkers <= n_others
             && !queue.waiting.is_empty()
         {
-            queue.n_lookers += 1;
-            let guard = LookerGuard { statuses: Arc::clone(self), device };
+            queue.n_checkers += 1;
+            let guard = CheckerGuard { statuses: Arc::clone(self), device };
             source.disk().call(Lane::Look, move || guard.look_at_all()).let_run();
         }
     }
@@ -131,11 +131,11 @@ impl Statuses {
     }
 }
 
-impl LookerGuard {
+impl CheckerGuard {
     fn look_at_all(self) {
         let mut announced = std::time::Instant::now();
         while let Some(source) = self.next() {
-            let guard = LookGuard { statuses: &self.statuses, name: source.name().clone() };
+            let guard = CheckGuard { statuses: &self.statuses, name: source.name().clone() };
             let status = source.status();
             let mut cache = lock(&self.statuses.cache);
             if cache.last.len() >= MAX_KEPT {
@@ -156,12 +156,12 @@ impl LookerGuard {
     }
 }
 
-impl Drop for LookerGuard {
+impl Drop for CheckerGuard {
     fn drop(&mut self) {
         let mut cache = lock(&self.statuses.cache);
         if let Some(queue) = cache.queues.get_mut(&self.device) {
-            queue.n_lookers -= 1;
-            if queue.n_lookers == 0 && queue.waiting.is_empty() {
+            queue.n_checkers -= 1;
+            if queue.n_checkers == 0 && queue.waiting.is_empty() {
                 cache.queues.remove(&self.device);
             }
         }
@@ -170,7 +170,7 @@ impl Drop for LookerGuard {
     }
 }
 
-impl Drop for LookGuard<'_> {
+impl Drop for CheckGuard<'_> {
     fn drop(&mut self) {
         lock(&self.statuses.cache).due.remove(&self.name);
     }
@@ -188,7 +188,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 const TELL_PAUSE: Duration = Duration::from_millis(20);
 
 /// How many checkers a device may have, and so how many silent sources are passed at once.
-const MAX_LOOKERS: usize = 3;
+const MAX_CHECKERS: usize = 3;
 
 /// As many as a catalog can hold.
 const MAX_KEPT: usize = 100_000;

@@ -17,7 +17,7 @@ use crate::query::Query;
 use crate::sources;
 use crate::stream_position::StreamPosition;
 use crate::target::Target;
-use crate::transport::{Lost, Transport};
+use crate::transport::{ConnectionLost, Transport};
 
 /// One log, followed.
 #[derive(Debug)]
@@ -206,7 +206,7 @@ impl Follow {
     }
 
     /// Handles events from the connection.
-    fn take(&mut self, came: Result<Vec<Event>, Lost>) -> Result<(), FollowError> {
+    fn take(&mut self, came: Result<Vec<Event>, ConnectionLost>) -> Result<(), FollowError> {
         match came {
             Ok(events) => {
                 if events.is_empty() {
@@ -218,7 +218,7 @@ impl Follow {
                 Ok(())
             }
             Err(lost) => {
-                if matches!(lost, Lost::Silence(_)) && !self.has_started {
+                if matches!(lost, ConnectionLost::Silence(_)) && !self.has_started {
                     self.fallback.note_mute(lost.to_string());
                 }
                 self.lose(lost.to_string())
@@ -238,7 +238,7 @@ impl Follow {
                 self.tell_resumed(None);
                 if end.reason == EndReason::Shutdown && !self.settings.ends_with_server {
                     self.position.advance(&event);
-                    return self.lose(Lost::Shutdown.to_string());
+                    return self.lose(ConnectionLost::Shutdown.to_string());
                 }
                 self.state = FollowState::Ended;
             }

@@ -39,12 +39,12 @@ pub(crate) enum Incoming {
     /// A message, or whole lines of NDJSON.
     Text(Utf8Bytes),
     /// The last item.
-    Lost(Lost),
+    Lost(ConnectionLost),
 }
 
 /// Why a connection was lost.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Lost {
+pub(crate) enum ConnectionLost {
     #[error("nothing came for {}", Seconds(*.0))]
     Silence(Duration),
     #[error("the connection was cut")]
@@ -67,14 +67,14 @@ impl Transport {
     }
 
     /// The next events, or the end of the connection. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Event>, Lost> {
+    pub(crate) async fn next(&mut self) -> Result<Vec<Event>, ConnectionLost> {
         match self.incoming.recv().await {
             Some(Incoming::Text(text)) => Ok(match self.kind {
                 TransportKind::WebSocket => parse_message(text)?.into_iter().collect(),
                 TransportKind::Ndjson => parse_lines(&text)?,
             }),
             Some(Incoming::Lost(lost)) => Err(lost),
-            None => Err(Lost::Cut),
+            None => Err(ConnectionLost::Cut),
         }
     }
 

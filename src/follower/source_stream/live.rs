@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::feed::FeedGuard;
-use crate::feed::ring::{RingItem, RingPosition, Taken};
+use crate::feed::ring::{RingItem, RingPosition, RingRead};
 use crate::follower::output::{Advance, Output};
 use crate::follower::source_stream::{Phase, SourceStream};
 use crate::follower::wait;
@@ -19,7 +19,9 @@ impl SourceStream {
         let next = match guard.find(&self.read_to) {
             Some(RingPosition::At(next)) => next,
             Some(RingPosition::Inside(at)) => {
-                let Taken::Items { items, has_more: _ } = guard.take(at, 1) else { return false };
+                let RingRead::Items { items, has_more: _ } = guard.take(at, 1) else {
+                    return false;
+                };
                 let Some(RingItem::Chunk(chunk)) = items.into_iter().next() else { return false };
                 self.take_chunk(Arc::new(chunk.after(self.read_to.offset)), out);
                 at + 1
@@ -55,7 +57,7 @@ impl SourceStream {
         let (Phase::Live(next), Some(guard)) = (&self.phase, &self.guard) else { return };
         let next = *next;
         match guard.take(next, TAKE_BYTES) {
-            Taken::Items { items, has_more } => {
+            RingRead::Items { items, has_more } => {
                 self.phase = Phase::Live(next + items.len() as u64);
                 for item in items {
                     self.take_item(item, out);
@@ -66,13 +68,13 @@ impl SourceStream {
                 }
                 out.next.push(wait::changed(self.number, changes));
             }
-            Taken::Nothing if guard.is_closed() => {
+            RingRead::Nothing if guard.is_closed() => {
                 self.guard = Some(Arc::clone(&self.source).subscribe());
                 self.phase = Phase::Reading;
                 out.next.push(self.reopen(wait::PAUSE));
             }
-            Taken::Nothing => out.next.push(wait::changed(self.number, changes)),
-            Taken::Evicted => {
+            RingRead::Nothing => out.next.push(wait::changed(self.number, changes)),
+            RingRead::Evicted => {
                 self.phase = Phase::Reading;
                 out.next.push(self.reopen(Duration::ZERO));
             }

@@ -22,7 +22,7 @@ pub(super) struct Pending {
     /// Networks that may be over their limits.
     to_relieve: Vec<IpAddr>,
     /// Networks that recently had many silent connections closed.
-    caught: HashMap<IpAddr, Caught>,
+    caught: HashMap<IpAddr, ClosedCount>,
 }
 
 /// One connection in [`Pending`].
@@ -77,7 +77,7 @@ struct PendingConnection {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Caught {
+struct ClosedCount {
     n_closed: u32,
     last: Instant,
 }
@@ -225,7 +225,8 @@ impl Pending {
         if n_closed == 0 {
             return;
         }
-        let is_fresh = |caught: &Caught| now.saturating_duration_since(caught.last) < REMEMBERED;
+        let is_fresh =
+            |caught: &ClosedCount| now.saturating_duration_since(caught.last) < REMEMBERED;
         if self.caught.len() >= MAX_CAUGHT {
             self.caught.retain(|_, caught| is_fresh(caught));
         }
@@ -233,7 +234,7 @@ impl Pending {
         if known.is_some() || self.caught.len() < MAX_CAUGHT {
             let n_closed = u32::try_from(n_closed).unwrap_or(u32::MAX);
             let n_closed = known.map_or(0, |caught| caught.n_closed).saturating_add(n_closed);
-            self.caught.insert(network, Caught { n_closed, last: now });
+            self.caught.insert(network, ClosedCount { n_closed, last: now });
         }
     }
 }

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::connect::Socket;
 use crate::request::{self, HttpError};
 use crate::target::Target;
-use crate::transport::{Incoming, Lost, QUEUE, Transport, TransportKind, patience};
+use crate::transport::{ConnectionLost, Incoming, QUEUE, Transport, TransportKind, patience};
 
 /// Requests the stream over a fresh connection.
 pub(crate) async fn open(
@@ -44,9 +44,9 @@ async fn read(mut body: Body, queue: mpsc::Sender<Incoming>, patience: Duration)
     let mut pending = BytesMut::new();
     loop {
         let incoming = match timeout(patience, body.frame()).await {
-            Err(_elapsed) => Incoming::Lost(Lost::Silence(patience)),
-            Ok(None) => Incoming::Lost(Lost::Cut),
-            Ok(Some(Err(error))) => Incoming::Lost(Lost::Broken(error.to_string())),
+            Err(_elapsed) => Incoming::Lost(ConnectionLost::Silence(patience)),
+            Ok(None) => Incoming::Lost(ConnectionLost::Cut),
+            Ok(Some(Err(error))) => Incoming::Lost(ConnectionLost::Broken(error.to_string())),
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Err(_trailers) => continue,
                 Ok(bytes) => {
@@ -69,13 +69,16 @@ async fn read(mut body: Body, queue: mpsc::Sender<Incoming>, patience: Duration)
 fn take_lines(pending: &mut BytesMut) -> Option<Incoming> {
     let Some(last_end) = memchr::memrchr(b'\n', pending) else {
         let is_endless = pending.len() > MAX_LINE;
-        return is_endless
-            .then(|| Incoming::Lost(Lost::Protocol("a record without an end".to_owned())));
+        return is_endless.then(|| {
+            Incoming::Lost(ConnectionLost::Protocol("a record without an end".to_owned()))
+        });
     };
     let lines = pending.split_to(last_end + 1).freeze();
     Some(match Utf8Bytes::try_from(lines) {
         Ok(text) => Incoming::Text(text),
-        Err(error) => Incoming::Lost(Lost::Protocol(format!("a record that is no text: {error}"))),
+        Err(error) => {
+            Incoming::Lost(ConnectionLost::Protocol(format!("a record that is no text: {error}")))
+        }
     })
 }
 

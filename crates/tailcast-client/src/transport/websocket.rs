@@ -19,7 +19,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::connect::Socket;
 use crate::target::Target;
-use crate::transport::{Incoming, Lost, QUEUE, Transport, TransportKind, patience};
+use crate::transport::{ConnectionLost, Incoming, QUEUE, Transport, TransportKind, patience};
 
 type Sender = SplitSink<WebSocketStream<Socket>, Message>;
 type Receiver = SplitStream<WebSocketStream<Socket>>;
@@ -73,18 +73,22 @@ fn request(target: &Target, query: &str, headers: &HeaderMap) -> Result<Request<
 async fn read(mut receiver: Receiver, queue: mpsc::Sender<Incoming>, patience: Duration) {
     loop {
         let incoming = match timeout(patience, receiver.next()).await {
-            Err(_elapsed) => Incoming::Lost(Lost::Silence(patience)),
-            Ok(None) => Incoming::Lost(Lost::Cut),
+            Err(_elapsed) => Incoming::Lost(ConnectionLost::Silence(patience)),
+            Ok(None) => Incoming::Lost(ConnectionLost::Cut),
             Ok(Some(Err(error))) => Incoming::Lost(lost(error)),
             Ok(Some(Ok(message))) => match message {
                 Message::Text(text) => Incoming::Text(text),
                 Message::Ping(_) | Message::Pong(_) => continue,
-                Message::Binary(_) => Incoming::Lost(Lost::Protocol("a binary message".to_owned())),
-                Message::Frame(_) => Incoming::Lost(Lost::Protocol("a bare frame".to_owned())),
-                Message::Close(None) => {
-                    Incoming::Lost(Lost::Closed { code: 1005, reason: String::new() })
+                Message::Binary(_) => {
+                    Incoming::Lost(ConnectionLost::Protocol("a binary message".to_owned()))
                 }
-                Message::Close(Some(frame)) => Incoming::Lost(Lost::Closed {
+                Message::Frame(_) => {
+                    Incoming::Lost(ConnectionLost::Protocol("a bare frame".to_owned()))
+                }
+                Message::Close(None) => {
+                    Incoming::Lost(ConnectionLost::Closed { code: 1005, reason: String::new() })
+                }
+                Message::Close(Some(frame)) => Incoming::Lost(ConnectionLost::Closed {
                     code: frame.code.into(),
                     reason: frame.reason.to_string(),
                 }),
@@ -121,18 +125,20 @@ async fn write(mut sender: Sender, mut closing: oneshot::Receiver<()>, period: D
 }
 
 /// The meaning of an error for the connection.
-fn lost(error: Error) -> Lost {
+fn lost(error: Error) -> ConnectionLost {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => Lost::Cut,
-        Error::Io(error) => Lost::Broken(error.to_string()),
-        Error::Tls(error) => Lost::Broken(error.to_string()),
-        Error::Protocol(error) if is_cut(&error) => Lost::Cut,
-        Error::Protocol(error) => Lost::Protocol(error.to_string()),
-        Error::Capacity(error) => Lost::Protocol(error.to_string()),
-        Error::Utf8(error) => Lost::Protocol(error),
-        Error::WriteBufferFull(_) => Lost::Broken("nothing can be written to it".to_owned()),
+        Error::ConnectionClosed | Error::AlreadyClosed => ConnectionLost::Cut,
+        Error::Io(error) => ConnectionLost::Broken(error.to_string()),
+        Error::Tls(error) => ConnectionLost::Broken(error.to_string()),
+        Error::Protocol(error) if is_cut(&error) => ConnectionLost::Cut,
+        Error::Protocol(error) => ConnectionLost::Protocol(error.to_string()),
+        Error::Capacity(error) => ConnectionLost::Protocol(error.to_string()),
+        Error::Utf8(error) => ConnectionLost::Protocol(error),
+        Error::WriteBufferFull(_) => {
+            ConnectionLost::Broken("nothing can be written to it".to_owned())
+        }
         Error::AttackAttempt | Error::Url(_) | Error::Http(_) | Error::HttpFormat(_) => {
-            Lost::Protocol(error.to_string())
+            ConnectionLost::Protocol(error.to_string())
         }
     }
 }
