@@ -122,11 +122,11 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
     }
 
     /// Applies the result of a scan, and publishes it.
-    fn take(&self, scanned: ScanOutcome) {
+    fn take(&self, outcome: ScanOutcome) {
         let mut scanner = self.scanner();
         let ScannerState { discovery, served, watch_set } = &mut *scanner;
-        let mut found = scanned.found;
-        *discovery = scanned.discovery;
+        let mut found = outcome.found;
+        *discovery = outcome.discovery;
         let before = self.snapshot();
         let mut after = Snapshot::default();
         let mut locations = BTreeMap::new();
@@ -142,7 +142,7 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         after.skipped.sort();
         after.skipped.dedup();
         *served = locations;
-        if scanned.is_whole {
+        if outcome.is_whole {
             *watch_set = WatchSet::from(found);
         }
         self.publish(&before, after);
@@ -168,9 +168,9 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
             let (catalog, skipped) = (Arc::clone(&self), silent.clone());
             let scan = tokio::task::spawn_blocking(move || catalog.scan(&skipped));
             match outcome(scan, &liveness, &places, &silent).await {
-                Some(Ok(scanned)) => {
-                    watch.scanned(scanned.took);
-                    self.take(scanned);
+                Some(Ok(outcome)) => {
+                    watch.scanned(outcome.took);
+                    self.take(outcome);
                 }
                 Some(Err(error)) => {
                     tracing::error!("the look for sources failed: {error}");

@@ -248,7 +248,7 @@ impl Follower {
             }
             match self.queue.pop_front() {
                 Some(Queued::Unfiltered(source_index, chunk)) => {
-                    self.look_through(source_index, chunk)
+                    self.look_through(source_index, chunk);
                 }
                 Some(ready @ Queued::Ready(_, _)) => {
                     let is_end = matches!(ready, Queued::Ready(Delivery::End(_), _));
@@ -310,7 +310,7 @@ impl Follower {
             }
             // Before the stream has begun, its `start` record carries the position.
             Output::Joined if self.streams.have_begun() => {
-                self.say(Delivery::Joined { source_index })
+                self.say(Delivery::Joined { source_index });
             }
             Output::Joined => {}
             Output::Unreadable(reason) => self.say(Delivery::Unreadable { source_index, reason }),

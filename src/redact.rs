@@ -146,7 +146,7 @@ impl Redactor {
                     offsets.get(character).map_or(line.len(), |(_, source_offset)| *source_offset)
                 };
                 self.search(text.as_bytes(), |at| {
-                    found(source_offset(at.start)..source_offset(at.end))
+                    found(source_offset(at.start)..source_offset(at.end));
                 });
                 if may_hide(text.as_bytes()) {
                     let shown = Shown::of(text.as_bytes());

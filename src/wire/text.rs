@@ -124,7 +124,7 @@ impl TextEncoder {
         };
         let mut out = Vec::new();
         for_each_line(chunk, selected, zone, |line, metadata| {
-            self.write_line(line, metadata, &mut out)
+            self.write_line(line, metadata, &mut out);
         });
         text_of(out).into_bytes()
     }
