@@ -304,8 +304,7 @@ impl FileSource {
             return cut_short(cursor, &segment).map(Some);
         }
         // Gone: continue with the oldest file that was written after it. Older ones have been read.
-        // Late lines make an older file look younger: files known to come before are not read
-        // again.
+        // Late lines make an older file look younger: files known to come before are skipped.
         let n_before = self.files.n_before(cursor, &siblings);
         let unread = siblings.get(n_before..).unwrap_or_default();
         let next = lineage::first_written_after(unread, cursor.generation.written);

@@ -42,7 +42,7 @@ pub(super) struct LogEntry {
 /// How grave a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum EntryLevel {
+pub(super) enum Severity {
     /// For those who look closely.
     Debug,
     /// What happens all day.
@@ -53,7 +53,7 @@ pub(super) enum EntryLevel {
     Error,
 }
 
-impl EntryLevel {
+impl Severity {
     /// Its word in the worker's log, in its colour.
     fn coloured(self) -> &'static str {
         match self {
@@ -97,7 +97,7 @@ pub(super) struct Request {
 #[derive(Serialize)]
 struct ApiLine<'a> {
     time: String,
-    level: EntryLevel,
+    level: Severity,
     msg: &'a str,
     #[serde(flatten)]
     request: &'a Request,
@@ -116,14 +116,14 @@ pub(super) fn web(at: i64, request: &Request) -> LogEntry {
 }
 
 /// The API's line about `request`.
-pub(super) fn api(at: i64, level: EntryLevel, msg: &str, request: &Request) -> LogEntry {
+pub(super) fn api(at: i64, level: Severity, msg: &str, request: &Request) -> LogEntry {
     let time = iso(at);
     let text = serde_json::to_string(&ApiLine { time, level, msg, request });
     LogEntry { at, log: ShopLog::Api, text: text.unwrap_or_else(|error| error.to_string()) }
 }
 
 /// The worker's line; what follows on further lines belongs to it.
-pub(super) fn worker(at: i64, level: EntryLevel, message: &str) -> LogEntry {
+pub(super) fn worker(at: i64, level: Severity, message: &str) -> LogEntry {
     let text = format!("{} {} {message}", iso(at), level.coloured());
     LogEntry { at, log: ShopLog::Worker, text }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::dice::Dice;
-use super::entry::{EntryLevel, LogEntry, worker};
+use super::entry::{LogEntry, Severity, worker};
 use super::incident::{Incident, IncidentPhase};
 use super::visit::{Moment, visit};
 use super::words::CHORES;
@@ -90,11 +90,11 @@ impl Shop {
         self.pending.extend(entries);
         if self.dice.once_in(20) {
             let chore = self.dice.pick(CHORES);
-            self.pending.insert(worker(at, EntryLevel::Info, chore));
+            self.pending.insert(worker(at, Severity::Info, chore));
         }
         if self.dice.once_in(110) {
             let import = progress_bar(&mut self.dice);
-            self.pending.insert(worker(at, EntryLevel::Info, &import));
+            self.pending.insert(worker(at, Severity::Info, &import));
         }
         self.next_step += self.pause(at).max(1);
     }
@@ -109,10 +109,10 @@ impl Shop {
             }
             IncidentPhase::Failing => {
                 let error = self.about_a_request(incident.error);
-                self.pending.insert(worker(at, EntryLevel::Error, &error));
+                self.pending.insert(worker(at, Severity::Error, &error));
             }
             IncidentPhase::Recovering => {
-                self.pending.insert(worker(at, EntryLevel::Info, incident.recovery));
+                self.pending.insert(worker(at, Severity::Info, incident.recovery));
             }
         }
     }
@@ -121,7 +121,7 @@ impl Shop {
         if let Some(warning) = incident.warnings.get(self.warned) {
             self.warned += 1;
             let warning = self.about_a_request(warning);
-            self.pending.insert(worker(at, EntryLevel::Warn, &warning));
+            self.pending.insert(worker(at, Severity::Warn, &warning));
         }
     }
 

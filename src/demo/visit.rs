@@ -1,7 +1,7 @@
 //! A visit to the shop: one request, what the API made of it, and the work that followed.
 
 use super::dice::Dice;
-use super::entry::{EntryLevel, LogEntry, Request, api, web, worker};
+use super::entry::{LogEntry, Request, Severity, api, web, worker};
 use super::incident::{Incident, IncidentPhase};
 use super::words::{ADDRESSES, AGENTS, ASSETS, CUSTOMERS, PROBES, PRODUCTS, SEARCHED, SEARCHES};
 
@@ -118,30 +118,25 @@ fn api_lines(
     (product, searched): (&str, &str),
 ) -> Vec<LogEntry> {
     if request.status >= 500 {
-        return vec![api(at, EntryLevel::Error, moment.incident.api_error, request)];
+        return vec![api(at, Severity::Error, moment.incident.api_error, request)];
     }
     let mut lines = Vec::new();
     if dice.chance(10) {
-        lines.push(api(
-            moment.at,
-            EntryLevel::Debug,
-            &format!("cache miss for {product}"),
-            request,
-        ));
+        lines.push(api(moment.at, Severity::Debug, &format!("cache miss for {product}"), request));
     }
     if request.duration_ms > SLOW {
-        lines.push(api(at, EntryLevel::Warn, "slow answer", request));
+        lines.push(api(at, Severity::Warn, "slow answer", request));
     }
     let (level, message) = match errand {
         Errand::Search => {
-            (EntryLevel::Info, format!("search for “{searched}”: {} hits", dice.between(0, 48)))
+            (Severity::Info, format!("search for “{searched}”: {} hits", dice.between(0, 48)))
         }
-        Errand::Cart => (EntryLevel::Info, format!("{product} added to cart")),
-        Errand::Order => (EntryLevel::Info, "order placed".to_owned()),
-        Errand::SignIn if request.status == 401 => (EntryLevel::Warn, "wrong password".to_owned()),
-        Errand::SignIn => (EntryLevel::Info, "signed in".to_owned()),
+        Errand::Cart => (Severity::Info, format!("{product} added to cart")),
+        Errand::Order => (Severity::Info, "order placed".to_owned()),
+        Errand::SignIn if request.status == 401 => (Severity::Warn, "wrong password".to_owned()),
+        Errand::SignIn => (Severity::Info, "signed in".to_owned()),
         Errand::Product | Errand::Asset | Errand::Probe => {
-            (EntryLevel::Info, format!("{product} shown"))
+            (Severity::Info, format!("{product} shown"))
         }
     };
     lines.push(api(at, level, &message, request));
@@ -156,12 +151,13 @@ fn work(
     product: &str,
     request: &Request,
 ) -> Vec<LogEntry> {
+    use Severity::{Debug, Info, Warn};
     let id = &request.id;
     let line = |at, level, message: String| worker(at, level, &format!("{message} req={id}"));
     match errand {
         Errand::Cart => {
             let left = dice.between(2, 60);
-            let level = if left < 5 { EntryLevel::Warn } else { EntryLevel::Info };
+            let level = if left < 5 { Warn } else { Info };
             vec![line(at, level, format!("stock: {product} reserved, {left} left"))]
         }
         Errand::Order => {
@@ -171,32 +167,20 @@ fn work(
             let mailed = at + dice.between(300, 1_200);
             let packed = mailed + dice.between(400, 2_500);
             vec![
-                line(
-                    at,
-                    EntryLevel::Info,
-                    format!("payments: order {order}, {euros}.{cents:02} € captured"),
-                ),
-                line(mailed, EntryLevel::Info, format!("mailer: confirmation sent to {customer}")),
-                line(
-                    packed,
-                    EntryLevel::Debug,
-                    format!("packing: label printed for order {order} 📦"),
-                ),
+                line(at, Info, format!("payments: order {order}, {euros}.{cents:02} € captured")),
+                line(mailed, Info, format!("mailer: confirmation sent to {customer}")),
+                line(packed, Debug, format!("packing: label printed for order {order} 📦")),
             ]
         }
         Errand::Product if dice.chance(60) => {
             let took = dice.between(18, 140);
-            vec![line(at, EntryLevel::Info, format!("thumbnails: {product} rendered in {took} ms"))]
+            vec![line(at, Info, format!("thumbnails: {product} rendered in {took} ms"))]
         }
         Errand::Search if dice.chance(60) => {
-            vec![line(at, EntryLevel::Debug, "search: suggestions refreshed".to_owned())]
+            vec![line(at, Debug, "search: suggestions refreshed".to_owned())]
         }
         Errand::SignIn if request.status == 401 => {
-            vec![line(
-                at,
-                EntryLevel::Warn,
-                format!("guard: failed sign-in from {}", request.address),
-            )]
+            vec![line(at, Warn, format!("guard: failed sign-in from {}", request.address))]
         }
         Errand::Product | Errand::Search | Errand::SignIn | Errand::Asset | Errand::Probe => {
             Vec::new()

@@ -37,9 +37,7 @@ pub async fn logs(request: LogRequest, app: &State<AppState>) -> Result<LogRespo
 }
 
 async fn answer(request: LogRequest, app: &AppState) -> Result<LogResponse, Problem> {
-    let Some(name) = request.name.clone() else {
-        return Err(Problem::unknown_source(request.name.as_deref().unwrap_or("…"), &[]));
-    };
+    let name = request.name.clone().ok_or_else(|| Problem::unknown_source("…", &[]))?;
     refuse_lost_upgrade(&request)?;
     let query =
         query::parse(request.query.as_deref(), request.last_event_id.as_deref(), &app.zone)?;

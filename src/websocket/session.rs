@@ -153,20 +153,14 @@ impl Session {
                         // A source that has joined begins where its first lines do.
                         batch.join(if number == source_index { chunk.start() } else { position });
                     }
-                    let name =
-                        self.follower.names().nth(source_index).map_or("", SourceName::as_str);
+                    let name = self.name_of(source_index);
                     batch.push(source_index, name, chunk, &selection, &self.config.zone);
                 }
                 Delivery::Event { source_index, kind } => {
                     let mut out = Vec::new();
-                    let name =
-                        self.follower.names().nth(source_index).map_or("", SourceName::as_str);
-                    record::write_event(
-                        name,
-                        self.follower.positions().nth(source_index),
-                        kind,
-                        &mut out,
-                    );
+                    let (name, mut positions) =
+                        (self.name_of(source_index), self.follower.positions());
+                    record::write_event(name, positions.nth(source_index), kind, &mut out);
                     self.outbox.put(QueuedItem::Lines(batch));
                     self.outbox.put(QueuedItem::Record(out.into(), self.positions()));
                     return;
@@ -174,9 +168,7 @@ impl Session {
                 Delivery::Joined { source_index } => self.note_joined(source_index, &mut batch),
                 Delivery::Unreadable { source_index, reason } => {
                     let mut out = Vec::new();
-                    let name =
-                        self.follower.names().nth(source_index).map_or("", SourceName::as_str);
-                    record::write_unreadable(name, &reason, &mut out);
+                    record::write_unreadable(self.name_of(source_index), &reason, &mut out);
                     self.outbox.put(QueuedItem::Lines(batch));
                     self.outbox.put(QueuedItem::Record(out.into(), self.positions()));
                     return;
@@ -198,6 +190,10 @@ impl Session {
             next = self.follower.next().now_or_never().flatten();
         }
         self.outbox.put(QueuedItem::Lines(batch));
+    }
+
+    fn name_of(&self, source_index: usize) -> &str {
+        self.follower.names().nth(source_index).map_or("", SourceName::as_str)
     }
 
     /// A source was opened late: it begins where its first line does. Nothing of it was handed over.
