@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod content;
+pub mod fd_reserve;
 pub mod file_history;
 pub mod file_id;
 pub mod files;
@@ -16,7 +17,6 @@ pub mod location;
 pub mod marks;
 pub mod older;
 pub mod own_files;
-pub mod reserve;
 pub mod resume;
 pub mod rotation;
 pub mod search;

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::chunk::{Generation, Position};
 use crate::cursor::{Cursor, hash32};
 use crate::file::archive::is_damage;
+use crate::file::fd_reserve::FdReserve;
 use crate::file::file_history::FileHistory;
 use crate::file::file_id::FileId;
 use crate::file::folders::Folders;
@@ -19,7 +20,6 @@ use crate::file::held_file::HeldFile;
 use crate::file::lineage::{self, Sibling};
 use crate::file::location::Location;
 use crate::file::own_files::OwnFiles;
-use crate::file::reserve::Reserve;
 use crate::file::rotation::Compression;
 use crate::file::segment::handover::Handover;
 use crate::file::segment::{NANOS_A_MILLI, Segment};
@@ -46,7 +46,7 @@ pub struct Files {
 pub struct SharedFiles {
     indexes: GzipIndexes,
     folders: Folders,
-    reserve: Reserve,
+    fd_reserve: FdReserve,
     own: OwnFiles,
 }
 
@@ -55,7 +55,7 @@ impl SharedFiles {
     #[must_use]
     pub fn with_reserve() -> Self {
         let shared = Self::default();
-        shared.reserve.fill();
+        shared.fd_reserve.fill();
         shared
     }
 
@@ -120,7 +120,7 @@ impl Files {
     /// All files, from old to young.
     pub fn list(&self) -> io::Result<Vec<Sibling>> {
         let list = || lineage::list(&self.location, &self.shared.folders, Duration::ZERO);
-        let siblings = self.shared.reserve.open(list)?;
+        let siblings = self.shared.fd_reserve.open(list)?;
         let alike = |packed: &Sibling, plain: &Sibling| self.is_packed_from(packed, plain);
         let siblings = lineage::drop_twins(siblings, alike)?;
         let segments: Vec<Arc<Segment>> =
@@ -273,9 +273,9 @@ impl Files {
     /// Opens a file, or shares it if it is open.
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
         let (path, compression) = (&sibling.path, sibling.compression);
-        let SharedFiles { indexes, reserve, own, .. } = &*self.shared;
+        let SharedFiles { indexes, fd_reserve, own, .. } = &*self.shared;
         let redactor = &self.redactor;
-        let fresh = reserve.open(|| {
+        let fresh = fd_reserve.open(|| {
             Segment::open(path, &self.location, compression, self.source, indexes, redactor)
         })?;
         // SECURITY: checked again, as names and links may have changed since the scan.

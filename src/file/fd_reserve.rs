@@ -9,11 +9,11 @@ use rustix::io::Errno;
 
 /// Some descriptors that are closed when there are no others.
 #[derive(Debug, Default)]
-pub struct Reserve {
+pub struct FdReserve {
     spare: Mutex<Vec<File>>,
 }
 
-impl Reserve {
+impl FdReserve {
     /// Opens a file, with a descriptor of the reserve if there is no other; and refills the reserve
     /// if possible.
     pub fn open<T>(&self, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
