@@ -24,7 +24,7 @@ use tailcast::file::seek::TailSeek;
 use tailcast::file::segment::Segment;
 use tailcast::filter::{Filter, Inherited, Selection, compile};
 use tailcast::line::split::Encoding;
-use tailcast::line::{Level, Zone, facts};
+use tailcast::line::{Level, Zone, metadata};
 use tailcast::wire::text::{TextEncoder, TextOptions};
 use tailcast::wire::{ndjson, sse};
 
@@ -144,11 +144,11 @@ fn tail(criterion: &mut Criterion) {
     let errors = Filter { level: Some(Level::Error), ..Filter::default() };
     let mut group = criterion.benchmark_group("tail of 256 MiB");
     for (filter_name, filter) in [("", Filter::default()), (", errors only", errors)] {
-        for wanted in [10, 10_000] {
-            group.throughput(Throughput::Elements(wanted));
-            group.bench_function(format!("last {wanted} lines{filter_name}"), |bencher| {
+        for n_wanted in [10, 10_000] {
+            group.throughput(Throughput::Elements(n_wanted));
+            group.bench_function(format!("last {n_wanted} lines{filter_name}"), |bencher| {
                 bencher.iter(|| {
-                    let mut seek = TailSeek { filter: &filter, zone: &zone, wanted };
+                    let mut seek = TailSeek { filter: &filter, zone: &zone, n_wanted };
                     seek.in_segment(&segment, 0, size).expect("the file can be read")
                 });
             });
@@ -239,7 +239,7 @@ fn facts_of_lines(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for (name, line) in SAMPLES {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| facts(black_box(line.as_bytes()), &zone));
+            bencher.iter(|| metadata(black_box(line.as_bytes()), &zone));
         });
     }
     group.finish();

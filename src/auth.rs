@@ -10,7 +10,7 @@
 pub mod credential_cache;
 pub mod password;
 pub mod policy;
-pub mod reach;
+pub mod readable;
 pub mod reload;
 pub mod sessions;
 pub mod store;
@@ -30,39 +30,39 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::auth::credential_cache::CredentialCache;
 use crate::auth::policy::{Policy, PolicyError};
 use crate::auth::sessions::{CredentialDigest, Sessions};
-use crate::auth::throttle::{Attempt, Throttle};
-use crate::auth::waiting::{Waiting, WaitingGuard};
+use crate::auth::throttle::{LoginAttempt, Throttle};
+use crate::auth::waiting::{CheckQueue, CheckQueueGuard};
 use crate::config::AccessConfig;
 
-/// Somebody who was let in, and by what.
+/// An authenticated client, and how it authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principal {
-    /// Nobody is asked.
+    /// No authentication is required.
     Anyone,
-    /// A person.
+    /// A user.
     User(AuthenticatedUser),
-    /// A program.
+    /// A program with a token.
     Token {
-        /// The token's id; no secret.
+        /// The token's id; not secret.
         id: String,
-        /// What rules call it.
+        /// Its name in rules.
         name: String,
-        /// The hash of what was shown.
+        /// The hash of the secret.
         hash: Arc<str>,
     },
 }
 
-/// A person who was let in.
+/// An authenticated user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthenticatedUser {
     /// The user's name.
     pub name: Arc<str>,
-    /// By what.
-    pub way: AuthMethod,
+    /// The method of authentication.
+    pub method: AuthMethod,
 }
 
-/// How a person was let in. What a password was checked against is kept, so that another password
-/// ends what the old one has opened.
+/// How a user authenticated. The hash that a password was checked against is kept, so that a
+/// changed password ends the streams that the old one opened.
 #[derive(Clone, PartialEq, Eq)]
 pub enum AuthMethod {
     /// A password in this request.
@@ -70,54 +70,54 @@ pub enum AuthMethod {
         /// The password's hash.
         hash: Arc<str>,
     },
-    /// A login in this browser.
+    /// A browser session.
     Session {
-        /// Which one.
-        print: CredentialDigest,
+        /// The digest of its secret.
+        digest: CredentialDigest,
         /// The password's hash.
         hash: Arc<str>,
     },
-    /// The word of a proxy.
+    /// A header of a trusted proxy.
     Header {
-        /// The groups that it told.
+        /// The groups that it named.
         groups: Vec<String>,
     },
-    /// A certificate.
+    /// A client certificate.
     Certificate,
 }
 
-/// Why somebody is not let in.
+/// Why authentication failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// What was shown is not right.
+    /// The credentials are wrong.
     #[error("the credentials are not right")]
     Wrong,
-    /// What was shown is right, and its time has passed.
+    /// The credentials are right, but have expired.
     #[error("the token has expired")]
     Expired,
-    /// Too many wrong ones came before.
+    /// Too many failed attempts came before.
     #[error("too many failed attempts")]
     TooOften(Duration),
-    /// Too many are being looked at.
+    /// Too many checks are in progress.
     #[error("too many passwords are being checked just now")]
     Busy,
-    /// The system has failed.
+    /// A system error.
     #[error("the credentials could not be checked")]
     Failed,
 }
 
-/// Who may come in, and who has.
+/// Authentication, and the current sessions.
 pub struct Auth {
     config: Mutex<AccessConfig>,
     policy: RwLock<Arc<Policy>>,
     changes: watch::Sender<u64>,
-    /// Of this process; what is kept of secrets is of no use elsewhere.
+    /// A key of this process; stored digests of secrets are useless elsewhere.
     key: [u8; 32],
     sessions: Mutex<Sessions>,
     verified: Mutex<CredentialCache>,
     throttle: Mutex<Throttle>,
     checks: Arc<Semaphore>,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<CheckQueue>,
 }
 
 impl Auth {
@@ -144,40 +144,40 @@ impl Auth {
         }))
     }
 
-    /// What holds now.
+    /// The current policy.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Grows whenever somebody may have lost a right.
+    /// Grows whenever a principal may have lost a permission.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
-    /// Whether what let somebody in still would.
+    /// Whether the principal's credentials are still valid.
     #[must_use]
-    pub fn admits(&self, who: &Principal) -> bool {
-        let is_logged_in = match who {
+    pub fn admits(&self, principal: &Principal) -> bool {
+        let is_logged_in = match principal {
             Principal::User(AuthenticatedUser {
                 name: _,
-                way: AuthMethod::Session { print, hash: _ },
-            }) => lock(&self.sessions).find(print).is_some(),
+                method: AuthMethod::Session { digest, hash: _ },
+            }) => lock(&self.sessions).find(digest).is_some(),
             Principal::User(_) | Principal::Anyone | Principal::Token { .. } => true,
         };
-        is_logged_in && self.policy().admits(who)
+        is_logged_in && self.policy().admits(principal)
     }
 
-    /// Checks a name and a password. `address` is none where it stands for many clients.
+    /// Checks a name and a password. `address` is `None` if it stands for many clients.
     pub async fn check_password(
         &self,
         name: &str,
         password: &str,
         address: Option<IpAddr>,
     ) -> Result<AuthenticatedUser, AuthError> {
-        let print = self.print(&[name.as_bytes(), password.as_bytes(), &bytes_of(address)]);
-        let attempt = Attempt { address, name, print };
+        let digest = self.digest(&[name.as_bytes(), password.as_bytes(), &bytes_of(address)]);
+        let attempt = LoginAttempt { address, name, digest };
         let hash = self.policy().hash_of(name);
         if let Some(visitor) = self.without_check(&attempt, hash.as_ref())? {
             return Ok(visitor);
@@ -186,7 +186,7 @@ impl Auth {
             return Err(self.note_failure(&attempt));
         }
         let permit = self.permit(address).await?;
-        // Somebody may have shown the same ones meanwhile, or failed too often.
+        // The same credentials may have been checked meanwhile, or the limit reached.
         if let Some(visitor) = self.without_check(&attempt, hash.as_ref())? {
             return Ok(visitor);
         }
@@ -202,29 +202,29 @@ impl Auth {
         match hash.filter(|_| is_right) {
             Some(hash) => {
                 lock(&self.throttle).note_success(&attempt, Instant::now());
-                lock(&self.verified).add(print, &hash);
+                lock(&self.verified).add(digest, &hash);
                 Ok(visitor(name, &hash))
             }
             None => Err(self.note_failure(&attempt)),
         }
     }
 
-    /// SECURITY: whoever has to wait learns nothing, also not from what was right before; and what
-    /// was right belongs to the address that it came from. `hash`: that of the user's password.
+    /// SECURITY: a throttled client learns nothing, not even from the cache; and cached credentials
+    /// are valid only from the address that they came from. `hash`: that of the user's password.
     fn without_check(
         &self,
-        attempt: &Attempt<'_>,
+        attempt: &LoginAttempt<'_>,
         hash: Option<&Arc<str>>,
     ) -> Result<Option<AuthenticatedUser>, AuthError> {
         if let Some(left) = lock(&self.throttle).wait(attempt, Instant::now()) {
             return Err(AuthError::TooOften(left));
         }
-        let is_verified = |hash: &&Arc<str>| lock(&self.verified).has(&attempt.print, hash);
+        let is_verified = |hash: &&Arc<str>| lock(&self.verified).has(&attempt.digest, hash);
         Ok(hash.filter(is_verified).map(|hash| visitor(attempt.name, hash)))
     }
 
-    /// Checks a token. Wrong ones hold nobody up: 256 random bits cannot be guessed, and a program
-    /// that shows an old one would lock out everybody at its address.
+    /// Checks a token. Wrong ones are not throttled: 256 random bits cannot be guessed, and a
+    /// program that uses an old one would lock out every client at its address.
     pub fn check_token(&self, text: &str) -> Result<Principal, AuthError> {
         let policy = self.policy();
         let token = tokens::id_of(text).and_then(|id| policy.token(id));
@@ -236,57 +236,60 @@ impl Auth {
         Ok(Principal::Token { id, name, hash: Arc::from(token.hash.as_str()) })
     }
 
-    /// Begins a login in a browser; returns its secret, which is kept nowhere else.
+    /// Begins a browser session; returns its secret, which is stored nowhere else.
     pub fn log_in(&self, visitor: &AuthenticatedUser) -> Result<String, AuthError> {
-        let hash = match &visitor.way {
-            AuthMethod::Password { hash } | AuthMethod::Session { hash, print: _ } => hash,
+        let hash = match &visitor.method {
+            AuthMethod::Password { hash } | AuthMethod::Session { hash, digest: _ } => hash,
             AuthMethod::Header { .. } | AuthMethod::Certificate => return Err(AuthError::Failed),
         };
         let secret = sessions::new_secret().map_err(|error| {
             tracing::error!(%error, "a login could not be begun");
             AuthError::Failed
         })?;
-        let (print, lifetime) = (self.print(&[secret.as_bytes()]), self.policy().session_lifetime);
-        lock(&self.sessions).add(print, &visitor.name, hash, lifetime);
+        let (digest, lifetime) =
+            (self.digest(&[secret.as_bytes()]), self.policy().session_lifetime);
+        lock(&self.sessions).add(digest, &visitor.name, hash, lifetime);
         tracing::info!(user = %visitor.name, "logged in");
         Ok(secret)
     }
 
-    /// The user of a login, if it holds.
+    /// The user of a session, if it is valid.
     #[must_use]
     pub fn session(&self, secret: &str) -> Option<Principal> {
-        let print = self.print(&[secret.as_bytes()]);
-        let (name, hash) = lock(&self.sessions).find(&print)?;
-        let who =
-            Principal::User(AuthenticatedUser { name, way: AuthMethod::Session { print, hash } });
-        self.policy().admits(&who).then_some(who)
+        let digest = self.digest(&[secret.as_bytes()]);
+        let (name, hash) = lock(&self.sessions).find(&digest)?;
+        let principal = Principal::User(AuthenticatedUser {
+            name,
+            method: AuthMethod::Session { digest, hash },
+        });
+        self.policy().admits(&principal).then_some(principal)
     }
 
-    /// Ends a login.
+    /// Ends a session.
     pub fn log_out(&self, secret: &str) {
-        if lock(&self.sessions).end(&self.print(&[secret.as_bytes()])) {
+        if lock(&self.sessions).end(&self.digest(&[secret.as_bytes()])) {
             self.changes.send_modify(|version| *version += 1);
         }
     }
 
     /// At most [`MAX_CHECKS`] passwords are checked at once: each takes 19 MiB and a core.
     async fn permit(&self, address: Option<IpAddr>) -> Result<OwnedSemaphorePermit, AuthError> {
-        let waiting = WaitingGuard::new(&self.waiting, address).ok_or(AuthError::Busy)?;
+        let waiting = CheckQueueGuard::new(&self.waiting, address).ok_or(AuthError::Busy)?;
         let permit = Arc::clone(&self.checks).acquire_owned();
         let permit = tokio::time::timeout(CHECK_PATIENCE, permit).await;
         drop(waiting);
         permit.ok().and_then(Result::ok).ok_or(AuthError::Busy)
     }
 
-    fn note_failure(&self, attempt: &Attempt<'_>) -> AuthError {
+    fn note_failure(&self, attempt: &LoginAttempt<'_>) -> AuthError {
         lock(&self.throttle).note_failure(attempt, Instant::now());
         AuthError::Wrong
     }
 
     /// A keyed hash of secrets; a length before each keeps them apart.
-    fn print(&self, parts: &[&[u8]]) -> CredentialDigest {
+    fn digest(&self, parts: &[&[u8]]) -> CredentialDigest {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
-            // Keys of any length are taken.
+            // HMAC accepts keys of any length.
             return [0; 32];
         };
         for part in parts {
@@ -300,7 +303,7 @@ impl Auth {
 fn visitor(name: &str, hash: &Arc<str>) -> AuthenticatedUser {
     AuthenticatedUser {
         name: Arc::from(name),
-        way: AuthMethod::Password { hash: Arc::clone(hash) },
+        method: AuthMethod::Password { hash: Arc::clone(hash) },
     }
 }
 

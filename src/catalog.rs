@@ -1,20 +1,20 @@
 //! The catalog: all sources by name, kept up to date as files appear and vanish.
 //!
-//! It finds files and names them; it does not open what it found (but for a first look whether it
-//! is text), and knows nothing of a source object but how to make one.
+//! It finds files and names them; it does not open them (but for a first check that they are text),
+//! and knows nothing of a source object but how to make one.
 
 pub mod discovery;
 mod found;
 mod inspection;
-pub mod left_out;
+mod liveness;
 mod naming;
-mod near;
 pub mod pattern;
 mod private_key;
-mod reach;
 mod roots;
 mod siblings;
+pub mod skipped;
 mod snapshot;
+mod suggest;
 mod walk;
 pub mod watch;
 
@@ -29,9 +29,9 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::discovery::{Discovery, Found, FoundSource};
+use crate::catalog::discovery::{Discovery, DiscoveryResult, FoundSource};
+use crate::catalog::liveness::Liveness;
 use crate::catalog::pattern::SourcePattern;
-use crate::catalog::reach::Reach;
 use crate::catalog::watch::{DirectoryWatch, WatchSet};
 use crate::config::SourceSpec;
 use crate::disk::Disks;
@@ -41,9 +41,9 @@ use crate::source::SourceName;
 
 pub use crate::catalog::snapshot::Snapshot;
 
-/// All sources, as objects of the kind `S`.
+/// All sources, as objects of type `S`.
 pub struct Catalog<S: ?Sized> {
-    scanner: Mutex<Scanner>,
+    scanner: Mutex<ScannerState>,
     snapshot: RwLock<Arc<Snapshot<S>>>,
     version: version::Sender<u64>,
     degraded: RwLock<Vec<String>>,
@@ -54,28 +54,29 @@ pub struct Catalog<S: ?Sized> {
 type Factory<S> = Box<dyn Fn(FoundSource) -> Arc<S> + Send + Sync>;
 type Keep<S> = Box<dyn Fn(&S) -> bool + Send + Sync>;
 
-struct Scanner {
+struct ScannerState {
     discovery: Discovery,
     served: BTreeMap<SourceName, Location>,
     watch_set: WatchSet,
 }
 
-/// What a look at the disk has brought. Nothing is changed by it yet: a place may fall silent on its way,
-/// and it is then left to itself.
-struct Looked {
+/// The result of one scan of the disk. It has not been applied yet: a disk may stop answering
+/// during the scan, which is then abandoned.
+struct ScanOutcome {
     discovery: Discovery,
-    found: Found,
-    /// No place was left out.
+    found: DiscoveryResult,
+    /// No root was skipped.
     is_whole: bool,
     took: Duration,
 }
 
 impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
-    /// Reads the configuration and looks at the disk once; it blocks. None of `own` is a source.
+    /// Reads the configuration and scans the disk once; it blocks. Files in `own` are never
+    /// sources.
     ///
     /// `factory` makes the object of a source that appears. A source whose files are all gone is
-    /// dropped at the next look, unless `keep` says that it is still in use; one that the
-    /// configuration names as a single file stays. Neither closure may call [`Catalog::rescan`].
+    /// dropped at the next scan, unless `keep` says that it is still in use; one that is configured
+    /// as a single file stays. Neither closure may call [`Catalog::rescan`].
     pub fn open(
         specs: &[SourceSpec],
         own: OwnFiles,
@@ -85,7 +86,7 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         let discovery = Discovery::new(specs).without(own);
         let (served, watch_set) = (BTreeMap::new(), WatchSet::default());
         let catalog = Self {
-            scanner: Mutex::new(Scanner { discovery, served, watch_set }),
+            scanner: Mutex::new(ScannerState { discovery, served, watch_set }),
             snapshot: RwLock::default(),
             version: version::Sender::new(0),
             degraded: RwLock::default(),
@@ -96,18 +97,18 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         Arc::new(catalog)
     }
 
-    /// Keeps the catalog up to date until it is cancelled; `disks` tell which places answer.
+    /// Keeps the catalog up to date until it is cancelled; `disks` shows which roots respond.
     pub async fn run(self: Arc<Self>, disks: Arc<Disks>, cancel: CancellationToken) {
         cancel.run_until_cancelled_owned(self.stay_current(disks)).await;
     }
 
-    /// Looks at the disk now, and publishes what changed; it blocks.
+    /// Scans the disk now, and publishes what changed; it blocks.
     pub fn rescan(&self) {
-        self.take(self.look(&BTreeSet::new()));
+        self.take(self.scan(&BTreeSet::new()));
     }
 
-    /// Looks everywhere but at the places that do not answer: what is there stays as it was.
-    fn look(&self, silent: &BTreeSet<PathBuf>) -> Looked {
+    /// Scans all roots but the `silent` ones, whose sources stay as they were.
+    fn scan(&self, silent: &BTreeSet<PathBuf>) -> ScanOutcome {
         let began = Instant::now();
         let (mut discovery, served) = {
             let scanner = self.scanner();
@@ -117,15 +118,15 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
             served.get(name).is_some_and(|location| location.path == path)
         };
         let found = discovery.scan_but(silent, is_served);
-        Looked { discovery, found, is_whole: silent.is_empty(), took: began.elapsed() }
+        ScanOutcome { discovery, found, is_whole: silent.is_empty(), took: began.elapsed() }
     }
 
-    /// Takes over what a look has brought, and publishes it.
-    fn take(&self, looked: Looked) {
+    /// Applies the result of a scan, and publishes it.
+    fn take(&self, outcome: ScanOutcome) {
         let mut scanner = self.scanner();
-        let Scanner { discovery, served, watch_set } = &mut *scanner;
-        let mut found = looked.found;
-        *discovery = looked.discovery;
+        let ScannerState { discovery, served, watch_set } = &mut *scanner;
+        let mut found = outcome.found;
+        *discovery = outcome.discovery;
         let before = self.snapshot();
         let mut after = Snapshot::default();
         let mut locations = BTreeMap::new();
@@ -137,23 +138,23 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
             locations.insert(name, location);
         }
         self.keep_in_use(&found, served, &before, &mut after, &mut locations);
-        after.left_out = std::mem::take(&mut found.left_out);
-        after.left_out.sort();
-        after.left_out.dedup();
+        after.skipped = std::mem::take(&mut found.skipped);
+        after.skipped.sort();
+        after.skipped.dedup();
         *served = locations;
-        if looked.is_whole {
+        if outcome.is_whole {
             *watch_set = WatchSet::from(found);
         }
         self.publish(&before, after);
     }
 
     async fn stay_current(self: Arc<Self>, disks: Arc<Disks>) {
-        let (mut watch, reach) = (DirectoryWatch::new(), Reach::new(disks));
+        let (mut watch, liveness) = (DirectoryWatch::new(), Liveness::new(disks));
         loop {
-            // A path at which nothing was may have become a directory.
+            // A path that did not exist may have become a directory.
             let places = self.scanner().discovery.places();
-            let silent = reach.silent(reach.with_mounts(&places)).await;
-            // Even to stop watching a place that does not answer would wait for it.
+            let silent = liveness.silent(liveness.with_mounts(&places)).await;
+            // Even removing a watch on a disk that does not respond would block.
             if silent.is_empty() {
                 watch.follow(self.watch_set()).await;
             }
@@ -163,21 +164,21 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
             } else if timeout(SILENT_PAUSE, watch.changed()).await.is_err() {
                 tracing::debug!(places = silent.len(), "some places do not answer");
             }
-            let silent = reach.silent(reach.with_mounts(&places)).await;
-            let (catalog, left_out) = (Arc::clone(&self), silent.clone());
-            let look = tokio::task::spawn_blocking(move || catalog.look(&left_out));
-            match outcome(look, &reach, &places, &silent).await {
-                Some(Ok(looked)) => {
-                    watch.looked(looked.took);
-                    self.take(looked);
+            let silent = liveness.silent(liveness.with_mounts(&places)).await;
+            let (catalog, skipped) = (Arc::clone(&self), silent.clone());
+            let scan = tokio::task::spawn_blocking(move || catalog.scan(&skipped));
+            match outcome(scan, &liveness, &places, &silent).await {
+                Some(Ok(outcome)) => {
+                    watch.scanned(outcome.took);
+                    self.take(outcome);
                 }
                 Some(Err(error)) => {
                     tracing::error!("the look for sources failed: {error}");
-                    watch.looked(AFTER_FAILURE);
+                    watch.scanned(AFTER_FAILURE);
                 }
                 None => {
                     tracing::debug!("a place has fallen silent while it was looked at");
-                    watch.looked(AFTER_FAILURE);
+                    watch.scanned(AFTER_FAILURE);
                 }
             }
         }
@@ -191,10 +192,10 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         *self.degraded.write().unwrap_or_else(PoisonError::into_inner) = reasons;
     }
 
-    /// Carries over what was not found but is in use, or not known to be gone.
+    /// Keeps sources that were not found but are in use, or not known to be gone.
     fn keep_in_use(
         &self,
-        found: &Found,
+        found: &DiscoveryResult,
         served: &BTreeMap<SourceName, Location>,
         before: &Snapshot<S>,
         after: &mut Snapshot<S>,
@@ -203,7 +204,7 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         for (name, location) in served {
             let Some(object) = before.sources.get(name) else { continue };
             let is_missing = !after.sources.contains_key(name);
-            // A name does not go to another file because its own could not be looked at.
+            // A name is not given to another file because its own could not be examined.
             let is_unread =
                 locations.get(name) != Some(location) && found.is_unread(&location.path);
             if is_unread || is_missing && (self.keep)(object) {
@@ -225,32 +226,32 @@ impl<S: Send + Sync + ?Sized + 'static> Catalog<S> {
         self.scanner().watch_set.clone()
     }
 
-    fn scanner(&self) -> MutexGuard<'_, Scanner> {
+    fn scanner(&self) -> MutexGuard<'_, ScannerState> {
         self.scanner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a look brings; none if another place than those left out falls silent on its way: it then waits
-/// there for as long as the disk does, and for nobody.
+/// The result of a scan; `None` if another root than the skipped ones stops responding during it:
+/// the scan then blocks for as long as the disk does, and its result is discarded.
 async fn outcome(
-    mut look: JoinHandle<Looked>,
-    reach: &Reach,
+    mut scan: JoinHandle<ScanOutcome>,
+    liveness: &Liveness,
     places: &BTreeSet<PathBuf>,
-    left_out: &BTreeSet<PathBuf>,
-) -> Option<Result<Looked, JoinError>> {
+    skipped: &BTreeSet<PathBuf>,
+) -> Option<Result<ScanOutcome, JoinError>> {
     loop {
-        if let Ok(outcome) = timeout(LOOK_PATIENCE, &mut look).await {
+        if let Ok(outcome) = timeout(LOOK_PATIENCE, &mut scan).await {
             return Some(outcome);
         }
-        // To look at much takes long as well.
-        if !reach.silent(reach.with_mounts(places)).await.is_subset(left_out) {
+        // A large scan takes long, too.
+        if !liveness.silent(liveness.with_mounts(places)).await.is_subset(skipped) {
             return None;
         }
     }
 }
 
 impl<S: ?Sized> Catalog<S> {
-    /// The catalog as it is now.
+    /// The current catalog.
     pub fn snapshot(&self) -> Arc<Snapshot<S>> {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -265,9 +266,9 @@ impl<S: ?Sized> Catalog<S> {
         self.snapshot().matching(pattern)
     }
 
-    /// Up to three names near to one that nobody has, of those that `accept` lets through.
-    pub fn near(&self, name: &str, accept: impl Fn(&SourceName) -> bool) -> Vec<SourceName> {
-        self.snapshot().near(name, accept)
+    /// Up to three names similar to one that does not exist, of those that `accept` allows.
+    pub fn suggest(&self, name: &str, accept: impl Fn(&SourceName) -> bool) -> Vec<SourceName> {
+        self.snapshot().suggest(name, accept)
     }
 
     /// A version that grows with each change. Subscribe, then take a snapshot.
@@ -287,13 +288,13 @@ impl<S: ?Sized> fmt::Debug for Catalog<S> {
     }
 }
 
-/// Counts as the duration of a look that did not end.
+/// Assumed as the duration of a scan that did not end.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// After this time it is asked whether a look still gets answers.
+/// After this time it is checked whether the disks still respond.
 const LOOK_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Between looks while a place does not answer.
+/// The pause between scans while a root does not respond.
 const SILENT_PAUSE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

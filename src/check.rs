@@ -1,5 +1,5 @@
-//! `tailcast check`: the configuration, explained: each value with where it was said, each source
-//! with its files, and what was left out and why.
+//! `tailcast check`: the configuration, explained: each value with its origin, each source with its
+//! files, and what was skipped and why.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::line::Zone;
 use crate::metrics::Metrics;
 use crate::server::{open_catalog, own_files};
 
-/// The whole report. Looks at the disk, and opens no port.
+/// The whole report. Scans the disk, and opens no port.
 pub fn report(config: &Config) -> anyhow::Result<String> {
     let metrics = Arc::new(Metrics::new()?);
     let feeds = FeedContext {
@@ -43,10 +43,10 @@ pub fn report(config: &Config) -> anyhow::Result<String> {
         let files = if files.is_empty() { "no file yet".to_owned() } else { files.join(", ") };
         writeln!(text, "  {name}  ({files})")?;
     }
-    if !catalog.left_out.is_empty() {
-        writeln!(text, "\n{} left out:", catalog.left_out.len())?;
-        for left_out in &catalog.left_out {
-            writeln!(text, "  {}  {}", left_out.name, left_out.reason)?;
+    if !catalog.skipped.is_empty() {
+        writeln!(text, "\n{} left out:", catalog.skipped.len())?;
+        for skipped in &catalog.skipped {
+            writeln!(text, "  {}  {}", skipped.name, skipped.reason)?;
         }
     }
     Ok(text)

@@ -1,6 +1,6 @@
-//! Chunk: whole lines of one source, read once and shared by everybody who wants them. A chunk never
-//! changes; what can be derived from it (line ends, facts, encodings) is derived once, by whoever
-//! asks first. It does not know the formats it is encoded in: it is handed the encoder.
+//! Chunk: whole lines of one source, read once and shared by all viewers. A chunk never changes;
+//! what is derived from it (line ends, metadata, encodings) is computed once, on first use. It does
+//! not know the formats it is encoded in: it is handed the encoder.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
@@ -10,29 +10,30 @@ use bytestring::ByteString;
 
 use crate::cursor::{CHECK_BYTES, Cursor, CursorError, CursorPrefix, check_of};
 use crate::line::split::Encoding;
-use crate::line::{LineMetadata, Zone, facts};
+use crate::line::{LineMetadata, Zone, metadata};
 
 /// The most bytes that a line may have before it is passed on in pieces.
 pub const MAX_PIECE_BYTES: usize = 256 * 1024;
 
-/// One physical file's content through renames; what a place's offset counts in.
+/// One physical file's content through renames; a position's offset counts in it.
 pub trait Generation: Send + Sync + fmt::Debug {
-    /// What the cursors of this generation begin with, as far as its head is known now.
+    /// The common beginning of this generation's cursors, as far as its head is known now.
     fn cursor_prefix(&self) -> CursorPrefix;
 }
 
-/// A place between two lines (or pieces of one). It keeps its generation readable while it is held.
+/// A position between two lines (or pieces of one). It keeps its generation readable while it is
+/// held.
 #[derive(Clone, Debug)]
 pub struct Position {
     /// The generation the offset counts in.
     pub generation: Arc<dyn Generation>,
     /// Bytes from the start of the generation.
     pub offset: u64,
-    /// [`check_of`] the bytes before, 0 where they are not known.
+    /// [`check_of`] the bytes before, 0 if they are not known.
     pub check: u32,
 }
 
-/// A generation of which nothing is left but cursors.
+/// A generation of which only cursors are left.
 #[derive(Debug)]
 struct Gone(CursorPrefix);
 
@@ -43,26 +44,26 @@ impl Generation for Gone {
 }
 
 impl Position {
-    /// The place of a cursor whose generation is not there any more.
+    /// The position of a cursor whose generation is gone.
     #[must_use]
     pub fn gone(cursor: &Cursor) -> Self {
         let generation = Arc::new(Gone(CursorPrefix::new(cursor.generation)));
         Position { generation, offset: cursor.offset, check: cursor.check }
     }
 
-    /// The place's cursor.
+    /// The position's cursor.
     pub fn cursor(&self) -> Result<Cursor, CursorError> {
         let mut token = Vec::new();
         self.write_cursor(&mut token);
         String::from_utf8_lossy(&token).parse()
     }
 
-    /// Appends the place's cursor to `out`.
+    /// Appends the position's cursor to `out`.
     pub fn write_cursor(&self, out: &mut Vec<u8>) {
         self.generation.cursor_prefix().write_token(self.offset, self.check, out);
     }
 
-    /// Whether both places count in the same generation.
+    /// Whether both positions are in the same generation.
     #[must_use]
     pub fn same_generation(&self, other: &Position) -> bool {
         is_same(&self.generation, &other.generation)
@@ -97,23 +98,23 @@ pub struct LateRange {
 pub struct Chunk {
     start: Position,
     prefix: CursorPrefix,
-    /// As it may be shown: what was masked is not here any more.
+    /// The bytes with all masks applied.
     raw: Bytes,
     encoding: Encoding,
     ends: Ends,
-    /// Late lines: all of them stand at `start`, a place in the file that came next.
+    /// For late lines: all of them are at `start`, a position in the next file.
     late: Option<LateRange>,
     text: OnceLock<Bytes>,
     is_text: OnceLock<bool>,
     lines: OnceLock<Vec<LineEnd>>,
-    facts: OnceLock<Vec<LineMetadata>>,
+    metadata: OnceLock<Vec<LineMetadata>>,
     slots: [OnceLock<Encoded>; Slot::COUNT],
 }
 
-/// How a chunk's edges stand to the lines of the file.
+/// Whether a chunk begins or ends within a line of the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ends {
-    /// The first line is the rest of one whose beginning went before.
+    /// The first line continues one from the chunk before.
     pub continues: bool,
     /// The last line is a piece, more of it follows (or may follow).
     pub partial: bool,
@@ -157,13 +158,13 @@ impl Slot {
 /// One line of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub struct LineRef<'a> {
-    /// Its place in the chunk, from 0.
+    /// Its index in the chunk, from 0.
     pub index: usize,
     /// The line with its end (LF or CR LF); not necessarily UTF-8.
     pub text: &'a [u8],
-    /// Where the place after it is, in bytes from the start of the generation.
+    /// The position after it, in bytes from the start of the generation.
     pub end_offset: u64,
-    /// [`check_of`] the place after it.
+    /// [`check_of`] the position after it.
     pub check: u32,
     /// More of this line follows in the next chunk.
     pub partial: bool,
@@ -172,11 +173,11 @@ pub struct LineRef<'a> {
 }
 
 impl Chunk {
-    /// A chunk of `raw`, the bytes after `start` as they may be shown.
+    /// A chunk of `raw`, the masked bytes after `start`.
     #[must_use]
     pub fn new(start: Position, raw: Bytes, encoding: Encoding, ends: Ends) -> Self {
         let prefix = start.generation.cursor_prefix();
-        let (text, is_text, lines, facts) = Default::default();
+        let (text, is_text, lines, metadata) = Default::default();
         Chunk {
             start,
             prefix,
@@ -187,25 +188,26 @@ impl Chunk {
             text,
             is_text,
             lines,
-            facts,
+            metadata,
             slots: Default::default(),
         }
     }
 
-    /// This chunk as one of late lines: they go out at `place`, and no cursor leads to where they are.
+    /// This chunk as late lines: they are sent at `position`, and no cursor leads to where they are
+    /// stored.
     #[must_use]
-    pub fn late_at(&self, place: Position) -> Self {
+    pub fn late_at(&self, position: Position) -> Self {
         let late = LateRange {
             generation: Arc::downgrade(&self.start.generation),
             from: self.start.offset,
             to: self.start.offset + self.raw.len() as u64,
         };
-        let mut chunk = Chunk::new(place, self.raw.clone(), self.encoding, self.ends);
+        let mut chunk = Chunk::new(position, self.raw.clone(), self.encoding, self.ends);
         chunk.late = Some(late);
         chunk
     }
 
-    /// Of late lines those behind `offset` of the file where they are; none if there are none.
+    /// For late lines: those after `offset` in their own file; `None` if there are none.
     #[must_use]
     pub fn late_after(&self, offset: u64) -> Option<Chunk> {
         let late = self.late.as_ref()?;
@@ -217,25 +219,25 @@ impl Chunk {
         Some(chunk)
     }
 
-    /// Where its lines are, if they are late.
+    /// Where its lines are stored, if they are late.
     #[must_use]
     pub fn late(&self) -> Option<&LateRange> {
         self.late.as_ref()
     }
 
-    /// The place before the first byte.
+    /// The position before the first byte.
     #[must_use]
     pub fn start(&self) -> &Position {
         &self.start
     }
 
-    /// The place after the last byte.
+    /// The position after the last byte.
     #[must_use]
     pub fn end(&self) -> Position {
         self.place_after(self.raw.len())
     }
 
-    /// The place after the first `n_bytes`.
+    /// The position after the first `n_bytes`.
     #[must_use]
     pub fn place_after(&self, n_bytes: usize) -> Position {
         Position {
@@ -252,8 +254,8 @@ impl Chunk {
         }
     }
 
-    /// [`check_of`] the place after the first `n_bytes`, of the line as it is shown; 0 where the
-    /// line begins before the chunk, and so little of it is here that the check would be another.
+    /// [`check_of`] the position after the first `n_bytes`, of the masked line; 0 if the line
+    /// begins before the chunk and too little of it is here for the check.
     #[must_use]
     pub fn check_after(&self, n_bytes: usize) -> u32 {
         if self.late.is_some() {
@@ -268,14 +270,14 @@ impl Chunk {
         check_of(before)
     }
 
-    /// The part from `from` to `to` (bytes from the start), in memory of its own.
+    /// A copy of the part from `from` to `to` (bytes from the start).
     #[must_use]
     pub fn part(&self, from: usize, to: usize, start: Position, ends: Ends) -> Chunk {
         let raw = Bytes::copy_from_slice(self.raw.get(from..to).unwrap_or_default());
         Chunk::new(start, raw, self.encoding, ends)
     }
 
-    /// The bytes as the file holds them, but for what is masked.
+    /// The bytes of the file, with masks.
     #[must_use]
     pub fn raw(&self) -> &Bytes {
         &self.raw
@@ -303,13 +305,13 @@ impl Chunk {
         *self.is_text.get_or_init(|| std::str::from_utf8(self.text()).is_ok())
     }
 
-    /// How its bytes stand for text.
+    /// The encoding of its bytes.
     #[must_use]
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
 
-    /// How the chunk's edges stand to the lines of the file.
+    /// Whether the chunk begins or ends within a line of the file.
     #[must_use]
     pub fn ends(&self) -> Ends {
         self.ends
@@ -367,29 +369,29 @@ impl Chunk {
         })
     }
 
-    /// What each line tells of itself, in the order of [`Self::lines`].
-    pub fn facts(&self, zone: &Zone) -> &[LineMetadata] {
-        self.facts.get_or_init(|| {
+    /// The metadata of each line, in the order of [`Self::lines`].
+    pub fn metadata(&self, zone: &Zone) -> &[LineMetadata] {
+        self.metadata.get_or_init(|| {
             let of_line = |line: LineRef<'_>| match line.continues {
                 true => LineMetadata::default(),
-                false => facts(crate::line::split::trim_line_end(line.text), zone),
+                false => metadata(crate::line::split::trim_line_end(line.text), zone),
             };
             self.lines().map(of_line).collect()
         })
     }
 
-    /// What cursors into this chunk begin with.
+    /// The common beginning of cursors into this chunk.
     #[must_use]
     pub fn cursor_prefix(&self) -> &CursorPrefix {
         &self.prefix
     }
 
-    /// The chunk in the format of `slot`, encoded by `encode` if nobody has asked before.
+    /// The chunk in the format of `slot`, encoded by `encode` on first use.
     pub fn encoded(&self, slot: Slot, encode: impl FnOnce(&Chunk) -> Encoded) -> &Encoded {
         self.slot(slot).get_or_init(|| encode(self))
     }
 
-    /// The chunk in the format of `slot`, if it was asked for before.
+    /// The chunk in the format of `slot`, if it was encoded before.
     #[must_use]
     pub fn kept(&self, slot: Slot) -> Option<&Encoded> {
         self.slot(slot).get()
@@ -405,7 +407,7 @@ impl Chunk {
         }
     }
 
-    /// The part of the chunk that lies after `offset` (of the generation).
+    /// The part of the chunk after `offset` (of the generation).
     #[must_use]
     pub fn after(&self, offset: u64) -> Chunk {
         let skipped = usize::try_from(offset.saturating_sub(self.start.offset))

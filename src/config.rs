@@ -1,9 +1,9 @@
-//! The configuration: what was said in `Rocket.toml`, the environment and on the command line,
+//! The configuration: the settings in `Rocket.toml`, the environment and on the command line,
 //! merged in that order over the built-in defaults, and checked once.
 //!
-//! It goes through two stages. `RawConfig` has the shape of the `tailcast` table
-//! and holds what was written; [`Config`] holds checked types. Every error names the place that
-//! has to change. This module does not look at log files: whether a path exists is the catalog's.
+//! It goes through two stages. `RawConfig` has the shape of the `tailcast` table and holds what was
+//! written; [`Config`] holds checked types. Every error names the setting to change. This module
+//! does not look at log files: whether a path exists is the catalog's.
 
 mod access;
 mod check;
@@ -65,14 +65,14 @@ pub struct SourceSpec {
     pub olddir: Option<PathBuf>,
 }
 
-/// One value in force and where it was said.
+/// One effective value and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// The key below the profile, such as `tailcast.heartbeat`.
     pub key: String,
     /// The value, as it was written.
     pub value: String,
-    /// Where it was said.
+    /// Its origin.
     pub origin: Origin,
 }
 
@@ -81,19 +81,19 @@ pub struct Setting {
 pub struct Config {
     /// What to serve; never empty.
     pub sources: Vec<SourceSpec>,
-    /// How long a stream stays silent before it says that it is alive: 1s to 5m.
+    /// The heartbeat interval: 1s to 5m.
     pub heartbeat: Duration,
     /// The greatest number of viewers at a time.
     pub max_viewers: usize,
     /// How long a feed outlives its last viewer: at most 10s.
     pub linger: Duration,
-    /// How long an HTTP reader may take nothing before it is let go; `None`: for ever.
+    /// How long an HTTP client may read nothing before it is disconnected; `None`: for ever.
     pub stall_limit: Option<Duration>,
     /// The `Host` names that are answered, in lower case; empty: all.
     pub hosts: Vec<String>,
-    /// Who may come in, and what they may read.
+    /// Users, tokens and rules.
     pub access: AccessConfig,
-    /// The proxies in front, the sites around, and the limits.
+    /// Listed proxies, allowed origins, and limits.
     pub network: NetworkConfig,
     /// What is masked in the lines.
     pub redactions: Vec<RedactSpec>,
@@ -111,13 +111,13 @@ pub struct Config {
     pub max_blocking: usize,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
-    /// What the command line said, to read all of it again.
+    /// The command line's settings, for a reload.
     pub overrides: Overrides,
     /// Every layer, with what Tailcast asks of Rocket on top: ready for `rocket::custom`.
     pub figment: Figment,
-    /// Every value in force and where it was said, for `tailcast check`.
+    /// Every effective value and its origin, for `tailcast check`.
     pub settings: Vec<Setting>,
-    /// What was said without effect, or is risky: one sentence each, to be told at start.
+    /// Settings without effect, or risky ones: one sentence each, to be reported at start.
     pub warnings: Vec<String>,
 }
 
@@ -150,7 +150,8 @@ impl Config {
         Explanation(self)
     }
 
-    /// Ends the start where strangers could read the logs and nobody said that they may.
+    /// Refuses to start if other hosts could read the logs without authentication and `--insecure`
+    /// is not set.
     fn refuse_exposure(&mut self, layers: &Layers) -> Result<(), ConfigError> {
         let address = self.address;
         if address.to_canonical().is_loopback() || has_authentication(self) {
@@ -167,8 +168,8 @@ impl Config {
     }
 }
 
-/// Whether a request must prove who sends it.
+/// Whether requests need authentication.
 #[must_use]
 pub fn has_authentication(config: &Config) -> bool {
-    config.access.asks()
+    config.access.requires_auth()
 }

@@ -1,6 +1,6 @@
 //! `tailcast serve --demo`: the logs of a made-up shop, for a first look.
 //!
-//! Three logs in a temporary folder tell of the same requests, with an hour of past and then live:
+//! Three logs in a temporary folder show the same requests, with an hour of past and then live:
 //! `shop/web.log` (nginx), `shop/api.log` (JSON) and `shop/worker.log` (text, in colours). Every
 //! forty seconds something goes wrong. This module writes files and knows nothing of who reads.
 
@@ -25,7 +25,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use self::entry::{Entry, Log};
+use self::entry::{LogEntry, ShopLog};
 use self::shop::Shop;
 
 /// A demonstration: a folder of logs, removed when this is dropped.
@@ -41,7 +41,7 @@ impl Demo {
         let folder = tempfile::Builder::new().prefix("tailcast-demo-").tempdir()?;
         let now = now();
         let mut shop = Shop::new(now);
-        let mut texts = Log::ALL.map(|log| (log, String::new()));
+        let mut texts = ShopLog::ALL.map(|log| (log, String::new()));
         while shop.next_at() < now
             && let Some(entry) = shop.take()
         {
@@ -68,11 +68,11 @@ impl Demo {
     /// Dropping the future removes the folder too.
     pub async fn run(mut self, cancel: CancellationToken) -> io::Result<()> {
         let mut files = Vec::new();
-        for log in Log::ALL {
+        for log in ShopLog::ALL {
             files.push((log, LogFile::open(self.folder.path().join(log.file())).await?));
         }
         while cancel.run_until_cancelled(self.wait_for_next()).await.is_some() {
-            let Some(Entry { log, mut text, .. }) = self.shop.take() else { break };
+            let Some(LogEntry { log, mut text, .. }) = self.shop.take() else { break };
             text.push('\n');
             for (_, file) in files.iter_mut().filter(|(name, _)| *name == log) {
                 file.write(&text).await?;

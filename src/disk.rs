@@ -1,6 +1,6 @@
-//! Disk: where blocking calls run. Each device has threads of its own, a bounded number for each kind
-//! of work, so that one that does not answer uses up nothing that the others need; among the callers
-//! of one device the turns go round by source, so that no source uses up what the others need.
+//! Disk: where blocking calls run. Each device has threads of its own, a bounded number for each
+//! kind of work, so that a device that does not respond does not block the others; the callers of
+//! one device take turns by source, so that no source blocks the others.
 //!
 //! A call holds its thread exactly for as long as it runs: whoever waits for the answer, and when it
 //! is fetched, makes no difference. Dropping the [`Call`] takes one that has not begun out of the
@@ -32,22 +32,22 @@ use tokio::sync::oneshot;
 pub use crate::disk::allowance::{Allowance, AllowanceSpent};
 pub use crate::disk::job::{is_abandoned, spend, stop_if_abandoned};
 
-use crate::disk::job::{Job, Terms};
+use crate::disk::job::{Job, JobContext};
 use crate::disk::mounts::Mounts;
 use crate::disk::pool::Pool;
 
-/// What a blocking call is for. The kinds do not wait for each other, only for the device.
+/// The purpose of a blocking call. The kinds do not queue behind each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// A live end: short, and what is written to waits for it.
+    /// Reads of a live end: short, and urgent.
     Live,
-    /// The next block of a history: short, one a viewer.
+    /// Reads of the next block of a history: short, one per viewer.
     Read,
-    /// Finding a place: short, as nothing is searched.
+    /// Finding a position: short, as nothing is searched.
     Open,
-    /// A search through as much as it takes; it may be long.
+    /// A search; it may be long.
     Search,
-    /// What is there: lists, sizes, whether a place answers.
+    /// Metadata: lists, sizes, whether a path responds.
     Look,
 }
 
@@ -63,13 +63,13 @@ impl Lane {
         }
     }
 
-    /// Of these, how many one source may have: never all.
+    /// How many of them one source may have: never all.
     const fn max_of_source(self) -> usize {
         self.max_threads() * 3 / 4
     }
 }
 
-/// All devices that were met, by their numbers.
+/// All known devices, by number.
 #[derive(Debug, Default)]
 pub struct Disks {
     known: Mutex<HashMap<u64, Arc<Disk>>>,
@@ -89,8 +89,7 @@ pub struct Disk {
     probed: Arc<Mutex<Option<Instant>>>,
 }
 
-/// A caller's way to the device that it reads from: a source's, or that of a place which is looked
-/// at. Turns go round by these.
+/// A caller's access to its device, one for each source or probed path. Turns are taken by these.
 #[derive(Debug)]
 pub struct DiskAccess {
     disks: Arc<Disks>,
@@ -98,15 +97,15 @@ pub struct DiskAccess {
     caller: u64,
 }
 
-/// A blocking call, queued or begun. Resolves to its answer.
+/// A blocking call, queued or running. Resolves to its result.
 #[must_use = "a call that is dropped is abandoned"]
 pub struct Call<T> {
     answer: oneshot::Receiver<T>,
-    /// None once it has ended, or is left to run by itself.
+    /// `None` once it has ended, or was left to run by itself.
     ticket: Option<Ticket>,
 }
 
-/// What it takes to abandon a call.
+/// What is needed to abandon a call.
 struct Ticket {
     is_abandoned: Arc<AtomicBool>,
     pool: Arc<Pool>,
@@ -114,14 +113,14 @@ struct Ticket {
     number: u64,
 }
 
-/// A call has ended without an answer: it has panicked, or no thread could be had for it.
+/// A call has ended without a result: it has panicked, or no thread could be started for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a blocking call has ended without an answer")]
 pub struct CallLost;
 
 impl Disks {
-    /// A way to the device that `path` is on, as the table of mounts tells it: the disk is not
-    /// touched. Behind a link that may be another one; [`DiskAccess::note_device`] corrects it.
+    /// Access to the device of `path`, according to the mount table: the disk is not touched.
+    /// Behind a link it may be the wrong one; [`DiskAccess::note_device`] corrects it.
     #[must_use]
     pub fn access(self: &Arc<Self>, path: &Path) -> DiskAccess {
         let device = lock(&self.mounts).device_of(path);
@@ -129,16 +128,16 @@ impl Disks {
         DiskAccess { disks: Arc::clone(self), disk: Mutex::new(self.disk(device)), caller }
     }
 
-    /// Whether others may write at `path` from another host.
+    /// Whether another host may write at `path`.
     #[must_use]
     pub fn is_remote(&self, path: &Path) -> bool {
         lock(&self.mounts).is_remote(path)
     }
 
-    /// The points of the table of mounts that lie below one of `places`.
+    /// The mount points below a path.
     #[must_use]
-    pub fn mounts_below(&self, place: &Path) -> Vec<std::path::PathBuf> {
-        lock(&self.mounts).below(place)
+    pub fn mounts_below(&self, root: &Path) -> Vec<std::path::PathBuf> {
+        lock(&self.mounts).below(root)
     }
 
     fn disk(&self, device: u64) -> Arc<Disk> {
@@ -180,7 +179,7 @@ impl Disk {
 }
 
 impl DiskAccess {
-    /// Has `work` done on a thread of the device, as soon as it is its turn.
+    /// Runs `work` on a thread of the device when its turn comes.
     pub fn call<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -189,8 +188,8 @@ impl DiskAccess {
         self.begin(lane, None, work)
     }
 
-    /// As [`Self::call`], for work that whoever asks can make expensive: it takes what it spends off
-    /// `allowance` ([`spend`]), and ends when there is no more.
+    /// Like [`Self::call`], for work whose cost a client controls: it charges `allowance`
+    /// ([`spend`]), and ends when that is spent.
     pub fn call_within<T: Send + 'static>(
         &self,
         allowance: &Arc<Allowance>,
@@ -208,14 +207,14 @@ impl DiskAccess {
     ) -> Call<T> {
         let (tell, answer) = oneshot::channel();
         let is_abandoned = Arc::new(AtomicBool::new(false));
-        let terms = Terms { is_abandoned: Arc::clone(&is_abandoned), allowance };
+        let context = JobContext { is_abandoned: Arc::clone(&is_abandoned), allowance };
         let disk = Arc::clone(&lock(&self.disk));
         let (pool, caller) = (Arc::clone(disk.pool(lane)), self.caller);
-        let number = pool.begin(caller, Job::new(work, tell, terms));
+        let number = pool.begin(caller, Job::new(work, tell, context));
         Call { answer, ticket: Some(Ticket { is_abandoned, pool, caller, number }) }
     }
 
-    /// Notes on which device the caller's files were found.
+    /// Records the device on which the caller's files were found.
     pub fn note_device(&self, device: u64) {
         let mut disk = lock(&self.disk);
         if disk.device != device {
@@ -223,14 +222,14 @@ impl DiskAccess {
         }
     }
 
-    /// The number of the device, as far as known.
+    /// The number of the device, as far as is known.
     #[must_use]
     pub fn device(&self) -> u64 {
         lock(&self.disk).device
     }
 
-    /// Whether the device answers within a moment when it is asked for `path`. At most one thread
-    /// waits for it.
+    /// Whether the device responds quickly to a request for `path`. At most one thread waits for
+    /// it.
     pub async fn answers(&self, path: &Path) -> bool {
         let disk = Arc::clone(&lock(&self.disk));
         let now = Instant::now();
@@ -240,7 +239,7 @@ impl DiskAccess {
         }
         let (path, probed) = (path.to_owned(), Arc::clone(&disk.probed));
         let mut probe = self.call(Lane::Look, move || {
-            // That it does not exist is an answer, too.
+            // An error is a response, too.
             let answer = std::fs::metadata(path).map(drop);
             *lock(&probed) = None;
             answer
@@ -260,7 +259,7 @@ impl DiskAccess {
 }
 
 impl<T> Call<T> {
-    /// Lets it run to its end although nobody waits for its answer.
+    /// Lets it run to its end without waiting for its result.
     pub fn let_run(mut self) {
         self.ticket = None;
     }
@@ -295,10 +294,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A healthy device under load answers within this.
+/// A healthy device under load responds within this.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Devices that are kept in mind although nobody reads from them.
+/// How many unused devices are remembered.
 const MAX_KNOWN: usize = 64;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Doctor: the way to a server, measured from where its viewers are: whether a proxy is reached and
-//! passes requests on, whether lines arrive when they are sent, and whether a WebSocket comes
+//! forwards requests, whether lines arrive when they are sent, and whether a WebSocket comes
 //! through; and which line of the proxy's configuration to change where not. It knows the server
-//! only by what it answers.
+//! only by its responses.
 
 mod advice;
 mod delivery;
@@ -30,13 +30,13 @@ pub enum OutsideError {
     /// The URL cannot be used.
     #[error(transparent)]
     Url(#[from] UrlError),
-    /// The task that measures has ended by itself.
+    /// The measuring task has panicked.
     #[error("the server could not be measured: {0}")]
     Failed(String),
 }
 
 impl OutsideError {
-    /// 2 where what was typed is wrong, else 1.
+    /// 2 for wrong usage, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -50,11 +50,11 @@ impl OutsideError {
 /// `args.hold` says.
 pub async fn run(url: &str, args: &CheckArgs) -> Result<Report, OutsideError> {
     let options = args.connect.options(|name| std::env::var(name).ok())?;
-    let door = Probe::new(Target::front(url)?, options);
+    let probe = Probe::new(Target::front(url)?, options);
     let hold = args.hold;
     let mut task = JoinSet::new();
     // TLS makes deep polls and a large future: from the bottom of a stack, and from the heap.
-    task.spawn(Box::pin(measure(door, hold)));
+    task.spawn(Box::pin(measure(probe, hold)));
     match task.join_next().await {
         Some(Ok(report)) => Ok(report),
         Some(Err(error)) => Err(OutsideError::Failed(error.to_string())),
@@ -62,11 +62,11 @@ pub async fn run(url: &str, args: &CheckArgs) -> Result<Report, OutsideError> {
     }
 }
 
-async fn measure(door: Probe, hold: Option<Duration>) -> Report {
-    let reached = server::reach(&door).await;
-    let mut report = Report::new(door.front().clone(), reached.proxy, reached.findings);
+async fn measure(probe: Probe, hold: Option<Duration>) -> Report {
+    let reached = server::probe_front(&probe).await;
+    let mut report = Report::new(probe.front().clone(), reached.proxy, reached.findings);
     let Some(answer_time) = reached.answer_time else { return report };
-    let log = match server::first_log(&door).await {
+    let log = match server::first_log(&probe).await {
         Ok(log) => log,
         Err(finding) => {
             report.findings.push(finding);
@@ -75,14 +75,14 @@ async fn measure(door: Probe, hold: Option<Duration>) -> Report {
     };
     // One after the other would take four times as long.
     let (text, ndjson, sse, upgrade) = tokio::join!(
-        delivery::measure(&door, &log, "text", answer_time),
-        delivery::measure(&door, &log, "ndjson", answer_time),
-        delivery::measure(&door, &log, "sse", answer_time),
-        upgrade::measure(&door, &log),
+        delivery::measure(&probe, &log, "text", answer_time),
+        delivery::measure(&probe, &log, "ndjson", answer_time),
+        delivery::measure(&probe, &log, "sse", answer_time),
+        upgrade::measure(&probe, &log),
     );
     report.findings.extend([text, ndjson, sse, upgrade]);
     if let Some(span) = hold {
-        report.findings.push(hold::measure(&door, &log, span).await);
+        report.findings.push(hold::measure(&probe, &log, span).await);
     }
     report
 }

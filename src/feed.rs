@@ -1,6 +1,6 @@
-//! Feed: the live end of one source, read once and shared by all its viewers. It exists while
-//! somebody holds a [`FeedGuard`], and for a moment (the linger) longer. It does not know what it
-//! reads: that is behind [`SourceReader`], and wake-ups come from whoever made the [`LiveEnd`].
+//! Feed: the live end of one source, read once and shared by all its viewers. It exists while a
+//! [`FeedGuard`] is held, and for a moment (the linger) longer. It does not know what it reads:
+//! that is behind [`SourceReader`], and wake-ups come from the creator of the [`LiveEnd`].
 
 pub mod late;
 pub mod ring;
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::chunk::Position;
 use crate::disk::DiskAccess;
 use crate::feed::late::PassedFiles;
-use crate::feed::ring::{Found, Ring, Taken};
+use crate::feed::ring::{Ring, RingPosition, RingRead};
 use crate::feed::task::FeedTask;
 use crate::feed::troubles::Troubles;
 use crate::history::{ReadError, SourceReader, SourceStat};
@@ -34,11 +34,11 @@ pub struct FeedContext {
     pub tasks: TaskTracker,
     /// Ends all feeds.
     pub cancel: CancellationToken,
-    /// How long a feed goes on after its last viewer has left.
+    /// How long a feed continues after its last viewer has left.
     pub linger: Duration,
-    /// Where feeds are counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// Where feeds say that they cannot be read.
+    /// Where feeds report that they cannot be read.
     pub troubles: Arc<Troubles>,
 }
 
@@ -46,7 +46,7 @@ pub struct FeedContext {
 pub struct LiveEnd {
     /// Opens a reader at the end of the last whole line. Blocking.
     pub open: Opener,
-    /// Tells that there may be something to read. A hint: it may be late, doubled or missing.
+    /// Signals that there may be something to read. A hint: it may be late, duplicated or missing.
     pub hints: watch::Receiver<Hint>,
     /// Where the blocking calls run.
     pub disk: Arc<DiskAccess>,
@@ -57,22 +57,22 @@ pub struct LiveEnd {
 /// Opens a reader. Blocking.
 pub type Opener = Arc<dyn Fn() -> Result<Box<dyn SourceReader>, ReadError> + Send + Sync>;
 
-/// What the source of wake-ups has told last.
+/// The last wake-up state.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hint {
     /// Grows with every wake-up.
     pub n_wakes: u64,
-    /// No wake-ups are to be had: look often.
+    /// No wake-ups are available: poll.
     pub is_polled: bool,
 }
 
-/// The feed of one source, if there is one just now.
+/// The feed of one source, if there is one.
 #[derive(Debug, Default)]
 pub struct FeedSlot {
     current: Mutex<Option<Arc<Feed>>>,
 }
 
-/// A part in a feed. Dropping the last one is the only way in which a feed, and so its watch and
+/// Keeps a feed alive. Dropping the last one is the only way in which a feed, and so its watch and
 /// its file, ends.
 #[derive(Debug)]
 #[must_use = "the feed ends when its guards are dropped"]
@@ -82,15 +82,15 @@ pub struct FeedGuard {
 
 /// The live end of one source.
 pub struct Feed {
-    /// None until the source has been opened.
+    /// `None` until the source has been opened.
     ring: Mutex<Option<Ring>>,
     progress: Mutex<SourceStat>,
-    /// Grows with everything that becomes visible in the ring; a version cannot be lost.
+    /// Grows with everything added to the ring; a version cannot be lost.
     version: watch::Sender<u64>,
     n_viewers: AtomicUsize,
     /// The last viewer has left, or the first has come. Holds one permit, so that it cannot be
-    /// missed; who is woken looks at the number.
-    company: Notify,
+    /// missed; the task then reads the number of guards.
+    viewers_changed: Notify,
     /// The task has ended, by itself or by a panic: nothing will be added.
     is_closed: AtomicBool,
     /// A read has not come back for long.
@@ -98,7 +98,7 @@ pub struct Feed {
 }
 
 impl FeedSlot {
-    /// Takes part in the feed, which is begun where there is none.
+    /// Joins the feed, and starts it if there is none.
     pub fn subscribe(
         self: &Arc<Self>,
         context: &FeedContext,
@@ -107,7 +107,7 @@ impl FeedSlot {
         let mut current = lock(&self.current);
         if let Some(feed) = current.as_ref().filter(|feed| !feed.is_closed()) {
             if feed.n_viewers.fetch_add(1, Ordering::AcqRel) == 0 {
-                feed.company.notify_one();
+                feed.viewers_changed.notify_one();
             }
             return FeedGuard { feed: Arc::clone(feed) };
         }
@@ -127,14 +127,13 @@ impl FeedSlot {
         FeedGuard { feed }
     }
 
-    /// How many guards are held.
+    /// The number of guards.
     #[must_use]
     pub fn n_viewers(&self) -> usize {
         lock(&self.current).as_ref().map_or(0, |feed| feed.n_viewers.load(Ordering::Acquire))
     }
 
-    /// Takes `feed` out if nobody holds a guard; under the lock, so that nobody can take one
-    /// meanwhile.
+    /// Removes `feed` if there is no guard; under the lock, so that none can be made meanwhile.
     fn retire(&self, feed: &Feed) -> bool {
         let mut current = lock(&self.current);
         let is_alone = feed.n_viewers.load(Ordering::Acquire) == 0;
@@ -146,26 +145,26 @@ impl FeedSlot {
 }
 
 impl FeedGuard {
-    /// A receiver that changes with everything that becomes visible.
+    /// A receiver that changes with everything added to the ring.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.feed.version.subscribe()
     }
 
-    /// Where `place` lies; none before the feed has opened its source.
+    /// Where a position lies in the ring; `None` before the feed has opened its source.
     #[must_use]
-    pub fn find(&self, place: &Position) -> Option<Found> {
-        lock(&self.feed.ring).as_ref().map(|ring| ring.find(place))
+    pub fn find(&self, position: &Position) -> Option<RingPosition> {
+        lock(&self.feed.ring).as_ref().map(|ring| ring.find(position))
     }
 
-    /// The end of what is visible; none before the feed has opened its source.
+    /// The end of the ring; `None` before the feed has opened its source.
     #[must_use]
     pub fn end(&self) -> Option<Position> {
         lock(&self.feed.ring).as_ref().map(|ring| ring.end().clone())
     }
 
-    /// How many bytes of late lines a viewer has missed that has passed these files; from now on they
-    /// are reported.
+    /// How many bytes of late lines were missed by a viewer that has passed these files; from now
+    /// on they count as reported.
     #[must_use]
     pub fn missed_late(&self, passed: &mut PassedFiles) -> u64 {
         let ring = lock(&self.feed.ring);
@@ -177,23 +176,25 @@ impl FeedGuard {
 
     /// The items from `number` on.
     #[must_use]
-    pub fn take(&self, number: u64, max_bytes: usize) -> Taken {
-        lock(&self.feed.ring).as_ref().map_or(Taken::Nothing, |ring| ring.take(number, max_bytes))
+    pub fn take(&self, number: u64, max_bytes: usize) -> RingRead {
+        lock(&self.feed.ring)
+            .as_ref()
+            .map_or(RingRead::Nothing, |ring| ring.take(number, max_bytes))
     }
 
-    /// How the source stands.
+    /// The size and modification time of the source.
     #[must_use]
     pub fn progress(&self) -> SourceStat {
         *lock(&self.feed.progress)
     }
 
-    /// Nothing will be added: take part anew.
+    /// Nothing will be added: join again.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.feed.is_closed()
     }
 
-    /// Resolves when the source's storage has not answered for some seconds.
+    /// Resolves when the source's storage has not responded for some seconds.
     pub async fn stalled(&self) {
         let mut changes = self.changes();
         while !self.feed.is_stalled.load(Ordering::Acquire) {
@@ -207,7 +208,7 @@ impl FeedGuard {
 impl Drop for FeedGuard {
     fn drop(&mut self) {
         if self.feed.n_viewers.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.feed.company.notify_one();
+            self.feed.viewers_changed.notify_one();
         }
     }
 }
@@ -219,7 +220,7 @@ impl Feed {
             progress: Mutex::default(),
             version: watch::Sender::new(0),
             n_viewers: AtomicUsize::new(1),
-            company: Notify::new(),
+            viewers_changed: Notify::new(),
             is_closed: AtomicBool::new(false),
             is_stalled: AtomicBool::new(false),
         }
@@ -246,8 +247,7 @@ impl fmt::Debug for LiveEnd {
     }
 }
 
-/// A panic while a lock was held has left nothing half done: all that is done under it is a push
-/// or an assignment.
+/// A panic under this lock leaves nothing half done: only pushes and assignments happen under it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

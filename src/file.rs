@@ -4,10 +4,10 @@
 //! What may be opened: `location`, and never `own_files`. Which file it is: `file_id` (device, inode, birth
 //! time), `content` (found again in another file), `resume` (which one a cursor names). Which file follows
 //! which: `rotation` (by name; its `next` is pure, with its cases in `tests/cases`), `lineage` (the files in
-//! order), `chronicle` (what the folder was seen to hold).
+//! order), `file_history` (what the folder was seen to hold).
 //!
 //! One open file: `segment` (its `handover`: how the live end left it), `files` (one, however many read it),
-//! `held_file` (deleted ones), `reserve` (descriptors kept back), `folders` (listings), `hole` (zeros that
+//! `held_file` (deleted ones), `fd_reserve` (descriptors kept back), `folders` (listings), `hole` (zeros that
 //! a file begins with), `marks` (line ends that were read, in case the file is cut). Packed ones:
 //! `archive`, `gzip` and `gzip_indexes` (positions to begin unpacking at, checksums).
 //!
@@ -16,8 +16,9 @@
 //! `watch_hub` (linemux).
 
 pub mod archive;
-pub mod chronicle;
 pub mod content;
+pub mod fd_reserve;
+pub mod file_history;
 pub mod file_id;
 pub mod files;
 pub mod folders;
@@ -30,7 +31,6 @@ pub mod location;
 pub mod marks;
 pub mod older;
 pub mod own_files;
-pub mod reserve;
 pub mod resume;
 pub mod rotation;
 pub mod search;
@@ -79,25 +79,25 @@ pub struct FileSource {
 /// What all file sources of a server share.
 #[derive(Clone, Debug)]
 pub struct FileContext {
-    /// For the live ends.
+    /// The context of live ends.
     pub feeds: FeedContext,
-    /// Tells when a file may have changed.
+    /// Signals when a file may have changed.
     pub hub: Arc<WatchHub>,
     /// Where blocking calls run.
     pub disks: Arc<Disks>,
-    /// For times that tell no zone.
+    /// The zone for times without one.
     pub zone: Arc<Zone>,
     /// What the files of all sources share.
     pub shared: Arc<SharedFiles>,
-    /// What must not be shown of which source.
+    /// The redaction of each source.
     pub redactors: Redactors,
 }
 
-/// Tells what must not be shown of a source; by default nothing.
+/// Sets the redaction of sources; by default there is none.
 #[derive(Clone, Default)]
 pub struct Redactors(pub Option<RedactorOf>);
 
-/// Tells what must not be shown of a source.
+/// Returns the redaction of a source.
 pub type RedactorOf = Arc<dyn Fn(&SourceName) -> Redactor + Send + Sync>;
 
 impl std::fmt::Debug for Redactors {
@@ -107,19 +107,19 @@ impl std::fmt::Debug for Redactors {
 }
 
 /// Where a history begins.
-struct Found {
+struct HistoryStart {
     segment: Arc<Segment>,
     offset: u64,
     gap: Option<Gap>,
-    /// What lies before this place, from the start on, belongs to it, too.
+    /// The bytes before this offset, from the start of the file, are part of the history, too.
     head: u64,
     /// All that the live end has noted of how it went on from here counts.
     is_led: bool,
 }
 
-impl Found {
+impl HistoryStart {
     fn at(segment: Arc<Segment>, offset: u64) -> Self {
-        Found { segment, offset, gap: None, head: 0, is_led: false }
+        HistoryStart { segment, offset, gap: None, head: 0, is_led: false }
     }
 }
 
@@ -141,11 +141,18 @@ impl FileSource {
         self.files.location()
     }
 
-    fn find(&self, start: &Start, filter: &Filter, end: &Found) -> io::Result<Option<Found>> {
+    fn find(
+        &self,
+        start: &Start,
+        filter: &Filter,
+        end: &HistoryStart,
+    ) -> io::Result<Option<HistoryStart>> {
         let found = match start {
             Start::Oldest => self.oldest()?,
             Start::At(place) => match self.files.segment_of(place) {
-                Some(segment) if !segment.is_released() => Some(Found::at(segment, place.offset)),
+                Some(segment) if !segment.is_released() => {
+                    Some(HistoryStart::at(segment, place.offset))
+                }
                 Some(_) | None => {
                     return self.resumed_after(&place.cursor().map_err(io::Error::other)?);
                 }
@@ -157,20 +164,20 @@ impl FileSource {
             Start::Tail(n_lines) => Some(self.tail(*n_lines, filter, end)?),
             Start::After(cursor) => return self.resumed_after(cursor),
         };
-        Ok(Some(found.unwrap_or_else(|| Found::at(self.files.absent(), 0))))
+        Ok(Some(found.unwrap_or_else(|| HistoryStart::at(self.files.absent(), 0))))
     }
 
-    fn oldest(&self) -> io::Result<Option<Found>> {
+    fn oldest(&self) -> io::Result<Option<HistoryStart>> {
         let oldest = self.files.list()?.into_iter().next();
         oldest
             .map(|sibling| {
                 let segment = self.files.open(&sibling)?;
-                Ok(Found::at(segment, 0))
+                Ok(HistoryStart::at(segment, 0))
             })
             .transpose()
     }
 
-    /// A page of the lines before `before`. None: it is another source's.
+    /// A page of the lines before `before`. `None`: that is of another source.
     fn older_at(
         &self,
         before: &Cursor,
@@ -202,15 +209,15 @@ impl FileSource {
             }
         }
         let is_oldest = reached == 0 && earlier.peek().is_none() && !is_cut;
-        let place = match segment.is_archive() {
+        let position = match segment.is_archive() {
             true => Position { generation: segment, offset: reached, check: 0 },
             false => SegmentReader::new(segment, reached)?.place(),
         };
-        Ok(Some(seek.finish(place, is_oldest)))
+        Ok(Some(seek.finish(position, is_oldest)))
     }
 
     /// The segments up to that of `end`, from young to old.
-    fn backwards(&self, end: &Found) -> io::Result<Vec<Sibling>> {
+    fn backwards(&self, end: &HistoryStart) -> io::Result<Vec<Sibling>> {
         let mut siblings = self.files.list()?;
         let at = content::position(&siblings, &end.segment, &self.files)?;
         siblings.truncate(at.unwrap_or(siblings.len()));
@@ -218,7 +225,7 @@ impl FileSource {
         Ok(siblings)
     }
 
-    fn since(&self, since: i64, end: &Found) -> io::Result<Found> {
+    fn since(&self, since: i64, end: &HistoryStart) -> io::Result<HistoryStart> {
         let mut first = (Arc::clone(&end.segment), end.offset);
         for sibling in self.backwards(end)? {
             let is_before = sibling.modified.is_some_and(|changed| nanos_of(changed) < since);
@@ -230,24 +237,24 @@ impl FileSource {
         let (segment, size) = first;
         let size = if size == u64::MAX { segment.size_and_change()?.0 } else { size };
         let start = seek::since(&segment, since, size, &self.context.zone)?;
-        Ok(Found { head: start.head, ..Found::at(segment, start.offset) })
+        Ok(HistoryStart { head: start.head, ..HistoryStart::at(segment, start.offset) })
     }
 
-    fn tail(&self, n_lines: u64, filter: &Filter, end: &Found) -> io::Result<Found> {
+    fn tail(&self, n_lines: u64, filter: &Filter, end: &HistoryStart) -> io::Result<HistoryStart> {
         let zone = &self.context.zone;
         let lowest = filter.since.map(|since| self.since(since, end)).transpose()?;
         let lower_in = |segment: &Arc<Segment>| match &lowest {
             Some(lowest) if Arc::ptr_eq(&lowest.segment, segment) => lowest.offset,
             Some(_) | None => 0,
         };
-        let mut seek = TailSeek { filter, zone, wanted: n_lines };
+        let mut seek = TailSeek { filter, zone, n_wanted: n_lines };
         let mut segment = Arc::clone(&end.segment);
         let mut offset = seek.in_segment(&segment, lower_in(&segment), end.offset)?;
-        if seek.wanted > 0 {
+        if seek.n_wanted > 0 {
             for sibling in self.backwards(end)? {
                 let is_lowest =
                     lowest.as_ref().is_some_and(|at| Arc::ptr_eq(&at.segment, &segment));
-                if seek.wanted == 0 || is_lowest {
+                if seek.n_wanted == 0 || is_lowest {
                     break;
                 }
                 let earlier = self.files.open(&sibling)?;
@@ -259,22 +266,25 @@ impl FileSource {
                         self.files.metrics().damaged.inc();
                         let before = Position { generation: earlier, offset: 0, check: 0 };
                         let gap = Gap { before, bytes: 0, reason: GapReason::Damaged };
-                        return Ok(Found { gap: Some(gap), ..Found::at(segment, offset) });
+                        return Ok(HistoryStart {
+                            gap: Some(gap),
+                            ..HistoryStart::at(segment, offset)
+                        });
                     }
                     Err(error) => return Err(error),
                 }
             }
         }
-        Ok(Found::at(segment, offset))
+        Ok(HistoryStart::at(segment, offset))
     }
 
     /// Where a client goes on that comes back with `cursor`. What the live end has seen of its file counts
     /// where the disk does not show it any more.
-    fn resumed_after(&self, cursor: &Cursor) -> io::Result<Option<Found>> {
+    fn resumed_after(&self, cursor: &Cursor) -> io::Result<Option<HistoryStart>> {
         let found = self.after(cursor)?;
         // At the start of a file nothing tells it from another one that begins alike.
         let is_start = cursor.check == 0;
-        let is_unsure = |found: &Found| {
+        let is_unsure = |found: &HistoryStart| {
             let is_same_file = found.segment.id().is_some_and(|id| id.is_in(cursor));
             found.gap.is_some() || is_start && is_same_file
         };
@@ -282,13 +292,15 @@ impl FileSource {
         let is_asked = own_cursor && found.as_ref().is_some_and(is_unsure);
         let read = self.files.read_before(cursor).filter(|_| is_asked);
         Ok(match read {
-            Some(segment) => Some(Found { is_led: true, ..Found::at(segment, cursor.offset) }),
+            Some(segment) => {
+                Some(HistoryStart { is_led: true, ..HistoryStart::at(segment, cursor.offset) })
+            }
             None => found,
         })
     }
 
     /// The place of a cursor, wherever its file is now. None: it is another source's.
-    fn after(&self, cursor: &Cursor) -> io::Result<Option<Found>> {
+    fn after(&self, cursor: &Cursor) -> io::Result<Option<HistoryStart>> {
         let siblings = self.files.list()?;
         let own_cursor = cursor.generation.source == self.files.source_hash();
         if own_cursor && cursor.generation.head_bytes == 0 && cursor.offset == 0 {
@@ -299,7 +311,7 @@ impl FileSource {
             let changed = lineage::latest_written(sibling) / NANOS_A_MILLI;
             sibling.id.is_in(cursor) || changed >= written
         };
-        // Most cursors name the file that is written to: then no archive is opened.
+        // Most cursors are of the active file: then no archive is opened.
         let likely: Vec<_> = siblings.iter().filter(is_likely).collect();
         let mut looked = Candidates::open(&self.files, cursor, &likely)?;
         let mut found = looked.resolve(cursor, own_cursor)?;
@@ -319,7 +331,7 @@ impl FileSource {
                     reason: GapReason::RotatedAway,
                 }),
             };
-            return Ok(Some(Found { gap, ..Found::at(segment, cursor.offset) }));
+            return Ok(Some(HistoryStart { gap, ..HistoryStart::at(segment, cursor.offset) }));
         }
         if !own_cursor {
             return Ok(None);
@@ -328,19 +340,19 @@ impl FileSource {
             let bytes = cursor.offset.saturating_sub(segment.data_start());
             let (before, reason) = (Position::gone(cursor), GapReason::Truncated);
             let gap = Some(Gap { before, bytes, reason });
-            return Ok(Some(Found { gap, ..Found::at(segment, cursor.offset) }));
+            return Ok(Some(HistoryStart { gap, ..HistoryStart::at(segment, cursor.offset) }));
         }
         if let Some(segment) = looked.cut_short() {
             return cut_short(cursor, &segment).map(Some);
         }
-        // Gone: on with the oldest that was written after it. What is older has been seen.
-        // Late lines make an older file younger: what was seen to come before is not read again.
+        // Gone: continue with the oldest file that was written after it. Older ones have been read.
+        // Late lines make an older file look younger: files known to come before are skipped.
         let n_before = self.files.n_before(cursor, &siblings);
         let unread = siblings.get(n_before..).unwrap_or_default();
         let next = lineage::first_written_after(unread, cursor.generation.written);
         let next = next.map(|at| at + n_before);
         // Under other redaction rules the cursor's own file is not recognised once it was rotated:
-        // it is the oldest that was written to later, and is left out rather than shown again.
+        // it is the oldest one written to later, and is skipped rather than sent again.
         let is_own = |at: usize| {
             !looked.are_comparable(cursor) && siblings.get(at).is_some_and(|it| !it.is_active())
         };
@@ -351,7 +363,7 @@ impl FileSource {
         };
         let (before, reason) = (Position::gone(cursor), GapReason::RotatedAway);
         let gap = Gap { before, bytes: 0, reason };
-        Ok(Some(Found { gap: Some(gap), ..Found::at(segment, 0) }))
+        Ok(Some(HistoryStart { gap: Some(gap), ..HistoryStart::at(segment, 0) }))
     }
 
     /// The place of a cursor whose own file begins with a hole that reaches beyond it: the file was emptied
@@ -362,7 +374,7 @@ impl FileSource {
         siblings: &[Sibling],
         segment: Arc<Segment>,
         gap: Gap,
-    ) -> io::Result<Found> {
+    ) -> io::Result<HistoryStart> {
         let n_before = self.files.n_before(cursor, siblings);
         let unread = siblings.get(n_before..).unwrap_or_default();
         let first = lineage::first_written_after(unread, cursor.generation.written);
@@ -370,15 +382,15 @@ impl FileSource {
         if let Some(first) = first {
             let copy = self.files.open(first)?;
             if let Some(gap) = gone_in_hole(cursor, &copy) {
-                return Ok(Found { gap: Some(gap), ..Found::at(copy, 0) });
+                return Ok(HistoryStart { gap: Some(gap), ..HistoryStart::at(copy, 0) });
             }
         }
-        Ok(Found { gap: Some(gap), ..Found::at(segment, cursor.offset) })
+        Ok(HistoryStart { gap: Some(gap), ..HistoryStart::at(segment, cursor.offset) })
     }
 
     /// The place of a cursor of an empty file, or of none: that file, or an earlier one that was
     /// written to since (then it is a copy of what had been in that file).
-    fn after_empty(&self, cursor: &Cursor, siblings: &[Sibling]) -> io::Result<Found> {
+    fn after_empty(&self, cursor: &Cursor, siblings: &[Sibling]) -> io::Result<HistoryStart> {
         let is_it = |sibling: &Sibling| sibling.id.is_in(cursor);
         let own = siblings.iter().position(is_it);
         let later = lineage::first_written_after(siblings, cursor.generation.written);
@@ -387,17 +399,17 @@ impl FileSource {
             Some(first) => self.files.open(first)?,
             None => self.files.absent(),
         };
-        Ok(Found::at(segment, 0))
+        Ok(HistoryStart::at(segment, 0))
     }
 
-    /// Where what was written so far ends, an unterminated line included.
-    fn written_end(&self) -> io::Result<Found> {
+    /// The end of what was written so far, including an unterminated line.
+    fn written_end(&self) -> io::Result<HistoryStart> {
         let Some(sibling) = self.files.youngest()? else {
-            return Ok(Found::at(self.files.absent(), 0));
+            return Ok(HistoryStart::at(self.files.absent(), 0));
         };
         let segment = self.files.open(&sibling)?;
         let offset = if segment.is_archive() { u64::MAX } else { segment.size_and_change()?.0 };
-        Ok(Found::at(segment, offset))
+        Ok(HistoryStart::at(segment, offset))
     }
 
     fn open_at(
@@ -406,9 +418,9 @@ impl FileSource {
         filter: &Filter,
         end: Option<&Position>,
     ) -> io::Result<Option<Opened>> {
-        let ring_end = end.and_then(|place| {
-            let segment = self.files.segment_of(place)?;
-            Some(Found::at(segment, place.offset))
+        let ring_end = end.and_then(|position| {
+            let segment = self.files.segment_of(position)?;
+            Some(HistoryStart::at(segment, position.offset))
         });
         let has_live_end = ring_end.is_some();
         let mut end = match ring_end {
@@ -417,7 +429,7 @@ impl FileSource {
         };
         note_device(&self.disk, &end.segment);
         let Some(found) = self.find(start, filter, &end)? else { return Ok(None) };
-        let before = match filter.looks_at_facts() && found.head == 0 {
+        let before = match filter.uses_metadata() && found.head == 0 {
             true => seek::lines_before(&found.segment, found.offset)?,
             false => Vec::new(),
         };
@@ -503,25 +515,25 @@ impl Source for FileSource {
     }
 }
 
-/// What was between the position of a cursor and the end of the hole that its file begins with by now:
-/// the file was emptied under a writer that does not append, or a hole was punched.
+/// The gap between a cursor and the end of the hole that its file now begins with: the file was
+/// truncated under a writer that does not append, or a hole was punched.
 fn gone_in_hole(cursor: &Cursor, segment: &Segment) -> Option<Gap> {
     let bytes = segment.data_start().saturating_sub(cursor.offset);
     let (before, reason) = (Position::gone(cursor), GapReason::Truncated);
-    // At 0 the cursor may have been made when the file had just been emptied, and be of what it holds now.
+    // A cursor at 0 may have been made just after the truncation, and be of the current content.
     let has_begun = cursor.offset > 0
         || cursor.generation.head_bytes > 0 && !resume::begins_as(cursor, segment);
     (bytes > 0 && has_begun && !segment.is_archive()).then_some(Gap { before, bytes, reason })
 }
 
-/// The file of a cursor is there, begins as it did, and does not hold the cursor's line. Whether
-/// what it holds was left of what the viewer has seen, or begins alike and is new, cannot be known: the
-/// viewer is told of it as a gap, and goes on behind it.
-fn cut_short(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<Found> {
+/// The file of a cursor exists and has the same head, but not the cursor's line. Whether its
+/// content is a remainder of the old one, or new with the same head, cannot be known: it is
+/// reported as a gap, and reading continues after it.
+fn cut_short(cursor: &Cursor, segment: &Arc<Segment>) -> io::Result<HistoryStart> {
     let end = seek::last_line_end(segment, segment.size_and_change()?.0)?;
     let (before, reason) = (Position::gone(cursor), GapReason::Truncated);
     let gap = Gap { before, bytes: end, reason };
-    Ok(Found { gap: Some(gap), ..Found::at(Arc::clone(segment), end) })
+    Ok(HistoryStart { gap: Some(gap), ..HistoryStart::at(Arc::clone(segment), end) })
 }
 
 /// A reader at the end of the last whole line.
@@ -552,14 +564,14 @@ fn open_live(
     Ok(Box::new(reader))
 }
 
-/// Behind a link a file may be on another device than its path.
+/// A symlink may lead to another device.
 fn note_device(disk: &DiskAccess, segment: &Segment) {
     if let Some(id) = segment.id() {
         disk.note_device(id.device());
     }
 }
 
-/// Nanoseconds since 1970; times beyond what fits are the last (or first) that does.
+/// Nanoseconds since 1970; times out of range are clamped.
 fn nanos_of(time: std::time::SystemTime) -> i64 {
     time.duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))

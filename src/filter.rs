@@ -19,7 +19,7 @@ pub fn compile(pattern: &str) -> Result<Pattern, PatternError> {
     Pattern::compile(pattern)
 }
 
-/// What lets a line pass. The default lets all pass.
+/// The conditions for a line to pass. The default passes all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// The line has to match.
@@ -34,12 +34,12 @@ pub struct Filter {
     pub until: Option<i64>,
 }
 
-/// What the lines so far have told, for those that tell nothing themselves.
+/// The last level and time so far, for lines without their own.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inherited {
     level: Option<Level>,
     time: Option<i64>,
-    /// Whether the line that goes on in the next piece has passed.
+    /// Whether the line that continues in the next piece has passed.
     piece_passed: Option<bool>,
 }
 
@@ -78,47 +78,49 @@ impl Filter {
     /// Whether every line passes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.grep.is_none() && self.exclude.is_none() && !self.looks_at_facts()
+        self.grep.is_none() && self.exclude.is_none() && !self.uses_metadata()
     }
 
-    /// Whether a line's fate can depend on the lines before it.
+    /// Whether the result for a line can depend on the lines before it.
     #[must_use]
-    pub fn looks_at_facts(&self) -> bool {
+    pub fn uses_metadata(&self) -> bool {
         self.level.is_some() || self.since.is_some() || self.until.is_some()
     }
 
-    /// The lines of `chunk` that pass. Takes over into `inherited` what they tell.
+    /// The lines of `chunk` that pass. Updates `inherited` from them.
     pub fn select(&self, chunk: &Chunk, inherited: &mut Inherited, zone: &Zone) -> Selection {
         if self.is_empty() {
             return Selection::All;
         }
-        let mut sifting = Sifting::new(*inherited);
-        // Asked to go on, it goes to the end.
-        let _done: Sifted = self.sift(chunk, zone, &mut sifting, |_| true);
+        let mut sifting = ChunkFilter::new(*inherited);
+        // Without an interruption it runs to the end.
+        let _done: FilterProgress = self.sift(chunk, zone, &mut sifting, |_| true);
         *inherited = sifting.inherited;
         sifting.selection(chunk)
     }
 
-    /// Goes on with a chunk. `goes_on` is asked before each line, and within one whose length and pattern
-    /// make it long; a line that was left within is begun anew.
+    /// Continues with a chunk. `may_continue` is called before each line, and within one whose length
+    /// and pattern make it slow; an interrupted line is started again.
     pub fn sift(
         &self,
         chunk: &Chunk,
         zone: &Zone,
-        sifting: &mut Sifting,
-        mut goes_on: impl FnMut(At) -> bool,
-    ) -> Sifted {
-        let facts: &[LineMetadata] = if self.looks_at_facts() { chunk.facts(zone) } else { &[] };
-        let told = |index: usize| facts.get(index).copied().unwrap_or_default();
+        sifting: &mut ChunkFilter,
+        mut may_continue: impl FnMut(At) -> bool,
+    ) -> FilterProgress {
+        let metadata: &[LineMetadata] =
+            if self.uses_metadata() { chunk.metadata(zone) } else { &[] };
+        let inherited_metadata = |index: usize| metadata.get(index).copied().unwrap_or_default();
         let mut n_bytes = 0;
         for line in chunk.lines().skip(sifting.n_lines) {
-            if !goes_on(At::Line { n_bytes, n_line_bytes: line.text.len() }) {
-                return Sifted::Before;
+            if !may_continue(At::Line { n_bytes, n_line_bytes: line.text.len() }) {
+                return FilterProgress::Before;
             }
-            let mut within = |n_more| goes_on(At::Within { n_bytes: n_bytes + n_more });
+            let mut within = |n_more| may_continue(At::Within { n_bytes: n_bytes + n_more });
             let mut inherited = sifting.inherited;
-            let passes = self.passes(&line, told(line.index), &mut inherited, &mut within);
-            let Some(passes) = passes else { return Sifted::Within };
+            let passes =
+                self.passes(&line, inherited_metadata(line.index), &mut inherited, &mut within);
+            let Some(passes) = passes else { return FilterProgress::Within };
             n_bytes += line.text.len();
             sifting.n_lines += 1;
             sifting.inherited = inherited;
@@ -126,52 +128,62 @@ impl Filter {
                 sifting.passed.push(u32::try_from(line.index).unwrap_or(u32::MAX));
             }
         }
-        Sifted::All
+        FilterProgress::All
     }
 
-    /// Whether `line` passes, being the next one after those that made `inherited`; none if it was left.
+    /// Whether `line` passes, being the next one after those that made `inherited`; `None` if it
+    /// was interrupted.
     fn passes(
         &self,
         line: &LineRef<'_>,
-        facts: LineMetadata,
+        metadata: LineMetadata,
         inherited: &mut Inherited,
-        goes_on: &mut dyn FnMut(usize) -> bool,
+        may_continue: &mut dyn FnMut(usize) -> bool,
     ) -> Option<bool> {
         let earlier_piece = if line.continues { inherited.piece_passed } else { None };
-        inherited.take_over(facts);
+        inherited.take_over(metadata);
         let passes = match earlier_piece {
             Some(passed) => passed,
-            None => self.text_passes(line.text, goes_on)? && self.facts_pass(inherited),
+            None => self.text_passes(line.text, may_continue)? && self.metadata_passes(inherited),
         };
         inherited.piece_passed = line.partial.then_some(passes);
         Some(passes)
     }
 
-    /// Whether a line with this text can pass; none if it was left, as `goes_on` said.
-    pub fn text_passes(&self, line: &[u8], goes_on: &mut dyn FnMut(usize) -> bool) -> Option<bool> {
+    /// Whether a line with this text can pass; `None` if `may_continue` interrupted it.
+    pub fn text_passes(
+        &self,
+        line: &[u8],
+        may_continue: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<bool> {
         let line = trim_line_end(line);
-        if let Some(wanted) = &self.grep
-            && !wanted.is_match(line, goes_on)?
+        if let Some(required) = &self.grep
+            && !required.is_match(line, may_continue)?
         {
             return Some(false);
         }
         match &self.exclude {
-            Some(unwanted) => Some(!unwanted.is_match(line, goes_on)?),
+            Some(excluded) => Some(!excluded.is_match(line, may_continue)?),
             None => Some(true),
         }
     }
 
-    /// Whether a line passes that told, or inherited, this.
+    /// Whether a line with this own or inherited metadata passes.
     #[must_use]
-    pub fn facts_pass(&self, told: &Inherited) -> bool {
-        let is_at_least = |wanted: Level| told.level.is_none_or(|level| level >= wanted);
+    pub fn metadata_passes(&self, inherited_metadata: &Inherited) -> bool {
+        let is_at_least =
+            |required: Level| inherited_metadata.level.is_none_or(|level| level >= required);
         self.level.is_none_or(is_at_least)
-            && self.since.is_none_or(|since| told.time.is_none_or(|time| time >= since))
-            && self.until.is_none_or(|until| told.time.is_none_or(|time| time < until))
+            && self
+                .since
+                .is_none_or(|since| inherited_metadata.time.is_none_or(|time| time >= since))
+            && self
+                .until
+                .is_none_or(|until| inherited_metadata.time.is_none_or(|time| time < until))
     }
 }
 
-/// Where looking through a chunk is, with the bytes that it has looked through in this call.
+/// The progress through a chunk, with the bytes filtered in this call.
 #[derive(Clone, Copy, Debug)]
 pub enum At {
     /// Before a line.
@@ -188,9 +200,9 @@ pub enum At {
     },
 }
 
-/// How much of a chunk was looked through.
+/// How much of a chunk was filtered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sifted {
+pub enum FilterProgress {
     /// All of it.
     All,
     /// The lines before one.
@@ -199,28 +211,28 @@ pub enum Sifted {
     Within,
 }
 
-/// How far a chunk has been looked through.
+/// The state of filtering a chunk.
 #[derive(Clone, Debug, Default)]
-pub struct Sifting {
+pub struct ChunkFilter {
     inherited: Inherited,
     passed: Vec<u32>,
     n_lines: usize,
 }
 
-impl Sifting {
+impl ChunkFilter {
     /// Nothing of it, after the lines that made `inherited`.
     #[must_use]
     pub fn new(inherited: Inherited) -> Self {
-        Sifting { inherited, ..Self::default() }
+        ChunkFilter { inherited, ..Self::default() }
     }
 
-    /// What the lines so far have told.
+    /// The inherited metadata so far.
     #[must_use]
     pub fn inherited(&self) -> Inherited {
         self.inherited
     }
 
-    /// The lines of `chunk` that pass, once it was looked through.
+    /// The lines of `chunk` that pass, once it is done.
     #[must_use]
     pub fn selection(self, chunk: &Chunk) -> Selection {
         let all = self.passed.len() == chunk.n_lines();
@@ -229,25 +241,25 @@ impl Sifting {
 }
 
 impl Inherited {
-    /// Notes what a line tells.
-    pub fn take_over(&mut self, facts: LineMetadata) {
-        self.level = facts.level.or(self.level);
-        self.time = facts.time.map(|time| time.unix_nanos()).or(self.time);
+    /// Updates it from a line's own metadata.
+    pub fn take_over(&mut self, metadata: LineMetadata) {
+        self.level = metadata.level.or(self.level);
+        self.time = metadata.time.map(|time| time.unix_nanos()).or(self.time);
     }
 
-    /// Whether nothing is missing that an earlier line could tell to `filter`.
+    /// Whether it has everything that `filter` could inherit.
     #[must_use]
     pub fn is_complete_for(&self, filter: &Filter) -> bool {
         let needs_time = filter.since.is_some() || filter.until.is_some();
         (filter.level.is_none() || self.level.is_some()) && (!needs_time || self.time.is_some())
     }
 
-    /// What these lines tell, each fact as the last line that has it tells it.
+    /// The metadata of these lines, each value from the last line that has it.
     #[must_use]
     pub fn from_lines(lines: &[u8], zone: &Zone) -> Self {
         let mut inherited = Inherited::default();
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            inherited.take_over(crate::line::facts(trim_line_end(line), zone));
+            inherited.take_over(crate::line::metadata(trim_line_end(line), zone));
         }
         inherited
     }

@@ -1,6 +1,6 @@
-//! Follow: the command. Each URL is followed by a task of its own; one task prints what they bring,
-//! in the order in which it comes; another one says on standard error what happens meanwhile.
-//! Between them are short queues: where nobody reads what is printed, nothing more is pulled.
+//! Follow: the command. Each URL is followed by a task of its own; one task prints their events in
+//! order of arrival; another one reports on standard error. Between them are short queues: while
+//! the output is not read, nothing more is pulled.
 
 pub mod output;
 pub mod printer;
@@ -15,28 +15,28 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli::{ConnectArgsError, FollowArgs};
-use crate::follow::output::Output;
+use crate::follow::output::LineOutput;
 use crate::follow::printer::{Printed, Printer, StreamName, Style};
 use crate::follow::reporter::{Reporter, describe};
 use crate::shutdown::Signals;
 use tailcast_client::{Client, EndReason, Event, Follow, FollowError, Target, UrlError};
 
-/// Why nothing can be followed at all.
+/// Why nothing can be followed.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A URL is none.
+    /// A URL is not valid.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// A flag cannot be used.
     #[error(transparent)]
     Arguments(#[from] ConnectArgsError),
-    /// The system does not give what is needed.
+    /// A system error.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
 
 impl StartError {
-    /// 2 where what was typed is wrong.
+    /// 2 for wrong usage.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -49,15 +49,15 @@ impl StartError {
 /// How one URL has ended.
 #[derive(Debug)]
 enum Ending {
-    /// The server has sent all that was asked for.
+    /// The server has sent everything requested.
     Clean,
-    /// We were asked to stop.
+    /// Stopped by a signal.
     Stopped,
-    /// With an error, which was said.
+    /// With an error that was reported.
     Failed,
 }
 
-/// Follows until all streams have ended or somebody asks to stop; the exit code.
+/// Follows until all streams have ended or a signal comes; returns the exit code.
 pub async fn run(args: FollowArgs) -> Result<u8, StartError> {
     let mut options = args.connect.options(|name| std::env::var(name).ok())?;
     if args.exit_on_end {
@@ -77,7 +77,7 @@ pub async fn run(args: FollowArgs) -> Result<u8, StartError> {
     }
     let (sender, queue) = mpsc::channel(QUEUE);
     let has_several = follows.len() > 1;
-    let watch = |(number, follow): (usize, Follow)| Watch {
+    let watch = |(number, follow): (usize, Follow)| FollowTask {
         number,
         name: has_several.then(|| follow.target().shown()),
         follow,
@@ -89,7 +89,7 @@ pub async fn run(args: FollowArgs) -> Result<u8, StartError> {
     let watches = follows.into_iter().enumerate().map(watch);
     let followed: Vec<_> = watches.map(|watch| tasks.spawn(watch.run())).collect();
     drop(sender);
-    let output = Output::stdout()?;
+    let output = LineOutput::stdout()?;
     let scribe = Printer::new(output, style, names, reporter.clone(), cancel.clone());
     let mut printing = tasks.spawn(scribe.run(queue));
     let done = tokio::select! {
@@ -117,7 +117,7 @@ pub async fn run(args: FollowArgs) -> Result<u8, StartError> {
     Ok(exit_code)
 }
 
-/// A token is as good as a password.
+/// A token is as sensitive as a password.
 fn warn_of_exposure(follows: &[Follow], reporter: &Reporter) {
     for target in follows.iter().map(Follow::target).filter(|target| target.is_exposed()) {
         let words = "is not encrypted: who is on the way can read the token";
@@ -125,16 +125,16 @@ fn warn_of_exposure(follows: &[Follow], reporter: &Reporter) {
     }
 }
 
-/// Says how it has ended and how to go on.
+/// Reports how it has ended and how to resume.
 fn conclude(args: &FollowArgs, printed: &Printed, has_failed: bool, reporter: &Reporter) -> u8 {
     match &printed.failure {
-        // Who reads has had enough, which is no error.
+        // The reader has closed the pipe, which is not an error.
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
         Some(error) => reporter.say(format!("standard output cannot be written: {error}")),
         None => {}
     }
-    for (url, places) in args.urls.iter().zip(&printed.places) {
-        if let Some(cursor) = places.cursor() {
+    for (url, position) in args.urls.iter().zip(&printed.positions) {
+        if let Some(cursor) = position.cursor() {
             let command = args.command_from(url, &cursor);
             reporter.say(format!("to go on from here: {command}"));
         }
@@ -143,19 +143,19 @@ fn conclude(args: &FollowArgs, printed: &Printed, has_failed: bool, reporter: &R
 }
 
 /// Follows one URL.
-struct Watch {
+struct FollowTask {
     number: usize,
-    /// What to call it where there are several.
+    /// Its name, if there are several.
     name: Option<String>,
     follow: Follow,
     sender: mpsc::Sender<(usize, Event)>,
     reporter: Reporter,
     cancel: CancellationToken,
-    /// Why there was no connection, as it was said last.
+    /// The last reported reason for a missing connection.
     last_why: Option<String>,
 }
 
-impl Watch {
+impl FollowTask {
     async fn run(mut self) -> Ending {
         loop {
             let next = tokio::select! {
@@ -193,7 +193,7 @@ impl Watch {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => break,
-                // A printer that has ended has said why.
+                // A printer that has ended has reported why.
                 sent = self.sender.send((self.number, event)) => if sent.is_err() { break },
             }
             if let Some(reason) = failure {
@@ -205,7 +205,7 @@ impl Watch {
         Ending::Stopped
     }
 
-    /// Says what happens to the connection; why there is none only once for each reason.
+    /// Reports what happens to the connection; each reason for a missing one only once.
     fn tell(&mut self, event: &Event) {
         if let Event::Reconnecting(lost) = event {
             if self.last_why.as_ref() == Some(&lost.why) {
@@ -228,7 +228,7 @@ impl Watch {
     }
 }
 
-/// What to call each stream: the name of its log, and of its server where there are several.
+/// The name of each stream: its log, and its server if there are several.
 fn names(follows: &[Follow]) -> Vec<StreamName> {
     let targets = || follows.iter().map(Follow::target);
     let servers: BTreeSet<&str> = targets().map(Target::authority).collect();

@@ -1,7 +1,7 @@
-//! Follower: one a viewer. It holds places, not queues: at the live end it takes shared chunks from
-//! the ring, behind it it reads the history, and it reads nothing while nobody asks it for more.
-//! It holds the only `select!` over data, heartbeat and cancellation. It knows neither files nor
-//! formats.
+//! Follower: drives one viewer. It holds positions, not queues: at the live end it takes shared
+//! chunks from the ring, behind it it reads the history, and it reads nothing while it is not
+//! polled. It holds the only `select!` over data, heartbeat and cancellation. It knows neither
+//! files nor formats.
 
 pub mod delivery;
 pub mod filtering;
@@ -25,13 +25,13 @@ use crate::chunk::{Chunk, Position};
 use crate::cursor::MAX_SET;
 pub use crate::disk::Allowance;
 pub use crate::follower::delivery::{Delivery, EndReason};
-use crate::follower::filtering::{Begun, Filtered, Filtering, Job};
+use crate::follower::filtering::{FilterJob, Filtered, Filtering, FirstPass};
 use crate::follower::output::Output;
 pub use crate::follower::source_stream::PROVEN_BYTES;
 use crate::follower::source_stream::SourceStream;
 use crate::follower::source_streams::SourceStreams;
 use crate::follower::stream_spec::changed;
-pub use crate::follower::stream_spec::{Permissions, SourceWatch, StreamSpec, changed_rights};
+pub use crate::follower::stream_spec::{Permissions, SourceWatch, StreamSpec, permissions_changed};
 use crate::follower::wait::{PendingRead, Ready};
 use crate::history::SourceStat;
 use crate::line::Zone;
@@ -40,15 +40,15 @@ use crate::source::{OpenError, Source, SourceName};
 /// What waits to be delivered.
 #[derive(Debug)]
 enum Queued {
-    /// Lines that the filter has yet to look at, of a track.
+    /// Lines of a source that are not filtered yet.
     Unfiltered(usize, Arc<Chunk>),
-    /// Ready, with what is then the place of which track.
+    /// Ready, with the position that the source then has.
     Ready(Delivery, Option<(usize, Position)>),
 }
 
-/// One viewer's way through its sources.
+/// One viewer's stream of its sources.
 pub struct Follower {
-    tracks: SourceStreams,
+    streams: SourceStreams,
     cancel: CancellationToken,
     heartbeat: Duration,
     /// When something was last delivered.
@@ -58,40 +58,40 @@ pub struct Follower {
     /// What comes next.
     queue: VecDeque<Queued>,
     filtering: Filtering,
-    /// The chunk that the filter looks through; what is queued waits for it.
-    job: Option<Job>,
-    woken: FuturesUnordered<PendingRead>,
+    /// The chunk that is being filtered; queued items wait for it.
+    job: Option<FilterJob>,
+    pending: FuturesUnordered<PendingRead>,
     source_watch: Option<SourceWatch>,
     permissions: Option<Permissions>,
-    /// When the rights are looked at next.
-    rights_due: Instant,
+    /// When the permissions are checked next.
+    permissions_due: Instant,
     has_ended: bool,
 }
 
 impl Follower {
-    /// Opens the sources, of many only the first: the others join as they are opened. Nothing is read
-    /// before [`Self::next`] is asked. An error only where no source can be read: what cannot is told
-    /// in the stream.
+    /// Opens the sources, of many only the first: the others join as they are opened. Nothing is
+    /// read before [`Self::next`] is called. An error only if no source can be read: a single
+    /// failure is reported in the stream.
     pub async fn open(spec: StreamSpec, zone: Arc<Zone>) -> Result<Self, OpenError> {
-        let mut tracks = SourceStreams::new(spec.filter, zone, spec.follow, spec.allowance);
+        let mut streams = SourceStreams::new(spec.filter, zone, spec.follow, spec.allowance);
         for (source, start) in spec.sources {
-            tracks.add(source, start);
+            streams.add(source, start);
         }
         let now = Instant::now();
         let mut follower = Follower {
-            filtering: Filtering::new(Arc::clone(tracks.shared())),
+            filtering: Filtering::new(Arc::clone(streams.shared())),
             job: None,
-            tracks,
+            streams,
             cancel: spec.cancel,
             heartbeat: spec.heartbeat,
             last_word: now,
             until: spec.until,
             done: spec.done,
             queue: VecDeque::new(),
-            woken: FuturesUnordered::new(),
+            pending: FuturesUnordered::new(),
             source_watch: spec.source_watch.filter(|_| spec.follow),
             permissions: spec.permissions,
-            rights_due: now + spec.heartbeat,
+            permissions_due: now + spec.heartbeat,
             has_ended: false,
         };
         follower.wait_for_sources().await?;
@@ -100,28 +100,28 @@ impl Follower {
 
     /// Waits until the stream can begin.
     async fn wait_for_sources(&mut self) -> Result<(), OpenError> {
-        self.woken.extend(self.tracks.open_due());
-        while !self.tracks.can_begin(MAX_SET)
-            && let Some(moved) = self.woken.next().await
+        self.pending.extend(self.streams.open_due());
+        while !self.streams.can_begin(MAX_SET)
+            && let Some(advanced) = self.pending.next().await
         {
-            self.advance(moved);
-            if self.tracks.are_too_expensive() {
+            self.advance(advanced);
+            if self.streams.are_too_expensive() {
                 return Ok(());
             }
-            if let Some(error) = self.tracks.refusal() {
+            if let Some(error) = self.streams.refusal() {
                 return Err(error);
             }
         }
-        let begun = self.tracks.begin();
-        self.woken.extend(begun);
+        let begun = self.streams.begin();
+        self.pending.extend(begun);
         Ok(())
     }
 
-    /// The next delivery; none after [`Delivery::End`]. Cancel-safe: what was read is kept.
+    /// The next delivery; `None` after [`Delivery::End`]. Cancel-safe: what was read is kept.
     pub async fn next(&mut self) -> Option<Delivery> {
         loop {
-            if !self.has_ended && self.has_lost_rights() {
-                // What was read and not delivered is not theirs any more.
+            if !self.has_ended && self.has_lost_permission() {
+                // Undelivered lines must not be sent after a revocation.
                 self.cut(EndReason::Revoked);
             }
             if let Some(delivery) = self.next_ready() {
@@ -139,9 +139,9 @@ impl Follower {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => self.cut(EndReason::Shutdown),
-                () = changed_rights(self.permissions.as_mut()) => self.rights_due = Instant::now(),
+                () = permissions_changed(self.permissions.as_mut()) => self.permissions_due = Instant::now(),
                 filtered = looked_through(self.job.as_mut()) => self.take_filtered(filtered),
-                Some(woken) = self.woken.next(), if is_free => self.advance(woken),
+                Some(ready) = self.pending.next(), if is_free => self.advance(ready),
                 () = at(self.until) => self.come_to_until(),
                 true = changed(self.source_watch.as_mut()) => self.look_for_newcomers(),
                 () = sleep_until(due) => {}
@@ -154,17 +154,17 @@ impl Follower {
         while self.job.is_none()
             && let Some(queued) = self.queue.pop_front()
         {
-            let (delivery, moved) = match queued {
-                Queued::Ready(delivery, moved) => (delivery, moved),
-                Queued::Unfiltered(track, chunk) => {
-                    self.look_through(track, chunk);
+            let (delivery, advanced) = match queued {
+                Queued::Ready(delivery, advanced) => (delivery, advanced),
+                Queued::Unfiltered(source_index, chunk) => {
+                    self.look_through(source_index, chunk);
                     continue;
                 }
             };
-            if let Some((track, place)) = moved {
-                self.tracks.set_place(track, place);
+            if let Some((source_index, position)) = advanced {
+                self.streams.set_position(source_index, position);
             }
-            if !matches!(delivery, Delivery::Joined { track: _ }) {
+            if !matches!(delivery, Delivery::Joined { source_index: _ }) {
                 self.last_word = Instant::now();
             }
             return Some(delivery);
@@ -172,61 +172,62 @@ impl Follower {
         None
     }
 
-    /// Has the filter look through a chunk.
-    fn look_through(&mut self, track: usize, chunk: Arc<Chunk>) {
-        let inherited = self.tracks.inherited(track);
-        match self.filtering.begin(track, chunk, inherited) {
-            Begun::Done(filtered) => self.take_filtered(filtered),
-            Begun::Goes(job) => self.job = Some(job),
+    /// Filters a chunk.
+    fn look_through(&mut self, source_index: usize, chunk: Arc<Chunk>) {
+        let inherited = self.streams.inherited(source_index);
+        match self.filtering.begin(source_index, chunk, inherited) {
+            FirstPass::Done(filtered) => self.take_filtered(filtered),
+            FirstPass::Pending(job) => self.job = Some(job),
         }
     }
 
-    /// The filter has looked through a chunk: it comes before all that is queued.
+    /// Takes a filtered chunk: it is delivered before everything queued.
     fn take_filtered(&mut self, filtered: Filtered) {
         self.job = None;
         if filtered.is_lost {
             return self.cut(EndReason::Error);
         }
         let may_go_on = self.filtering.note(&filtered);
-        let Filtered { track, chunk, selection, inherited, .. } = filtered;
-        self.tracks.set_inherited(track, inherited);
+        let Filtered { source_index, chunk, selection, inherited, .. } = filtered;
+        self.streams.set_inherited(source_index, inherited);
         let end = chunk.end();
         if !may_go_on {
             tracing::info!("a stream is ended: its filter takes too long");
             self.cut(EndReason::Limit);
         }
         if selection.is_empty() {
-            self.tracks.set_place(track, end);
+            self.streams.set_position(source_index, end);
         } else {
-            let lines = Delivery::Lines { track, chunk, selection };
-            self.queue.push_front(Queued::Ready(lines, Some((track, end))));
+            let lines = Delivery::Lines { source_index, chunk, selection };
+            self.queue.push_front(Queued::Ready(lines, Some((source_index, end))));
         }
     }
 
     /// The sources, in the order of their numbers.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &SourceName> {
-        self.tracks.iter().map(SourceStream::name)
+        self.streams.iter().map(SourceStream::name)
     }
 
     /// The sources themselves, in the order of their numbers.
     pub fn sources(&self) -> impl ExactSizeIterator<Item = &Arc<dyn Source>> {
-        self.tracks.iter().map(SourceStream::source)
+        self.streams.iter().map(SourceStream::source)
     }
 
     /// How far each source was delivered, in the order of their numbers.
-    pub fn places(&self) -> impl ExactSizeIterator<Item = &Position> {
-        self.tracks.iter().map(SourceStream::place)
+    pub fn positions(&self) -> impl ExactSizeIterator<Item = &Position> {
+        self.streams.iter().map(SourceStream::place)
     }
 
-    /// How the sources stand together: sizes and bytes behind added up, the latest change.
+    /// The state of all sources together: the sums of sizes and of bytes behind, and the latest
+    /// change.
     #[must_use]
     pub fn progress(&self) -> (SourceStat, u64) {
-        self.tracks.iter().map(SourceStream::progress).fold(
+        self.streams.iter().map(SourceStream::progress).fold(
             (SourceStat::default(), 0),
-            |(sum, behind), (progress, track_behind)| {
+            |(sum, behind), (progress, source_behind)| {
                 let size = sum.size + progress.size;
                 let modified = sum.modified.max(progress.modified);
-                (SourceStat { size, modified }, behind + track_behind)
+                (SourceStat { size, modified }, behind + source_behind)
             },
         )
     }
@@ -234,11 +235,11 @@ impl Follower {
     /// Whether every backlog has been read.
     #[must_use]
     pub fn has_caught_up(&self) -> bool {
-        self.tracks.iter().all(SourceStream::has_caught_up)
+        self.streams.iter().all(SourceStream::has_caught_up)
     }
 
-    /// Whether all that was there at the opening has been read without anything to deliver. Reads
-    /// on until that is known; only for a stream that does not follow.
+    /// Whether everything that existed at the opening has been read with nothing to deliver. Reads
+    /// until that is known; only for a stream that does not follow.
     pub async fn has_nothing(&mut self) -> bool {
         loop {
             if let Some(job) = self.job.as_mut() {
@@ -246,14 +247,16 @@ impl Follower {
                 self.take_filtered(filtered);
             }
             match self.queue.pop_front() {
-                Some(Queued::Unfiltered(track, chunk)) => self.look_through(track, chunk),
+                Some(Queued::Unfiltered(source_index, chunk)) => {
+                    self.look_through(source_index, chunk);
+                }
                 Some(ready @ Queued::Ready(_, _)) => {
                     let is_end = matches!(ready, Queued::Ready(Delivery::End(_), _));
                     self.queue.push_front(ready);
                     return is_end;
                 }
-                None => match self.woken.next().await {
-                    Some(woken) => self.advance(woken),
+                None => match self.pending.next().await {
+                    Some(pending) => self.advance(pending),
                     None => return true,
                 },
             }
@@ -264,7 +267,7 @@ impl Follower {
         self.queue.push_back(Queued::Ready(delivery, None));
     }
 
-    /// Ends at once: what was read and not delivered is left.
+    /// Ends at once: undelivered items are dropped.
     fn cut(&mut self, reason: EndReason) {
         self.queue.clear();
         self.job = None;
@@ -273,19 +276,19 @@ impl Follower {
 
     fn end(&mut self, reason: EndReason) {
         self.has_ended = true;
-        self.woken.clear();
+        self.pending.clear();
         self.say(Delivery::End(reason));
     }
 
-    /// Takes over what a track has brought.
-    fn advance(&mut self, moved: Ready) {
-        let number = moved.track;
-        let output = self.tracks.advance(moved);
-        self.woken.extend(output.next);
+    /// Handles a source that is ready.
+    fn advance(&mut self, ready: Ready) {
+        let number = ready.source_index;
+        let output = self.streams.advance(ready);
+        self.pending.extend(output.next);
         for item in output.items {
             self.take_over(number, item);
         }
-        if self.tracks.are_too_expensive() && !self.has_ended {
+        if self.streams.are_too_expensive() && !self.has_ended {
             tracing::info!("a stream is ended: to find where it begins takes too long");
             self.cut(EndReason::Limit);
         }
@@ -293,63 +296,65 @@ impl Follower {
     }
 
     fn end_if_done(&mut self) {
-        if self.tracks.are_done() && !self.has_ended {
-            self.end(if self.tracks.have_failed() { EndReason::Error } else { self.done });
+        if self.streams.are_done() && !self.has_ended {
+            self.end(if self.streams.have_failed() { EndReason::Error } else { self.done });
         }
     }
 
-    fn take_over(&mut self, track: usize, item: Output) {
+    fn take_over(&mut self, source_index: usize, item: Output) {
         match item {
-            Output::Lines(chunk) => self.queue.push_back(Queued::Unfiltered(track, chunk)),
+            Output::Lines(chunk) => self.queue.push_back(Queued::Unfiltered(source_index, chunk)),
             Output::Event { kind, end } => {
-                let event = Delivery::Event { track, kind };
-                self.queue.push_back(Queued::Ready(event, Some((track, end))));
+                let event = Delivery::Event { source_index, kind };
+                self.queue.push_back(Queued::Ready(event, Some((source_index, end))));
             }
-            // Before the beginning its own record tells the place.
-            Output::Joined if self.tracks.have_begun() => self.say(Delivery::Joined { track }),
+            // Before the stream has begun, its `start` record carries the position.
+            Output::Joined if self.streams.have_begun() => {
+                self.say(Delivery::Joined { source_index });
+            }
             Output::Joined => {}
-            Output::Unreadable(reason) => self.say(Delivery::Unreadable { track, reason }),
+            Output::Unreadable(reason) => self.say(Delivery::Unreadable { source_index, reason }),
         }
     }
 
-    /// Whether one of the sources may not be read any more. Asked when rights have changed, and once
-    /// a heartbeat.
-    fn has_lost_rights(&mut self) -> bool {
+    /// Whether the permission for one of the sources was revoked. Checked when permissions have
+    /// changed, and at each heartbeat.
+    fn has_lost_permission(&mut self) -> bool {
         let Some(permissions) = &mut self.permissions else { return false };
         let now = Instant::now();
         let has_changed = permissions.changes.has_changed().unwrap_or(false);
-        if !has_changed && now < self.rights_due {
+        if !has_changed && now < self.permissions_due {
             return false;
         }
         permissions.changes.mark_unchanged();
-        self.rights_due = now + self.heartbeat;
-        !self.tracks.iter().all(|track| (permissions.may_read)(track.name()))
+        self.permissions_due = now + self.heartbeat;
+        !self.streams.iter().all(|stream| (permissions.may_read)(stream.name()))
     }
 
     /// The clock has come to `until`: what was written before is still delivered.
     fn come_to_until(&mut self) {
         (self.until, self.source_watch) = (None, None);
         self.done = EndReason::Until;
-        self.tracks.stop_following();
+        self.streams.stop_following();
         self.end_if_done();
     }
 
-    /// Adds the sources that have appeared. Their openings are waited for with all the rest, so that
-    /// nothing is forgotten where the future that looks for them is dropped.
+    /// Adds the sources that have appeared. Their openings are polled with all other reads, so that
+    /// none is lost when the future that finds them is dropped.
     fn look_for_newcomers(&mut self) {
         let Some(source_watch) = &self.source_watch else { return };
         let known: HashSet<SourceName> = self.names().cloned().collect();
         let mut sources = (source_watch.list)();
         sources.retain(|source| !known.contains(source.name()));
         for source in sources {
-            self.tracks.add_newcomer(source);
+            self.streams.add_newcomer(source);
         }
-        self.woken.extend(self.tracks.open_due());
+        self.pending.extend(self.streams.open_due());
     }
 }
 
-/// Waits for the filter; for ever where it has nothing to look through. Cancel-safe.
-async fn looked_through(job: Option<&mut Job>) -> Filtered {
+/// Waits for the filter; for ever if it has no work. Cancel-safe.
+async fn looked_through(job: Option<&mut FilterJob>) -> Filtered {
     match job {
         Some(job) => job.await,
         None => std::future::pending().await,
@@ -358,11 +363,11 @@ async fn looked_through(job: Option<&mut Job>) -> Filtered {
 
 impl std::fmt::Debug for Follower {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Follower").field("tracks", &self.tracks).finish_non_exhaustive()
+        f.debug_struct("Follower").field("streams", &self.streams).finish_non_exhaustive()
     }
 }
 
-/// Waits for a time, for ever where there is none.
+/// Waits until a time, for ever if there is none.
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,

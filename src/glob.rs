@@ -1,9 +1,9 @@
 //! Globs: the one meaning that `*`, `?`, `[…]`, `{a,b}` (within a folder) and `**` (across folders)
 //! have, in the configuration, in rules and in requests.
 //!
-//! SECURITY: a glob comes from anybody. Its length, how deep its braces are nested and the size of
-//! what it compiles to are bounded, and every way to refuse it is an error: `globset` itself panics
-//! on a glob whose regular expression is refused.
+//! SECURITY: a glob comes from any client. Its length, how deep its braces are nested and the size
+//! of what it compiles to are bounded, and every refusal is an error: `globset` itself panics on a
+//! glob whose regular expression is refused.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -15,7 +15,7 @@ use regex::bytes::{Regex, RegexBuilder};
 #[derive(Debug, Clone)]
 pub struct Glob(Regex);
 
-/// Why a text is no glob.
+/// Why a text is not a glob.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GlobError {
     /// Longer than any glob that is of use.
@@ -30,10 +30,10 @@ pub enum GlobError {
         /// How deep.
         depth: usize,
     },
-    /// What it compiles to is too large.
+    /// Its compiled form is too large.
     #[error("its compiled form is over {} KiB; expected a simpler glob", COMPILED_BYTES / 1024)]
     TooLarge,
-    /// Its brackets or braces make no sense, in the parser's words.
+    /// Its brackets or braces are invalid, with the parser's message.
     #[error("{0}")]
     Malformed(String),
 }
@@ -59,13 +59,13 @@ impl Glob {
             if let regex::Error::CompiledTooBig(_) = error {
                 return GlobError::TooLarge;
             }
-            // The library draws the place over several lines; the last one says what is wrong.
-            let told = error.to_string();
-            GlobError::Malformed(told.lines().last().unwrap_or_default().to_owned())
+            // The library marks the position over several lines; the last one says what is wrong.
+            let message = error.to_string();
+            GlobError::Malformed(message.lines().last().unwrap_or_default().to_owned())
         })
     }
 
-    /// Whether all of a name or path fits.
+    /// Whether it matches all of a name or path.
     pub fn is_match(&self, text: impl AsRef<OsStr>) -> bool {
         self.0.is_match(text.as_ref().as_bytes())
     }

@@ -1,4 +1,4 @@
-//! History: what was written to a source, read forward from a place. The live end (`feed`) and
+//! History: what was written to a source, read forward from a position. The live end (`feed`) and
 //! every viewer that is behind it read through this one interface.
 
 use std::fmt;
@@ -14,7 +14,7 @@ pub trait SourceReader: Send + fmt::Debug {
     /// written to before the limit lies there.
     fn step(&mut self, limit: Option<&Position>) -> Result<StreamItem, ReadError>;
 
-    /// How many bytes a step reads, about; as many as are best for speed where nobody says.
+    /// Sets about how many bytes a step reads; by default as many as are fastest.
     fn set_block_bytes(&mut self, n_bytes: usize);
 
     /// How far was read.
@@ -25,19 +25,19 @@ pub trait SourceReader: Send + fmt::Debug {
         place
     }
 
-    /// Leaves what could not be read and never will be: it is told as a gap, and what comes next
-    /// follows. False where it may still be read one day, or nothing comes next.
+    /// Skips what could not be read and never will be: it is reported as a gap, and reading
+    /// continues after it. False if it may become readable, or nothing follows.
     fn give_up(&mut self) -> Result<bool, ReadError>;
 
     /// The unterminated rest of the last line as a piece, if there is one and nothing has been
     /// added to it for `quiet`.
     fn take_rest(&mut self, quiet: Duration) -> Rest;
 
-    /// How the source stands behind this reader.
+    /// The size and modification time of the source.
     fn progress(&self) -> SourceStat;
 }
 
-/// What reading on has brought.
+/// The result of a step.
 #[derive(Clone, Debug)]
 pub enum StreamItem {
     /// Lines.
@@ -46,19 +46,19 @@ pub enum StreamItem {
     Event(Event),
     /// Nothing more for now.
     AtEnd {
-        /// Look again after this time, even if nobody calls.
+        /// Read again after this time, even without a hint.
         look_again: Option<Duration>,
     },
 }
 
-/// What happened between two lines of a source.
+/// An event between two lines of a source.
 #[derive(Clone, Debug)]
 pub struct Event {
     /// What it was.
     pub kind: EventKind,
-    /// The place before it.
+    /// The position before it.
     pub start: Position,
-    /// The place after it.
+    /// The position after it.
     pub end: Position,
 }
 
@@ -67,16 +67,16 @@ pub struct Event {
 pub enum EventKind {
     /// Bytes that are gone for good.
     Gap {
-        /// How many, as far as known.
+        /// How many, as far as is known.
         bytes: u64,
-        /// What took them.
+        /// Why they are missing.
         reason: GapReason,
     },
-    /// The source goes on in another segment.
+    /// The source continues in another segment.
     Rotated(RotatedHow),
 }
 
-/// What took the bytes of a gap.
+/// Why the bytes of a gap are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GapReason {
     /// The file was truncated before they were read.
@@ -85,7 +85,7 @@ pub enum GapReason {
     RotatedAway,
     /// Their file was deleted.
     Deleted,
-    /// They were packed, and cannot be unpacked.
+    /// They are in an archive that cannot be unpacked.
     Damaged,
     /// They were added to a file after it had been left.
     Late,
@@ -112,12 +112,12 @@ pub enum RotatedHow {
     Renamed,
     /// The file was emptied (by copytruncate, or in place).
     Truncated,
-    /// The old file is not there any more.
+    /// The old file is gone.
     Replaced,
 }
 
 impl RotatedHow {
-    /// The way's name in records.
+    /// The name in records.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -128,18 +128,18 @@ impl RotatedHow {
     }
 }
 
-/// The rest of a last line that has no end.
+/// The rest of a last line without a line end.
 #[derive(Clone, Debug)]
 pub enum Rest {
     /// There is none.
     None,
-    /// There is one, and it may still grow: ask again after this time.
+    /// There is one, and it may still grow: check again after this time.
     Growing(Duration),
     /// It has been quiet for long enough.
     Piece(Arc<Chunk>),
 }
 
-/// How a source stands, as heartbeats tell it.
+/// The size and modification time of a source, as heartbeats report them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceStat {
     /// Bytes in the active segment.
@@ -148,17 +148,17 @@ pub struct SourceStat {
     pub modified: Option<SystemTime>,
 }
 
-/// Why a history could not be read on. What was read before stays read.
+/// Why a read of a history failed. What was read before remains valid.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}: {source}")]
 pub struct ReadError {
-    /// What was tried.
+    /// The operation.
     pub what: String,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
-/// For `map_err`: keeps what was tried beside what the system said.
+/// For `map_err`: adds the operation to the system's error.
 pub fn while_trying<T: fmt::Display>(what: T) -> impl FnOnce(io::Error) -> ReadError {
     move |source| ReadError { what: what.to_string(), source }
 }

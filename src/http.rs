@@ -12,7 +12,6 @@
 
 pub mod access;
 pub mod admission;
-pub mod answer;
 pub mod app_state;
 pub mod connections;
 pub mod departures;
@@ -21,6 +20,7 @@ pub mod health;
 pub mod host;
 pub mod identity;
 pub mod log_request;
+pub mod log_response;
 pub mod login;
 pub mod logs;
 pub mod negotiate;
@@ -30,7 +30,7 @@ pub mod outlet;
 pub mod page;
 pub mod problem;
 pub mod query;
-pub mod socket;
+pub mod socket_upgrade;
 pub mod source_events;
 pub mod sources;
 pub mod statuses;
@@ -51,9 +51,9 @@ use crate::http::problem::Problem;
 
 /// The whole server: every route there is.
 #[must_use]
-pub fn server(figment: Figment, site: AppState) -> Rocket<Build> {
+pub fn server(figment: Figment, app: AppState) -> Rocket<Build> {
     rocket::custom(figment)
-        .manage(site)
+        .manage(app)
         .manage(PageFiles::load())
         .mount(
             "/",
@@ -79,7 +79,7 @@ pub fn server(figment: Figment, site: AppState) -> Rocket<Build> {
         .attach(Gate)
 }
 
-/// Rocket says 404 also of a method that no route has.
+/// Rocket answers 404 for an unknown method on a known path, too.
 #[catch(404)]
 fn not_found(request: &Request<'_>) -> Problem {
     let method = request.local_cache(|| OriginalMethod(request.method())).0;
@@ -91,17 +91,17 @@ fn not_found(request: &Request<'_>) -> Problem {
     Problem::new(Status::NotFound, format!("there is nothing at {path}; logs are at /logs/<name>"))
 }
 
-/// A browser is shown the page on which to log in.
+/// Sends a browser to the login page.
 #[catch(401)]
 fn not_known(request: &Request<'_>) -> Result<LoginAnswer, Problem> {
-    let site = request.rocket().state::<AppState>();
-    let way = site.and_then(|site| login::way_to_page(request, site));
-    way.ok_or_else(|| failed(Status::Unauthorized, request))
+    let app = request.rocket().state::<AppState>();
+    let redirect = app.and_then(|app| login::redirect_to_login(request, app));
+    redirect.ok_or_else(|| failed(Status::Unauthorized, request))
 }
 
 #[catch(default)]
 fn failed(status: Status, request: &Request<'_>) -> Problem {
-    // Not let in: who asks is not known, or was tried too often, or is sent by another site.
+    // Not admitted: no valid credentials, too many failures, or a form sent by another site.
     let refusal = login::refusal(request).or_else(|| access::refusal(request));
     if let Some(problem) = refusal.filter(|problem| problem.status() == status) {
         return problem.clone();

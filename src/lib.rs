@@ -1,5 +1,5 @@
 //! Tailcast: a streaming log server. It follows the log files of a host and streams every new line,
-//! while it is being written, to whoever looks: every line, once, in order.
+//! while it is being written, to its viewers: every line, once, in order.
 //!
 //! The modules, in reading order:
 //!
@@ -7,11 +7,11 @@
 //!   what a line states; what is masked of it; a pattern of names.
 //! * [`disk`]: where blocking calls run.
 //! * [`chunk`], [`history`], [`feed`]: whole lines that are shared; reading forward; the live end.
-//! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's way.
+//! * [`filter`], [`source`], [`follower`]: which lines; one log with its two ends; one viewer's stream.
 //! * [`file`](mod@file), [`catalog`]: logs that are files; all logs by name.
 //! * [`auth`]: authentication, and which sources a user or token may read.
-//! * [`wire`], [`viewer_log`], [`websocket`], [`listener`], [`http`]: bytes in each format; what a viewer
-//!   got; full duplex; connections as they are accepted; the routes.
+//! * [`wire`], [`viewer_log`], [`websocket`], [`listener`], [`http`]: bytes in each format; the access
+//!   log; full duplex; connections as they are accepted; the routes.
 //! * [`config`], [`cli`], [`follow`], [`ls`], [`doctor`]: arguments and configuration; the commands
 //!   that are clients of a server.
 //! * [`demo`], [`metrics`], [`logging`], [`shutdown`], [`server`], [`check`]: what a process needs

@@ -12,7 +12,7 @@ mod stamp;
 pub mod time;
 pub mod zone;
 
-pub use crate::line::format::{LineMetadata, facts};
+pub use crate::line::format::{LineMetadata, metadata};
 pub use crate::line::level::Level;
 pub use crate::line::time::LineTime;
 pub use crate::line::zone::Zone;

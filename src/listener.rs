@@ -1,4 +1,4 @@
-//! Listener: what Rocket does not set on its sockets. Rocket takes no listener from outside; ours is
+//! Listener: the socket options that Rocket does not set. Rocket cannot be given a listener; it is
 //! found among the process's own descriptors and duplicated. Accepted sockets inherit its options,
 //! and can be shut down in the same way.
 //!
@@ -25,20 +25,20 @@ use rustix::process::{
 };
 use socket2::Socket;
 
-/// Has the kernel give a connection up when nothing was acknowledged for
-/// [`silence::SILENCE_LIMIT`], also one whose client merely has stopped reading: the kernel takes a closed
-/// window for silence, however well it is answered for. For where nobody can look closer
-/// ([`silence::Silence`]). Without either a write to a client that is gone succeeds for about 15 minutes.
+/// Makes the kernel drop a connection when nothing was acknowledged for [`silence::SILENCE_LIMIT`],
+/// even if its client has merely stopped reading: the kernel takes a closed window for silence,
+/// even if the client answers its probes. A fallback for systems without [`silence::Silence`].
+/// Without either, writes to a client that is gone succeed for about 15 minutes.
 pub fn limit_silence(address: SocketAddr) -> io::Result<()> {
     let listener = find_listener(address)?;
     listener.set_tcp_user_timeout(Some(silence::SILENCE_LIMIT))
 }
 
-/// Lets more connections wait in the kernel than Rocket does (1,024), so that a flood does not crowd
-/// others out in the moment that it takes to notice it: a connection that finds the queue full is tried
-/// again by its client only a second later. And lets less of each wait, as requests are short: the kernel
-/// would keep megabytes, and what waits is read even when a connection has been shut down. Nor does the
-/// kernel take more than a little of what the window of the client does not let it send yet.
+/// Lets more connections wait in the kernel than Rocket does (1,024), so that a flood does not
+/// crowd out others before it is noticed: a client that finds the queue full retries only a second
+/// later. Also shrinks the receive buffer, as requests are short: the kernel would keep megabytes,
+/// which are read even after a shutdown of the connection; and limits what the kernel buffers
+/// beyond the client's window.
 pub fn prepare_for_floods(address: SocketAddr) -> io::Result<()> {
     let listener = find_listener(address)?;
     listener.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
@@ -68,16 +68,16 @@ fn listener_at(descriptor: OwnedFd, address: SocketAddr) -> Option<Socket> {
     is_ours.then_some(socket)
 }
 
-/// Raises the number of descriptors that the process may have as far as it may; returns it.
+/// Raises the number of descriptors that the process may have to its hard limit; returns the limit.
 pub fn raise_descriptor_limit() -> io::Result<Option<u64>> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     Ok(limit.maximum)
 }
 
-/// The kernel takes no more than `net.core.somaxconn`, 4,096 by default.
+/// The kernel caps it at `net.core.somaxconn`, 4,096 by default.
 const BACKLOG: i32 = 4096;
-/// The kernel takes twice as much, for its own bookkeeping.
+/// The kernel doubles it, for its own bookkeeping.
 const RECEIVE_BUFFER_BYTES: usize = 8 * 1024;
-/// What is sent and not acknowledged is not among it: a fast and distant client has all of its window.
+/// Sent but unacknowledged bytes do not count: a fast and distant client gets its full window.
 const UNSENT_BYTES: u32 = 16 * 1024;

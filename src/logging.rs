@@ -17,8 +17,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, format};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Has all lines written to standard error, in colours if it is a terminal. Returns the number of those
-/// that are held back.
+/// Logs to standard error, in colours if it is a terminal. Returns the counter of suppressed lines.
 pub fn start(to_terminal: bool) -> Result<IntCounter, prometheus::Error> {
     let held_back = IntCounter::new(
         "tailcast_log_lines_held_back_total",
@@ -34,32 +33,32 @@ pub fn start(to_terminal: bool) -> Result<IntCounter, prometheus::Error> {
     Ok(held_back)
 }
 
-/// Writes a line as `inner` does, if it is not one too many.
+/// Writes a line as `inner` does, unless it is over a limit.
 struct Limited<F> {
     inner: F,
     minute: Mutex<Minute>,
     held_back: IntCounter,
 }
 
-/// What was written since it began.
+/// The counts since the minute began.
 #[derive(Default)]
 struct Minute {
     begun: Option<Instant>,
-    /// Of each kind of line, by [`kind`].
-    kinds: HashMap<u64, Kind>,
-    /// Of a kind and a client or source together.
+    /// For each kind of line, by [`kind`].
+    kinds: HashMap<u64, MessageCount>,
+    /// For each pair of a kind and a client or source.
     n_alike: HashMap<u64, u32>,
 }
 
 #[derive(Default)]
-struct Kind {
+struct MessageCount {
     n_written: u32,
     n_held_back: u64,
-    /// The first that was held back.
+    /// The first suppressed line.
     example: String,
 }
 
-/// A kind of line of which some were held back, in words.
+/// The summary of a kind of line of which some were suppressed.
 #[derive(Debug, PartialEq, Eq)]
 struct HeldBack {
     n_lines: u64,
@@ -67,8 +66,8 @@ struct HeldBack {
 }
 
 impl Minute {
-    /// Counts a line; returns whether it may be written, and what was held back of the minute before if
-    /// this is the first after it.
+    /// Counts a line; returns whether it may be written, and the summary of the minute before if
+    /// this is the first line after it.
     fn count(
         &mut self,
         metadata: &Metadata<'_>,
@@ -76,20 +75,20 @@ impl Minute {
         now: Instant,
     ) -> (bool, Vec<HeldBack>) {
         let is_over = |begun: Instant| now.saturating_duration_since(begun) >= MINUTE;
-        let told = if self.begun.is_none_or(is_over) { self.begin(now) } else { Vec::new() };
-        let is_grave = *metadata.level() <= Level::WARN;
-        let most_alike = match is_grave {
-            true => MAX_GRAVE_ALIKE,
-            // Viewers behind a proxy that is not listed come from one address, and each is let in.
+        let held_back = if self.begun.is_none_or(is_over) { self.begin(now) } else { Vec::new() };
+        let is_severe = *metadata.level() <= Level::WARN;
+        let most_alike = match is_severe {
+            true => MAX_SEVERE_ALIKE,
+            // Viewers behind an unlisted proxy share one address, and each is admitted.
             false if metadata.target() == VIEWER_LOG => MAX_OF_A_KIND,
             false => MAX_ALIKE,
         };
-        let alike = said.hash(kind(metadata), is_grave);
+        let alike = said.hash(kind(metadata), is_severe);
         let may_note = self.n_alike.len() < MAX_NOTED;
         let kind = self.kinds.entry(kind(metadata)).or_default();
         let n_alike = match self.n_alike.get_mut(&alike) {
             Some(n_alike) => n_alike,
-            // With so many different ones the limit of their kind has to do.
+            // With so many different ones only the limit of their kind applies.
             None if !may_note => &mut 0,
             None => self.n_alike.entry(alike).or_default(),
         };
@@ -98,34 +97,35 @@ impl Minute {
                 kind.example.clone_from(&said.message);
             }
             kind.n_held_back += 1;
-            return (false, told);
+            return (false, held_back);
         }
         *n_alike += 1;
         kind.n_written += 1;
-        (true, told)
+        (true, held_back)
     }
 
     fn begin(&mut self, now: Instant) -> Vec<HeldBack> {
         self.begun = Some(now);
         self.n_alike.clear();
         let kinds = self.kinds.drain().map(|(_, kind)| kind);
-        let told = kinds.filter(|kind| kind.n_held_back > 0);
-        told.map(|Kind { n_written: _, n_held_back, example }| HeldBack {
-            n_lines: n_held_back,
-            example,
-        })
-        .collect()
+        let held_back = kinds.filter(|kind| kind.n_held_back > 0);
+        held_back
+            .map(|MessageCount { n_written: _, n_held_back, example }| HeldBack {
+                n_lines: n_held_back,
+                example,
+            })
+            .collect()
     }
 }
 
-/// Lines of one place in the code are of a kind.
+/// Lines from one place in the code are of one kind.
 fn kind(metadata: &Metadata<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
     metadata.callsite().hash(&mut hasher);
     hasher.finish()
 }
 
-/// What of a line tells it from others of its kind.
+/// The client or source that distinguishes a line from others of its kind.
 #[derive(Default)]
 struct Said {
     message: String,
@@ -134,11 +134,11 @@ struct Said {
 }
 
 impl Said {
-    /// What is grave tells of the sources of the configuration; other lines hold what clients call sources.
-    fn hash(&self, kind: u64, is_grave: bool) -> u64 {
+    /// Warnings and errors name configured sources; other lines contain names that clients sent.
+    fn hash(&self, kind: u64, is_severe: bool) -> u64 {
         let mut hasher = DefaultHasher::new();
         (kind, self.client).hash(&mut hasher);
-        if is_grave {
+        if is_severe {
             self.source.hash(&mut hasher);
         }
         hasher.finish()
@@ -183,11 +183,11 @@ where
     ) -> fmt::Result {
         let mut said = Said::default();
         event.record(&mut said);
-        let (is_written, told) = {
+        let (is_written, held_back) = {
             let mut minute = self.minute.lock().unwrap_or_else(PoisonError::into_inner);
             minute.count(event.metadata(), &said, Instant::now())
         };
-        for HeldBack { n_lines, example } in told {
+        for HeldBack { n_lines, example } in held_back {
             SystemTime.format_time(&mut writer)?;
             writeln!(
                 writer,
@@ -204,14 +204,14 @@ where
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Where the lines come from that each viewer leaves.
+/// The module of the lines that each viewer causes.
 const VIEWER_LOG: &str = "tailcast::viewer_log";
 
-/// Of one kind and client, in a minute.
+/// Lines of one kind and client per minute.
 const MAX_ALIKE: u32 = 60;
 
-/// Of one kind, client and source, in a minute, where something is wrong.
-const MAX_GRAVE_ALIKE: u32 = 6;
+/// Warnings of one kind, client and source per minute.
+const MAX_SEVERE_ALIKE: u32 = 6;
 
 const MAX_OF_A_KIND: u32 = 3000;
 const MAX_NOTED: usize = 10_000;

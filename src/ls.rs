@@ -1,4 +1,4 @@
-//! Ls: the command: what a server has to follow, as a table.
+//! Ls: the command: a server's sources as a table.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::cli::{ConnectArgsError, LsArgs};
 use tailcast_client::{Client, ListError, SourceStatus};
 
-/// Why there is nothing to show.
+/// Why there is no table.
 #[derive(Debug, thiserror::Error)]
 pub enum LsError {
     /// A flag cannot be used.
@@ -19,7 +19,7 @@ pub enum LsError {
 }
 
 impl LsError {
-    /// 2 where what was typed is wrong, else 1.
+    /// 2 for wrong usage, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -34,7 +34,7 @@ impl LsError {
     }
 }
 
-/// Asks the server; the text to print.
+/// Requests the list; returns the text to print.
 pub async fn run(args: &LsArgs) -> Result<String, LsError> {
     let client = Client::new(args.connect.options(|name| std::env::var(name).ok())?);
     let list = client.sources(&args.url).await?;
@@ -48,7 +48,7 @@ fn table(sources: &[SourceStatus]) -> String {
     let head = ["NAME", "SIZE", "AGE", "VIEWERS"].map(str::to_owned);
     let rows = sources.iter().map(|source| {
         let mut name = Vec::new();
-        // A name is foreign, and most of the time a terminal shows it.
+        // A name is foreign, and usually shown on a terminal.
         crate::follow::terminal::write_visible(&source.name, &mut name);
         let name = String::from_utf8_lossy(&name).into_owned();
         [

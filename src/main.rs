@@ -16,7 +16,7 @@ use tailcast::{check, logging, server};
 use tikv_jemallocator::Jemalloc;
 use tokio_util::sync::CancellationToken;
 
-// A crowd that has left leaves no memory behind (docs/decisions.md).
+// Returns memory to the system after a burst of viewers (docs/decisions.md).
 #[cfg(not(system_allocator))]
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
@@ -60,7 +60,7 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.workers)
         .max_blocking_threads(config.max_blocking)
-        // A burst of reads leaves threads behind, and each keeps some memory.
+        // Ends idle threads after a burst of reads, as each keeps some memory.
         .thread_keep_alive(std::time::Duration::from_secs(2))
         .enable_all()
         .build()
@@ -69,8 +69,8 @@ fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let demo = demo.map(|demo| runtime.spawn(demo.run(stop.clone())));
     let scheme = if config.is_tls { "https" } else { "http" };
     let served = runtime.block_on(server::serve(config, held_back, move |started| {
-        if let Some(left_out) = &started.left_out {
-            eprintln!("tailcast: {left_out}");
+        if let Some(skipped) = &started.skipped {
+            eprintln!("tailcast: {skipped}");
         }
         let (address, n_sources) = (started.address, started.n_sources);
         eprintln!("tailcast: serving {n_sources} sources on {scheme}://{address}/");
@@ -115,7 +115,7 @@ fn client_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
-/// Prints a whole text. A reader who has had enough is no error.
+/// Prints a whole text. A closed pipe is not an error.
 fn print(text: &str) -> anyhow::Result<ExitCode> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

@@ -6,10 +6,10 @@ use prometheus::{
     Encoder as _, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-/// Every value that the label `format` can have.
+/// All values of the label `format`.
 pub const FORMATS: [&str; 5] = ["text", "ndjson", "sse", "raw", "websocket"];
 
-/// Every value that the label `reason` of a closed viewer can have.
+/// All values of the label `reason` of a closed viewer.
 pub const CLOSE_REASONS: [&str; 8] =
     ["client", "eof", "until", "shutdown", "revoked", "limit", "silent", "error"];
 
@@ -20,15 +20,15 @@ pub struct Metrics {
     pub viewers: IntGaugeVec,
     /// Live ends that are being read.
     pub feeds: IntGauge,
-    /// Files that are watched for the live ends.
+    /// Files watched for the live ends.
     pub watches: IntGauge,
-    /// Watched files for which no event source could be had, so that they are polled.
+    /// Watched files without an event source, which are polled.
     pub polled: IntGauge,
     /// Live ends whose disk has not answered for some seconds.
     pub stalled: IntGauge,
     /// Deleted log files that are kept open for readers who are behind.
     pub deleted_files_held: IntGauge,
-    /// Packed files that were found to be damaged and left, once by each reader.
+    /// Damaged archives that were skipped, counted once for each reader.
     pub damaged: IntCounter,
     /// Sources in the catalog.
     pub sources: IntGauge,
@@ -36,7 +36,7 @@ pub struct Metrics {
     pub lines_sent: IntCounter,
     /// Bytes handed to viewers, encoded.
     pub bytes_sent: IntCounter,
-    /// Bytes told to viewers as gone.
+    /// Bytes reported to viewers as gaps.
     pub gap_bytes: IntCounter,
     /// Viewers that have ended, by reason.
     pub viewers_closed: IntCounterVec,
@@ -44,11 +44,11 @@ pub struct Metrics {
     pub rotations: IntCounter,
     /// Bytes read from log files.
     pub bytes_read: IntCounter,
-    /// Failed reads, watches and other things that were tried again.
+    /// Failed reads, watches and other operations that are retried.
     pub faults: IntCounter,
-    /// Changes of lists of sources that were written, once for all who watch.
+    /// Updates of source lists that were encoded, once for all their viewers.
     pub source_events: IntCounter,
-    /// Panics, wherever they were.
+    /// Panics anywhere in the process.
     pub panics: IntCounter,
 }
 
@@ -100,13 +100,13 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Shows a counter that was there before.
+    /// Exports an existing counter.
     pub fn add(&self, counter: IntCounter) -> Result<(), prometheus::Error> {
         self.registry.register(Box::new(counter))
     }
 
-    /// Counts each panic of this process from now on, and logs it as a line like all others. A
-    /// panic ends the task or the read that it is in, and nothing else.
+    /// Counts each panic of this process from now on, and logs it like any other line. A panic ends
+    /// the task or the read that it is in, and nothing else.
     pub fn count_panics(&self) {
         let panics = self.panics.clone();
         std::panic::set_hook(Box::new(move |panic| {

@@ -1,6 +1,6 @@
-//! Redact: masks what rules say must not be shown, in the bytes as they come from a file, before
-//! anybody filters or encodes them. A mask is as long as what it hides, so that every place in the
-//! log stays what it was.
+//! Redact: masks secrets according to rules, in the bytes read from a file, before they are
+//! filtered or encoded. A mask is as long as what it hides, so that offsets in the log do not
+//! change.
 
 mod shown;
 
@@ -15,8 +15,8 @@ use crate::line::escape::may_hide;
 use crate::line::split::Encoding;
 use crate::redact::shown::Shown;
 
-/// How much of a line is looked at before and after a piece of it: a secret of up to this length is
-/// masked also where a long line is cut.
+/// How much context before and after a piece of a line is searched: a secret of up to this length
+/// is masked even where a long line is cut.
 pub const CONTEXT_BYTES: usize = 4096;
 
 /// Masks the secrets of one source.
@@ -38,7 +38,7 @@ impl Redactor {
         self.patterns.is_empty()
     }
 
-    /// Tells these rules from others, the same in every process; 0 where there are none.
+    /// A fingerprint of the rules, the same in every process; 0 if there are none.
     #[must_use]
     pub fn fingerprint(&self) -> u8 {
         if self.is_empty() {
@@ -48,10 +48,10 @@ impl Redactor {
         u8::try_from(hash32(patterns.join("\n").as_bytes()) % 255).map_or(1, |hash| hash + 1)
     }
 
-    /// `bytes` with masks, or none if they hold no secret. `before` is how their first line begins,
-    /// `after` how their last one goes on, up to [`CONTEXT_BYTES`] of it. A pattern is matched
-    /// with each line as it is, and as it is shown without escape sequences; with one that is not
-    /// ended as if it were ended in one of the usual ways, too.
+    /// `bytes` with masks, or `None` if they hold no secret. `before` is the beginning of their
+    /// first line, `after` the continuation of their last one, up to [`CONTEXT_BYTES`] of it. A
+    /// pattern is matched with each line as it is, and without its escape sequences; with an
+    /// unterminated line also as if it ended in one of the usual ways.
     #[must_use]
     pub fn mask(
         &self,
@@ -96,8 +96,8 @@ impl Redactor {
         masked
     }
 
-    /// Calls for what would be hidden of a line that has no end if it went on with what secrets
-    /// usually end with: a rotation or a crash may have cut the quotation mark that a pattern waits for.
+    /// Calls for what would be masked in an unterminated line if it continued with a usual end of a
+    /// secret: a rotation or a crash may have cut off the quotation mark that a pattern requires.
     fn for_each_unended(
         &self,
         encoding: Encoding,
@@ -119,7 +119,7 @@ impl Redactor {
         }
     }
 
-    /// Calls for each stretch of a line that is to be hidden, in bytes from its start.
+    /// Calls for each range of a line to be masked, in bytes from its start.
     fn for_each_secret(
         &self,
         encoding: Encoding,
@@ -140,17 +140,19 @@ impl Redactor {
                 }
             }
             Encoding::Utf16Le | Encoding::Utf16Be => {
-                let (text, places) = decoded(line, encoding);
-                let place = |at: usize| {
-                    let character = places.partition_point(|(offset, _)| *offset < at);
-                    places.get(character).map_or(line.len(), |(_, place)| *place)
+                let (text, offsets) = decoded(line, encoding);
+                let source_offset = |at: usize| {
+                    let character = offsets.partition_point(|(offset, _)| *offset < at);
+                    offsets.get(character).map_or(line.len(), |(_, source_offset)| *source_offset)
                 };
-                self.search(text.as_bytes(), |at| found(place(at.start)..place(at.end)));
+                self.search(text.as_bytes(), |at| {
+                    found(source_offset(at.start)..source_offset(at.end));
+                });
                 if may_hide(text.as_bytes()) {
                     let shown = Shown::of(text.as_bytes());
                     self.search(&shown.text, |at| {
                         let at = shown.in_line(at);
-                        found(place(at.start)..place(at.end));
+                        found(source_offset(at.start)..source_offset(at.end));
                     });
                 }
             }
@@ -175,7 +177,7 @@ impl Redactor {
     }
 }
 
-/// Puts a mask over a stretch. Line ends are left alone: no rule makes one line of two.
+/// Masks a range. Line ends are kept: no rule joins two lines.
 fn hide(bytes: &mut [u8], stretch: Range<usize>, encoding: Encoding) {
     let Some(stretch) = bytes.get_mut(stretch) else { return };
     match encoding {
@@ -198,8 +200,8 @@ fn fill(stretch: &mut [u8], mask: [u8; 2]) {
     }
 }
 
-/// The line with a plain character in place of each byte that is no text, so that it does not end a
-/// secret.
+/// The line with a plain character in place of each byte that is not text, so that it does not end
+/// a secret.
 fn plain(line: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(line.len());
     for part in line.utf8_chunks() {
@@ -209,7 +211,7 @@ fn plain(line: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// A stretch with all of the characters that it touches: a pattern may match single bytes.
+/// A range extended to whole characters: a pattern may match single bytes.
 fn whole_characters(line: &[u8], stretch: Range<usize>) -> Range<usize> {
     let is_inside = |at: usize| line.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
     let (mut start, mut end) = (stretch.start, stretch.end);
@@ -222,7 +224,7 @@ fn whole_characters(line: &[u8], stretch: Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// A line of UTF-16 as text, and for each character its place in the text and in the line.
+/// A line of UTF-16 as text, and for each character its offset in the text and in the line.
 fn decoded(line: &[u8], encoding: Encoding) -> (String, Vec<(usize, usize)>) {
     let units = line.chunks_exact(2).map(|unit| {
         let unit = [unit.first().copied().unwrap_or(0), unit.get(1).copied().unwrap_or(0)];
@@ -232,14 +234,14 @@ fn decoded(line: &[u8], encoding: Encoding) -> (String, Vec<(usize, usize)>) {
             u16::from_le_bytes(unit)
         }
     });
-    let (mut text, mut places, mut at) = (String::new(), Vec::new(), 0);
+    let (mut text, mut offsets, mut at) = (String::new(), Vec::new(), 0);
     for character in char::decode_utf16(units) {
         let character = character.unwrap_or('?');
-        places.push((text.len(), at));
+        offsets.push((text.len(), at));
         text.push(character);
         at += 2 * character.len_utf16();
     }
-    (text, places)
+    (text, offsets)
 }
 
 impl fmt::Debug for Redactor {
@@ -313,7 +315,7 @@ mod tests {
         check(token, b"token=ab\0cd x\n", b"token=***** x\n");
         check(token, b"\xff token=ab\x9b31mcd x\n", b"\xff token=******** x\n");
         check(token, "token=ab\u{9b}31mcd x\n".as_bytes(), b"token=********* x\n");
-        // What is hidden without a terminal is matched as it stands, too.
+        // Text that only a terminal hides is matched as it is, too.
         check(
             token,
             b"\x1b]8;;http://x?token=abcd\x07link\n",
@@ -335,7 +337,7 @@ mod tests {
     }
 
     proptest! {
-        /// Wherever sequences stand in a line, what is shown of it without them holds no secret.
+        /// Wherever sequences are in a line, the text without them holds no secret.
         #[test]
         fn nothing_of_a_secret_is_shown(
             sequences in proptest::collection::vec((0_usize..22, 0_usize..6), 0..6),

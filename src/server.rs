@@ -1,4 +1,4 @@
-//! Server: puts the parts together, runs them, and takes them down in order: streams say goodbye,
+//! Server: assembles the parts, runs them, and stops them in order: streams end with a goodbye,
 //! then Rocket stops, then the catalog, the hub and the feeds.
 
 mod watching;
@@ -40,41 +40,41 @@ use crate::redact::Redactor;
 use crate::shutdown::{Signals, hangups};
 use crate::source::Source;
 
-/// Why a server has ended that was not asked to.
+/// Why the server has ended without a signal.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be listened on.
+    /// It cannot listen on the address.
     #[error("cannot listen on {address}: {reason}")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// Rocket has failed.
     #[error("the HTTP server has failed: {0}")]
     Rocket(String),
-    /// A part could not be made.
+    /// A part could not be started.
     #[error("cannot start: {0}")]
     Start(String),
-    /// A second signal came before all was done.
+    /// A second signal came before the shutdown was complete.
     #[error("ended at once by a second signal")]
     Impatience,
 }
 
-/// What there is to serve when a server has started.
+/// What is reported when the server has started.
 #[derive(Debug)]
 pub struct Started {
-    /// Where it listens.
+    /// The address it listens on.
     pub address: SocketAddr,
     /// The number of sources.
     pub n_sources: usize,
-    /// What was found and is not served, in a sentence; none where there is nothing.
-    pub left_out: Option<String>,
+    /// A summary of what was found and is not served; `None` if there is nothing.
+    pub skipped: Option<String>,
 }
 
-/// Serves until a signal comes. `ready` is called once the port is open. `held_back` is shown among the
-/// metrics.
+/// Serves until a signal comes. `ready` is called once the port is open. `held_back` is exported as
+/// a metric.
 pub async fn serve(
     config: Config,
     held_back: IntCounter,
@@ -82,26 +82,26 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let mut signals = Signals::new().map_err(|error| ServeError::Start(error.to_string()))?;
     let parts = Parts::start(&config, held_back).await?;
-    let site = parts.site.clone();
+    let app = parts.app.clone();
     let (tasks, stop) = (parts.tasks.clone(), parts.stop.clone());
     let known = Arc::<OnceLock<Sockets>>::default();
     let sockets = Arc::clone(&known);
     let on_liftoff = AdHoc::on_liftoff("ready", move |rocket| {
-        let (site, tasks, stop) = (site.clone(), tasks.clone(), stop.clone());
+        let (app, tasks, stop) = (app.clone(), tasks.clone(), stop.clone());
         let sockets = Arc::clone(&sockets);
-        let (n_sources, left_out) = (site.shelf.n_sources(), site.shelf.left_out());
+        let (n_sources, skipped) = (app.catalog.n_sources(), app.catalog.skipped());
         Box::pin(async move {
             let address = address_of(rocket);
-            watching::start(address, &sockets, &site, &tasks, &stop);
-            ready(Started { address, n_sources, left_out });
+            watching::start(address, &sockets, &app, &tasks, &stop);
+            ready(Started { address, n_sources, skipped });
         })
     });
     let address = SocketAddr::new(config.address, config.port);
-    let rocket = http::server(config.figment, parts.site.clone()).attach(on_liftoff);
+    let rocket = http::server(config.figment, parts.app.clone()).attach(on_liftoff);
     let rocket = rocket.ignite().await.map_err(|error| rocket_error(&error, address))?;
     let shutdown = rocket.shutdown();
     let launch = std::pin::pin!(rocket.launch());
-    let reception = Arc::clone(&parts.site.connections);
+    let reception = Arc::clone(&parts.app.connections);
     let mut launch = Accepting::new(launch, reception, known).await;
     tokio::select! {
         ended = &mut launch => {
@@ -111,9 +111,10 @@ pub async fn serve(
         signal = signals.next() => tracing::info!(signal, "shutting down"),
     }
     let goodbye = async {
-        // Rocket accepts only while it is polled: a probe is to learn that the server closes.
-        let ((), ended) = tokio::join!(say_goodbye(&parts.site, shutdown), launch);
-        // What is left after the grace is cut; the streams themselves have ended.
+        // Rocket accepts only while it is polled: health checks should see that the server is
+        // closing.
+        let ((), ended) = tokio::join!(say_goodbye(&parts.app, shutdown), launch);
+        // Connections left after the grace period are cut; the streams themselves have ended.
         if let Err(error) = &ended {
             tracing::warn!(%error, "connections were cut");
         }
@@ -125,23 +126,23 @@ pub async fn serve(
     }
 }
 
-/// Ends all streams, and then Rocket.
-async fn say_goodbye(site: &AppState, shutdown: Shutdown) {
-    site.closing.cancel();
+/// Ends all streams, then Rocket.
+async fn say_goodbye(app: &AppState, shutdown: Shutdown) {
+    app.closing.cancel();
     let all_gone = async {
-        while site.admission.n_viewers() > 0 {
+        while app.admission.n_viewers() > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     if tokio::time::timeout(GOODBYE, all_gone).await.is_err() {
-        tracing::warn!(viewers = site.admission.n_viewers(), "some viewers take nothing");
+        tracing::warn!(viewers = app.admission.n_viewers(), "some viewers take nothing");
     }
     shutdown.notify();
 }
 
 /// What runs beside Rocket.
 struct Parts {
-    site: AppState,
+    app: AppState,
     hub: Arc<WatchHub>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -161,7 +162,7 @@ impl Parts {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let disks = Arc::<Disks>::default();
         let hub = WatchHub::new(Arc::clone(&metrics), Arc::clone(&disks));
-        // On a thread of its own: looking at a file on a stalled disk holds up the hints only.
+        // On a thread of its own: a file on a stalled disk then delays hints only.
         let (runtime, hub_run) = (Handle::current(), Arc::clone(&hub).run(stop.clone()));
         tasks.spawn_blocking(move || runtime.block_on(hub_run));
         let zone = Arc::new(Zone::system());
@@ -190,9 +191,9 @@ impl Parts {
         tasks.spawn(Arc::clone(&auth).run(hangups, read_config(config), stop.clone()));
         let network = Arc::new(config.network.clone());
         let connections = Connections::new(Arc::clone(&network), config.is_tls);
-        let site = AppState {
+        let app = AppState {
             degraded: degraded_check(&catalog, &hub, &metrics, &troubles),
-            shelf: GuardedCatalog::new(catalog),
+            catalog: GuardedCatalog::new(catalog),
             auth,
             hosts: Arc::new(config.hosts.clone()),
             admission: Admission::new(
@@ -212,10 +213,10 @@ impl Parts {
             statuses: Arc::default(),
             boards: Arc::default(),
         };
-        Ok(Parts { site, hub, tasks, stop })
+        Ok(Parts { app, hub, tasks, stop })
     }
 
-    /// Stops them. `is_clean`: Rocket has let go of every stream.
+    /// Stops them. `is_clean`: Rocket has dropped every stream.
     async fn stop(self, is_clean: bool) {
         self.stop.cancel();
         self.tasks.close();
@@ -226,16 +227,16 @@ impl Parts {
         }
     }
 
-    /// Every viewer has ended, by whatever road, and so has all that it held.
+    /// Every viewer has ended, for whatever reason, and released what it held.
     fn assert_nothing_left(&self) {
-        debug_assert_eq!(self.site.admission.n_viewers(), 0, "viewers are left");
-        debug_assert_eq!(self.site.metrics.n_viewers(), 0, "streams are left");
-        debug_assert_eq!(self.site.metrics.feeds.get(), 0, "feeds are left");
+        debug_assert_eq!(self.app.admission.n_viewers(), 0, "viewers are left");
+        debug_assert_eq!(self.app.metrics.n_viewers(), 0, "streams are left");
+        debug_assert_eq!(self.app.metrics.feeds.get(), 0, "feeds are left");
         debug_assert_eq!(self.hub.n_followed(), 0, "watches are left");
     }
 }
 
-/// Looks for the sources; blocking.
+/// Finds the sources; blocking.
 #[must_use]
 pub fn open_catalog(
     specs: &[crate::config::SourceSpec],
@@ -251,13 +252,13 @@ pub fn open_catalog(
     )
 }
 
-/// What is never a source, wherever it is named from.
+/// Files that are never sources, however they are named.
 #[must_use]
 pub fn own_files(config: &Config) -> OwnFiles {
     OwnFiles::new(config.own_files())
 }
 
-/// What is masked of which source.
+/// What is masked in which source.
 fn redactors(config: &Config) -> Redactors {
     if config.redactions.is_empty() {
         return Redactors::default();
@@ -269,7 +270,7 @@ fn redactors(config: &Config) -> Redactors {
             match SourcePattern::parse(glob) {
                 Ok(Some(pattern)) => pattern.matches(name.as_str()),
                 Ok(None) => glob == name.as_str(),
-                // SECURITY: what cannot be told apart is masked.
+                // SECURITY: sources that cannot be distinguished are all masked.
                 Err(_too_long) => true,
             }
         };
@@ -278,7 +279,7 @@ fn redactors(config: &Config) -> Redactors {
     })))
 }
 
-/// Reads the part of the configuration again that may change while the server runs.
+/// Reloads the part of the configuration that may change while the server runs.
 fn read_config(config: &Config) -> ReadConfig {
     let overrides = config.overrides.clone();
     Arc::new(move || {
@@ -313,7 +314,7 @@ fn address_of(rocket: &Rocket<Orbit>) -> SocketAddr {
     SocketAddr::new(rocket.config().address, rocket.config().port)
 }
 
-/// Looking at the error is also what keeps Rocket's from panicking when it is dropped.
+/// Formatting Rocket's error also keeps it from panicking when it is dropped.
 fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
     if let rocket::error::ErrorKind::Bind(reason) = error.kind() {
         return ServeError::Bind { address, reason: reason.to_string() };
@@ -321,7 +322,7 @@ fn rocket_error(error: &rocket::Error, address: SocketAddr) -> ServeError {
     ServeError::Rocket(error.kind().to_string())
 }
 
-/// How long viewers have to take their last record. With Rocket's own grace after it (3 s) the
+/// How long viewers have to read their last record. With Rocket's own grace after it (3 s) the
 /// process is gone within 5 s.
 const GOODBYE: Duration = Duration::from_millis(1500);
 const STOP: Duration = Duration::from_millis(400);

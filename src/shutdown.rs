@@ -1,11 +1,11 @@
-//! Shutdown: signals in, a `CancellationToken` out. The first signal asks all streams to say
+//! Shutdown: signals in, a `CancellationToken` out. The first signal ends all streams with a
 //! goodbye; the second one ends the process at once.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGHUP, which asks to read the configuration again, and does not end the process any more.
+/// SIGHUP, which reloads the configuration instead of ending the process.
 pub fn hangups() -> io::Result<Signal> {
     signal(SignalKind::hangup())
 }
@@ -18,7 +18,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on these signals come here and do not end the process.
+    /// Catches these signals from now on, so that they do not end the process.
     pub fn new() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;

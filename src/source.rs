@@ -1,6 +1,6 @@
-//! Source: one log that may be read. This is what the rest of the program knows of it: a name, a
-//! history that is read forward from a place, and a live end. It deliberately does not know what
-//! stands behind: files are the first kind (`file`).
+//! Source: one log that may be read. This is all that the rest of the program knows of it: a name,
+//! a history that is read forward from a position, and a live end. It deliberately hides the
+//! implementation: files are the first kind (`file`).
 
 use std::fmt;
 use std::io;
@@ -43,17 +43,17 @@ pub trait Source: Send + Sync + fmt::Debug {
     /// The source's name.
     fn name(&self) -> &SourceName;
 
-    /// Takes part in the live end, which is started where nobody does yet.
+    /// Joins the live end, and starts it if it has no guard yet.
     fn subscribe(self: Arc<Self>) -> FeedGuard;
 
     /// Where its blocking calls run.
     fn disk(&self) -> &Arc<DiskAccess>;
 
-    /// How many guards of the live end are held.
+    /// The number of guards of the live end.
     fn viewers(&self) -> usize;
 
     /// Opens the history at `start`. `filter` says which lines [`Start::Tail`] counts, `end` where
-    /// the history ends for this reader (none: where the last line written so far ends). Blocking.
+    /// the history ends for this reader (`None`: after the last complete line). Blocking.
     fn open(
         &self,
         start: &Start,
@@ -61,8 +61,8 @@ pub trait Source: Send + Sync + fmt::Debug {
         end: Option<&Position>,
     ) -> Result<Opened, OpenError>;
 
-    /// The last `n_lines` lines before a place that pass `filter`, from old to young; fewer where
-    /// they are rare, or long. Blocking.
+    /// The last `n_lines` lines before a position that pass `filter`, from old to young; fewer if
+    /// they are rare or long. Blocking.
     fn older(&self, before: &Cursor, filter: &Filter, n_lines: usize) -> Result<Older, OpenError>;
 
     /// Size, age and segments as they are now. Blocking.
@@ -76,16 +76,16 @@ pub enum Start {
     Oldest,
     /// Before the last `n` lines that pass the filter.
     Tail(u64),
-    /// Before the first line that may be as young as the filter's `since`.
+    /// Before the first line that may be as recent as the filter's `since`.
     Since,
     /// After the line that a cursor names.
     After(Cursor),
-    /// At a place this process has come to.
+    /// At a position in this process.
     At(Position),
 }
 
 impl Start {
-    /// Where a stream begins that asks for its last lines (none: for all), of those since a time.
+    /// Where a stream begins that requests its last lines (`None`: all), optionally since a time.
     #[must_use]
     pub fn of_past(tail: Option<u64>, since: Option<i64>) -> Self {
         match (tail, since) {
@@ -96,46 +96,46 @@ impl Start {
     }
 }
 
-/// A history, opened.
+/// An open history.
 #[derive(Debug)]
 pub struct Opened {
     /// Reads on from the start.
     pub history: Box<dyn SourceReader>,
-    /// What is gone between the start asked for and the one found.
+    /// The gap between the requested start and the one found.
     pub gap: Option<Gap>,
-    /// Lines just before the start, for a filter that has to know what they told.
+    /// Lines just before the start, for a filter that inherits metadata from them.
     pub before: Vec<u8>,
-    /// Where what was written so far ends, an unterminated line included.
+    /// The end of what was written so far, including an unterminated line.
     pub end: Position,
 }
 
-/// A hole between a place that was asked for and the first one that is left.
+/// A gap between the requested position and the first one that still exists.
 #[derive(Clone, Debug)]
 pub struct Gap {
-    /// The place asked for.
+    /// The requested position.
     pub before: Position,
     /// How many bytes are known to be gone.
     pub bytes: u64,
-    /// What took them.
+    /// Why they are missing.
     pub reason: GapReason,
 }
 
-/// A page of lines before a place.
+/// A page of lines before a position.
 #[derive(Debug)]
 pub struct Older {
     /// Chunks in order, and those of their lines that are on the page.
     pub lines: Vec<(Arc<Chunk>, Selection)>,
-    /// The place before the first line; before it is to be looked for the next page.
+    /// The position before the first line, where the next page ends.
     pub start: Position,
     /// Nothing lies before `start`.
     pub begin: bool,
 }
 
-/// What a list of sources tells of one.
+/// The status of a source, as lists show it.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// The source's segments: the active one first, then from young to old. None where it has no
-    /// file yet.
+    /// The source's segments: the active one first, then from young to old. Empty if it has no file
+    /// yet.
     pub segments: Vec<SegmentStatus>,
 }
 
@@ -156,7 +156,7 @@ pub enum OpenError {
     /// The cursor was made for another source.
     #[error("is a cursor of another source than {0}")]
     OtherSource(SourceName),
-    /// To find the place took more time than its asker has.
+    /// Finding the position has exceeded the viewer's allowance.
     #[error("{0} is not looked through to the end: {spent}", spent = AllowanceSpent)]
     TooExpensive(SourceName),
     /// The source exists and may not be read, or could not be.
@@ -164,7 +164,7 @@ pub enum OpenError {
     Unreadable {
         /// The source.
         name: SourceName,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -179,7 +179,7 @@ impl OpenError {
         }
     }
 
-    /// What kept a blocking call from opening `name`.
+    /// The error for a blocking call that failed to open `name`.
     #[must_use]
     pub fn of(name: SourceName, source: io::Error) -> Self {
         match AllowanceSpent::is_cause_of(&source) {
@@ -188,7 +188,7 @@ impl OpenError {
         }
     }
 
-    /// Whether the system refused for want of a permission.
+    /// Whether a permission is missing.
     #[must_use]
     pub fn is_denied(&self) -> bool {
         match self {
@@ -200,7 +200,7 @@ impl OpenError {
     }
 }
 
-/// As many lines of the past are shown to who does not say how many.
+/// How many past lines are sent by default.
 pub const DEFAULT_TAIL: u64 = 10;
 
 /// A page of older lines has at most this many.

@@ -10,11 +10,11 @@ use crate::follower::Delivery;
 use crate::history::EventKind;
 use crate::metrics::Metrics;
 
-/// One viewer's entry. It is closed when it is dropped.
+/// One viewer's entry in the access log. It is closed when it is dropped.
 #[derive(Debug)]
 pub struct ViewerLog {
     format: &'static str,
-    asked: String,
+    requested: String,
     client: String,
     metrics: Arc<Metrics>,
     opened: Option<Instant>,
@@ -26,13 +26,18 @@ pub struct ViewerLog {
 impl ViewerLog {
     /// An entry that is not opened yet. `format` is one of [`crate::metrics::FORMATS`].
     #[must_use]
-    pub fn new(format: &'static str, asked: String, client: String, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        format: &'static str,
+        requested: String,
+        client: String,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (opened, n_lines, n_bytes, reason) = (None, 0, 0, "client");
-        ViewerLog { format, asked, client, metrics, opened, n_lines, n_bytes, reason }
+        ViewerLog { format, requested, client, metrics, opened, n_lines, n_bytes, reason }
     }
 
-    /// Why the viewer ends; one of [`crate::metrics::CLOSE_REASONS`]. Until it is said, it is the
-    /// client who left.
+    /// Why the viewer ends; one of [`crate::metrics::CLOSE_REASONS`]. By default it is that the
+    /// client left.
     pub fn end(&mut self, reason: &'static str) {
         self.reason = reason;
     }
@@ -43,16 +48,16 @@ impl ViewerLog {
         self.metrics.viewers.with_label_values(&[self.format]).inc();
         tracing::info!(
             client = %self.client,
-            source = %self.asked,
+            source = %self.requested,
             format = self.format,
             "viewer opened"
         );
     }
 
-    /// Something is handed to it.
+    /// A delivery is handed to it.
     pub fn count(&mut self, delivery: &Delivery) {
         match delivery {
-            Delivery::Lines { track: _, chunk, selection } => {
+            Delivery::Lines { source_index: _, chunk, selection } => {
                 let n_lines = match selection {
                     Selection::All => chunk.n_lines(),
                     Selection::Lines(selected) => selected.len(),
@@ -60,12 +65,12 @@ impl ViewerLog {
                 self.n_lines += n_lines;
                 self.metrics.lines_sent.inc_by(n_lines);
             }
-            Delivery::Event { track: _, kind: EventKind::Gap { bytes, reason: _ } } => {
+            Delivery::Event { source_index: _, kind: EventKind::Gap { bytes, reason: _ } } => {
                 self.metrics.gap_bytes.inc_by(*bytes);
             }
-            Delivery::Event { track: _, kind: EventKind::Rotated(_) }
-            | Delivery::Joined { track: _ }
-            | Delivery::Unreadable { track: _, reason: _ }
+            Delivery::Event { source_index: _, kind: EventKind::Rotated(_) }
+            | Delivery::Joined { source_index: _ }
+            | Delivery::Unreadable { source_index: _, reason: _ }
             | Delivery::Heartbeat
             | Delivery::End(_) => {}
         }
@@ -80,13 +85,13 @@ impl ViewerLog {
 
 impl Drop for ViewerLog {
     fn drop(&mut self) {
-        // A stream that was never begun (of HEAD, say) was no viewer.
+        // A stream that never began (for a HEAD, say) had no viewer.
         let Some(opened) = self.opened else { return };
         self.metrics.viewers.with_label_values(&[self.format]).dec();
         self.metrics.viewers_closed.with_label_values(&[self.reason]).inc();
         tracing::info!(
             client = %self.client,
-            source = %self.asked,
+            source = %self.requested,
             format = self.format,
             reason = self.reason,
             lines = self.n_lines,

@@ -21,7 +21,7 @@ use crate::line::Zone;
 use crate::wire::record::write_set;
 use crate::wire::text::TextOptions;
 
-/// How a stream is written.
+/// The output format of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Lines as text.
@@ -65,32 +65,32 @@ impl FromStr for Format {
 #[derive(Debug)]
 pub struct Encoder {
     format: Format,
-    /// The name that was asked for: a source's, or a glob.
-    asked: String,
+    /// The requested name: a source's, or a glob.
+    requested: String,
     is_glob: bool,
     text: text::TextEncoder,
     zone: Arc<Zone>,
 }
 
 impl Encoder {
-    /// An encoder for a stream of what `asked` names.
+    /// An encoder for a stream of the requested name.
     #[must_use]
     pub fn new(
         format: Format,
-        asked: &str,
+        requested: &str,
         is_glob: bool,
         options: TextOptions,
         zone: Arc<Zone>,
     ) -> Self {
         let text = text::TextEncoder::new(options, is_glob);
-        Encoder { format, asked: asked.to_owned(), is_glob, text, zone }
+        Encoder { format, requested: requested.to_owned(), is_glob, text, zone }
     }
 
     /// What comes before the first delivery.
     #[must_use]
     pub fn start(&self, follower: &Follower) -> Bytes {
         let write =
-            |out: &mut Vec<u8>| record::write_start(&self.asked, self.is_glob, follower, out);
+            |out: &mut Vec<u8>| record::write_start(&self.requested, self.is_glob, follower, out);
         match self.format {
             Format::Text | Format::Raw => Bytes::new(),
             Format::Ndjson => ndjson::line_of(write),
@@ -102,25 +102,27 @@ impl Encoder {
     #[must_use]
     pub fn encode(&mut self, delivery: &Delivery, follower: &Follower) -> Bytes {
         match delivery {
-            Delivery::Lines { track, chunk, selection } => {
-                self.lines(*track, chunk, selection, follower)
+            Delivery::Lines { source_index, chunk, selection } => {
+                self.lines(*source_index, chunk, selection, follower)
             }
-            Delivery::Event { track, kind } => {
-                let name = name_of(follower, *track);
-                let place = follower.places().nth(*track);
-                let write = |out: &mut Vec<u8>| record::write_event(name, place, *kind, out);
+            Delivery::Event { source_index, kind } => {
+                let name = name_of(follower, *source_index);
+                let position = follower.positions().nth(*source_index);
+                let write = |out: &mut Vec<u8>| record::write_event(name, position, *kind, out);
                 match self.format {
-                    Format::Text => self.text.event(*track, name, *kind),
+                    Format::Text => self.text.event(*source_index, name, *kind),
                     Format::Raw => Bytes::new(),
                     Format::Ndjson => ndjson::line_of(write),
                     Format::Sse => sse::event(record::event_name(*kind), &id_of(follower), write),
                 }
             }
-            Delivery::Joined { track: _ } => Bytes::new(),
-            Delivery::Unreadable { track, reason } => self.unreadable(*track, reason, follower),
+            Delivery::Joined { source_index: _ } => Bytes::new(),
+            Delivery::Unreadable { source_index, reason } => {
+                self.unreadable(*source_index, reason, follower)
+            }
             Delivery::Heartbeat => {
                 let write = |out: &mut Vec<u8>| {
-                    record::write_heartbeat(&self.asked, follower, follower.places(), out);
+                    record::write_heartbeat(&self.requested, follower, follower.positions(), out);
                 };
                 match self.format {
                     Format::Text => self.text.heartbeat(),
@@ -131,7 +133,7 @@ impl Encoder {
             }
             Delivery::End(reason) => {
                 let write = |out: &mut Vec<u8>| {
-                    record::write_end(&self.asked, *reason, follower.places(), out);
+                    record::write_end(&self.requested, *reason, follower.positions(), out);
                 };
                 match self.format {
                     Format::Text | Format::Raw => Bytes::new(),
@@ -142,8 +144,8 @@ impl Encoder {
         }
     }
 
-    fn unreadable(&mut self, track: usize, reason: &str, follower: &Follower) -> Bytes {
-        let name = name_of(follower, track);
+    fn unreadable(&mut self, source_index: usize, reason: &str, follower: &Follower) -> Bytes {
+        let name = name_of(follower, source_index);
         let write = |out: &mut Vec<u8>| record::write_unreadable(name, reason, out);
         match self.format {
             Format::Text => self.text.unreadable(name, reason),
@@ -155,44 +157,44 @@ impl Encoder {
 
     fn lines(
         &mut self,
-        track: usize,
+        source_index: usize,
         chunk: &Chunk,
         selection: &Selection,
         follower: &Follower,
     ) -> Bytes {
-        let name = name_of(follower, track);
+        let name = name_of(follower, source_index);
         match self.format {
-            Format::Text => self.text.lines(track, name, chunk, selection, &self.zone),
+            Format::Text => self.text.lines(source_index, name, chunk, selection, &self.zone),
             Format::Raw => raw_lines(chunk, selection),
             Format::Ndjson => ndjson::lines(name, chunk, selection, &self.zone),
             Format::Sse if !self.is_glob => sse::lines(name, chunk, selection, &self.zone),
             Format::Sse => {
-                let places: Vec<_> = match is_resumable(follower.places().len()) {
-                    true => follower.places().collect(),
+                let positions: Vec<_> = match is_resumable(follower.positions().len()) {
+                    true => follower.positions().collect(),
                     false => Vec::new(),
                 };
-                sse::lines_of_many(name, track, &places, chunk, selection, &self.zone)
+                sse::lines_of_many(name, source_index, &positions, chunk, selection, &self.zone)
             }
         }
     }
 }
 
-/// The place of the whole stream; empty where it has none.
+/// The cursors of the whole stream; empty if it has too many sources.
 fn id_of(follower: &Follower) -> String {
     let mut id = Vec::new();
-    if is_resumable(follower.places().len()) {
-        write_set(follower.places(), &mut id);
+    if is_resumable(follower.positions().len()) {
+        write_set(follower.positions(), &mut id);
     }
     String::from_utf8_lossy(&id).into_owned()
 }
 
-/// Whether a stream of that many sources has a place as a whole.
+/// Whether a stream of that many sources has a cursor as a whole.
 fn is_resumable(n_sources: usize) -> bool {
     n_sources <= MAX_SET
 }
 
-fn name_of(follower: &Follower, track: usize) -> &str {
-    follower.names().nth(track).map_or("", crate::source::SourceName::as_str)
+fn name_of(follower: &Follower, source_index: usize) -> &str {
+    follower.names().nth(source_index).map_or("", crate::source::SourceName::as_str)
 }
 
 /// The lines selected, as the file holds them.
@@ -214,7 +216,7 @@ fn raw_lines(chunk: &Chunk, selection: &Selection) -> Bytes {
     }
 }
 
-/// Whether so few of the lines are selected that it is dearer to encode all of them and share.
+/// Whether so few lines are selected that encoding all of them to share would cost more.
 fn is_sparse(chunk: &Chunk, selected: &[u32]) -> bool {
     selected.len() * 4 < chunk.n_lines()
 }

@@ -254,7 +254,7 @@ async fn take(follower: &mut Follower, n_lines: usize) -> Result<Vec<u64>, EndRe
     while numbers.len() < n_lines {
         let next = tokio::time::timeout(Duration::from_secs(20), follower.next());
         match next.await.expect("nothing came") {
-            Some(Delivery::Lines { track: _, chunk, selection: _ }) => {
+            Some(Delivery::Lines { source_index: _, chunk, selection: _ }) => {
                 let text = std::str::from_utf8(chunk.raw()).unwrap();
                 numbers.extend(text.lines().map(|line| line.parse::<u64>().unwrap()));
             }

@@ -8,27 +8,27 @@ use std::time::{Duration, Instant};
 
 use crate::auth::sessions::CredentialDigest;
 
-/// Credentials that were right.
+/// Credentials that were verified recently.
 #[derive(Debug, Default)]
 pub struct CredentialCache {
     all: HashMap<CredentialDigest, (Arc<str>, Instant)>,
 }
 
 impl CredentialCache {
-    /// Whether these were right, against this very hash of a password.
+    /// Whether these were verified against this very password hash.
     #[must_use]
-    pub fn has(&self, print: &CredentialDigest, hash: &Arc<str>) -> bool {
+    pub fn has(&self, digest: &CredentialDigest, hash: &Arc<str>) -> bool {
         let is_fresh =
             |(checked, at): &(Arc<str>, Instant)| checked == hash && at.elapsed() < REMEMBERED;
-        self.all.get(print).is_some_and(is_fresh)
+        self.all.get(digest).is_some_and(is_fresh)
     }
 
-    /// Notes that these were right. One user, who may come from many addresses, does not take the
-    /// places of all.
-    pub fn add(&mut self, print: CredentialDigest, hash: &Arc<str>) {
+    /// Adds verified credentials. The entries of one user, who may come from many addresses, are
+    /// limited.
+    pub fn add(&mut self, digest: CredentialDigest, hash: &Arc<str>) {
         let own = self.all.iter().filter(|(_, (checked, _))| checked == hash);
         if own.clone().count() >= MAX_OF_USER
-            && let Some(oldest) = own.min_by_key(|(_, (_, at))| *at).map(|(print, _)| *print)
+            && let Some(oldest) = own.min_by_key(|(_, (_, at))| *at).map(|(digest, _)| *digest)
         {
             self.all.remove(&oldest);
         }
@@ -36,11 +36,11 @@ impl CredentialCache {
             self.all.retain(|_, (_, at)| at.elapsed() < REMEMBERED);
         }
         if self.all.len() < MAX_ENTRIES {
-            self.all.insert(print, (Arc::clone(hash), Instant::now()));
+            self.all.insert(digest, (Arc::clone(hash), Instant::now()));
         }
     }
 
-    /// Forgets all.
+    /// Clears the cache.
     pub fn clear(&mut self) {
         self.all.clear();
     }

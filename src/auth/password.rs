@@ -13,14 +13,14 @@ pub fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
 }
 
 /// Whether the password is the one that was hashed; takes about as long where there is no hash, so
-/// that nobody learns which names there are. Blocks for some 20 ms and works in 19 MiB.
+/// that the time does not reveal which names exist. Blocks for some 20 ms and works in 19 MiB.
 #[must_use]
 pub fn is_password(password: &str, hash: Option<&str>) -> bool {
     let compared = hash.or(DUMMY.as_deref()).and_then(|hash| compare(password, hash));
     compared == Some(true) && hash.is_some()
 }
 
-/// None if the hash is none of ours.
+/// `None` if the hash is not one of ours.
 fn compare(password: &str, hash: &str) -> Option<bool> {
     let hash = PasswordHash::new(hash).ok()?;
     let params = Params::try_from(&hash).ok()?;
@@ -41,7 +41,7 @@ fn compare(password: &str, hash: &str) -> Option<bool> {
     Some(found.as_slice().ct_eq(expected.as_bytes()).into())
 }
 
-/// Kept between checks: the allocator would keep as much for each thread that ever made one.
+/// Kept between checks: the allocator would keep as much for every thread that ever ran one.
 static MEMORY: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
 
 fn take_memory(n_blocks: usize) -> Vec<Block> {
@@ -58,5 +58,5 @@ fn give_back(memory: Vec<Block>) {
     }
 }
 
-/// What is compared with where nobody has the name.
+/// The hash to compare with for an unknown name.
 static DUMMY: LazyLock<Option<String>> = LazyLock::new(|| hash("nobody has this name").ok());

@@ -1,4 +1,4 @@
-//! Policy: who may come in and what each may read, as it stands in the files at one moment.
+//! Policy: users, tokens and rules as they stand in the files at one moment.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,35 +11,35 @@ use crate::auth::{AuthMethod, AuthenticatedUser, Principal, tokens, users};
 use crate::catalog::pattern::SourcePattern;
 use crate::config::{AccessConfig, HeaderLogin, RuleSpec};
 
-/// Everything that decides about a request or a viewer.
+/// The rules that decide about a request or a viewer.
 #[derive(Debug)]
 pub struct Policy {
-    /// Nobody comes in unasked.
-    pub asks: bool,
-    /// Users whom a proxy names.
+    /// Whether authentication is required.
+    pub requires_auth: bool,
+    /// The header in which a proxy names the user.
     pub header_login: Option<HeaderLogin>,
-    /// How long a login in a browser holds.
+    /// The lifetime of a browser session.
     pub session_lifetime: Duration,
     has_certificates: bool,
     users: HashMap<String, User>,
-    tokens: HashMap<String, (Token, Vec<Glob>)>,
-    rules: Vec<Rule>,
+    tokens: HashMap<String, (Token, Vec<SourceGlob>)>,
+    rules: Vec<AccessRule>,
 }
 
 #[derive(Debug)]
-struct Rule {
+struct AccessRule {
     spec: RuleSpec,
-    sources: Vec<Glob>,
+    sources: Vec<SourceGlob>,
 }
 
-/// A glob of source names, or one of them.
+/// A source's name, or a glob of names.
 #[derive(Debug)]
-pub(super) enum Glob {
+pub(super) enum SourceGlob {
     Name(String),
     Pattern(SourcePattern),
 }
 
-/// Why the policy cannot be known.
+/// Why the policy cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// A file of users or tokens.
@@ -48,11 +48,11 @@ pub enum PolicyError {
     /// A glob of a rule or token.
     #[error("{of} may read `{glob}`, which is not a glob of sources: {problem}")]
     Glob {
-        /// Whose.
+        /// Whose glob it is.
         of: String,
         /// The text.
         glob: String,
-        /// What the parser says.
+        /// The parser's message.
         problem: String,
     },
 }
@@ -67,12 +67,12 @@ impl Policy {
             let globs = globs(&token.sources, || format!("the token {}", token.id))?;
             by_id.insert(token.id.clone(), (token, globs));
         }
-        let rules = config.rules.iter().enumerate().map(|(place, spec)| {
-            let sources = globs(&spec.sources, || format!("rule {}", place + 1))?;
-            Ok(Rule { spec: spec.clone(), sources })
+        let rules = config.rules.iter().enumerate().map(|(index, spec)| {
+            let sources = globs(&spec.sources, || format!("rule {}", index + 1))?;
+            Ok(AccessRule { spec: spec.clone(), sources })
         });
         Ok(Policy {
-            asks: config.asks(),
+            requires_auth: config.requires_auth(),
             header_login: config.header_login.clone(),
             session_lifetime: config.session_lifetime,
             has_certificates: config.has_certificates,
@@ -100,16 +100,16 @@ impl Policy {
         !self.users.is_empty()
     }
 
-    /// Whether what let somebody in still would.
+    /// Whether the principal's credentials are still valid.
     #[must_use]
-    pub fn admits(&self, who: &Principal) -> bool {
-        match who {
-            Principal::Anyone => !self.asks,
+    pub fn admits(&self, principal: &Principal) -> bool {
+        match principal {
+            Principal::Anyone => !self.requires_auth,
             Principal::Token { id, hash, name: _ } => {
                 self.token(id).is_some_and(|token| token.hash == **hash && !token.has_expired())
             }
-            Principal::User(AuthenticatedUser { name, way }) => match way {
-                AuthMethod::Password { hash } | AuthMethod::Session { print: _, hash } => {
+            Principal::User(AuthenticatedUser { name, method }) => match method {
+                AuthMethod::Password { hash } | AuthMethod::Session { digest: _, hash } => {
                     self.users.get(&**name).is_some_and(|user| user.hash == *hash)
                 }
                 AuthMethod::Header { .. } => self.header_login.is_some(),
@@ -118,15 +118,15 @@ impl Policy {
         }
     }
 
-    /// Whether somebody may read a source.
+    /// Whether a principal may read a source.
     #[must_use]
-    pub fn may_read(&self, who: &Principal, source: &str) -> bool {
-        if !self.admits(who) {
+    pub fn may_read(&self, principal: &Principal, source: &str) -> bool {
+        if !self.admits(principal) {
             return false;
         }
-        let reaches = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(source));
-        let by_rule = || self.rules_of(who).any(|rule| reaches(&rule.sources));
-        match who {
+        let reaches = |globs: &[SourceGlob]| globs.iter().any(|glob| glob.matches(source));
+        let by_rule = || self.rules_of(principal).any(|rule| reaches(&rule.sources));
+        match principal {
             Principal::Anyone => true,
             Principal::User(_) => self.rules.is_empty() || by_rule(),
             Principal::Token { id, .. } => {
@@ -135,24 +135,27 @@ impl Policy {
         }
     }
 
-    /// Whether all who are let in may read all.
+    /// Whether every authenticated principal may read everything.
     pub(super) fn has_no_rules(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// The names and globs that rules give somebody.
-    pub(super) fn globs_of<'a>(&'a self, who: &'a Principal) -> impl Iterator<Item = &'a String> {
-        self.rules_of(who).flat_map(|rule| &rule.spec.sources)
+    /// The names and globs that the rules grant a principal.
+    pub(super) fn globs_of<'a>(
+        &'a self,
+        principal: &'a Principal,
+    ) -> impl Iterator<Item = &'a String> {
+        self.rules_of(principal).flat_map(|rule| &rule.spec.sources)
     }
 
-    /// Whether somebody may read how the server is.
+    /// Whether a principal may read the metrics.
     #[must_use]
-    pub fn may_read_metrics(&self, who: &Principal) -> bool {
-        if !self.admits(who) {
+    pub fn may_read_metrics(&self, principal: &Principal) -> bool {
+        if !self.admits(principal) {
             return false;
         }
-        let by_rule = || self.rules_of(who).any(|rule| rule.spec.metrics);
-        match who {
+        let by_rule = || self.rules_of(principal).any(|rule| rule.spec.metrics);
+        match principal {
             Principal::Anyone => true,
             Principal::User(_) => self.rules.is_empty() || by_rule(),
             Principal::Token { id, .. } => {
@@ -161,8 +164,8 @@ impl Policy {
         }
     }
 
-    fn rules_of<'a>(&'a self, who: &'a Principal) -> impl Iterator<Item = &'a Rule> {
-        self.rules.iter().filter(move |rule| match who {
+    fn rules_of<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = &'a AccessRule> {
+        self.rules.iter().filter(move |rule| match principal {
             Principal::Anyone => false,
             Principal::Token { id: _, name, hash: _ } => {
                 !name.is_empty() && rule.spec.tokens.iter().any(|token| token == name)
@@ -176,9 +179,9 @@ impl Policy {
         })
     }
 
-    /// A user's groups: as they stand in the file now, or as the proxy told them.
+    /// A user's groups: as they stand in the file now, or as the proxy named them.
     fn groups_of<'a>(&'a self, visitor: &'a AuthenticatedUser) -> &'a [String] {
-        match &visitor.way {
+        match &visitor.method {
             AuthMethod::Header { groups } => groups,
             AuthMethod::Password { .. } | AuthMethod::Session { .. } | AuthMethod::Certificate => {
                 self.users.get(&*visitor.name).map_or(&[], |user| user.groups.as_slice())
@@ -187,9 +190,9 @@ impl Policy {
     }
 }
 
-fn globs(texts: &[String], of: impl Fn() -> String) -> Result<Vec<Glob>, PolicyError> {
+fn globs(texts: &[String], of: impl Fn() -> String) -> Result<Vec<SourceGlob>, PolicyError> {
     let parse = |text: &String| {
-        Glob::parse(text).map_err(|problem| {
+        SourceGlob::parse(text).map_err(|problem| {
             let glob = text.clone();
             PolicyError::Glob { of: of(), glob, problem }
         })
@@ -197,7 +200,7 @@ fn globs(texts: &[String], of: impl Fn() -> String) -> Result<Vec<Glob>, PolicyE
     texts.iter().map(parse).collect()
 }
 
-impl Glob {
+impl SourceGlob {
     /// The error says what is wrong with the text.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         match SourcePattern::parse(text) {

@@ -1,5 +1,5 @@
-//! Reload: reads rules, users and tokens again when one of their files changes, or when a signal
-//! asks for it. What cannot be read leaves everything as it was, and is said so once.
+//! Reload: reads rules, users and tokens again when one of their files changes, or on a signal. If
+//! they cannot be read everything stays as it was, which is logged once.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -16,11 +16,11 @@ use crate::config::AccessConfig;
 /// Reads the configuration again; blocking. The error is a sentence.
 pub type ReadConfig = Arc<dyn Fn() -> Result<AccessConfig, String> + Send + Sync>;
 
-/// What a file looked like: another content has another one.
-type Stamp = Option<(u64, u64, Option<SystemTime>)>;
+/// Inode, size and modification time: they differ for another content.
+type FileStat = Option<(u64, u64, Option<SystemTime>)>;
 
 impl Auth {
-    /// Keeps the policy up to date until it is cancelled. `hangups` are the signals that ask.
+    /// Keeps the policy up to date until it is cancelled. `hangups` are the signals for it.
     pub async fn run(
         self: Arc<Self>,
         mut hangups: Signal,
@@ -29,13 +29,13 @@ impl Auth {
     ) {
         let mut seen = self.look().await;
         loop {
-            let is_asked = tokio::select! {
+            let is_hangup = tokio::select! {
                 () = cancel.cancelled() => return,
-                asked = hangups.recv() => asked.is_some(),
+                hangup = hangups.recv() => hangup.is_some(),
                 () = tokio::time::sleep(LOOK_PAUSE) => false,
             };
             let now = self.look().await;
-            if !is_asked && now == seen {
+            if !is_hangup && now == seen {
                 continue;
             }
             seen = now;
@@ -59,8 +59,8 @@ impl Auth {
         let mut policy = Policy::load(&config).map_err(|error| error.to_string())?;
         {
             let mut current = self.policy.write().unwrap_or_else(PoisonError::into_inner);
-            // SECURITY: a file that is gone must not open the doors.
-            policy.asks |= current.asks;
+            // SECURITY: a file that is gone must not disable authentication.
+            policy.requires_auth |= current.requires_auth;
             *current = Arc::new(policy);
         }
         *lock(&self.config) = config;
@@ -69,7 +69,7 @@ impl Auth {
         Ok(())
     }
 
-    async fn look(self: &Arc<Self>) -> Vec<Stamp> {
+    async fn look(self: &Arc<Self>) -> Vec<FileStat> {
         let auth = Arc::clone(self);
         let look = move || {
             let config = lock(&auth.config);
@@ -87,10 +87,10 @@ impl Auth {
     }
 }
 
-fn stamp(file: &Path) -> Stamp {
+fn stamp(file: &Path) -> FileStat {
     let metadata = std::fs::metadata(file).ok()?;
     Some((metadata.ino(), metadata.len(), metadata.modified().ok()))
 }
 
-/// Between looks at the files.
+/// The interval between checks of the files.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);

@@ -1,5 +1,5 @@
-//! Sessions: logins of browsers. They are kept in memory and end with the process; what is kept of
-//! one is a keyed hash of its secret, not the secret.
+//! Sessions: browser logins. They are kept in memory and end with the process; only a keyed hash of
+//! the secret is stored.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,27 +11,27 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// A keyed hash of a secret.
 pub type CredentialDigest = [u8; 32];
 
-/// All logins.
+/// All sessions.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    all: HashMap<CredentialDigest, Session>,
+    all: HashMap<CredentialDigest, LoginSession>,
 }
 
-/// One login.
+/// One browser session.
 #[derive(Clone, Debug)]
-struct Session {
+struct LoginSession {
     user: Arc<str>,
-    /// The hash of the password that was given.
+    /// The password hash at the time of the login.
     hash: Arc<str>,
     began: Instant,
     ends: Instant,
 }
 
 impl Sessions {
-    /// Notes a login; the oldest one gives way where there are too many.
+    /// Adds a session; the oldest one is evicted where there are too many.
     pub fn add(
         &mut self,
-        print: CredentialDigest,
+        digest: CredentialDigest,
         user: &Arc<str>,
         hash: &Arc<str>,
         lifetime: Duration,
@@ -46,31 +46,31 @@ impl Sessions {
             self.drop_oldest(|_| true);
         }
         let (user, hash) = (Arc::clone(user), Arc::clone(hash));
-        self.all.insert(print, Session { user, hash, began, ends: began + lifetime });
+        self.all.insert(digest, LoginSession { user, hash, began, ends: began + lifetime });
     }
 
-    /// The user of a login that holds, and the hash of the password that was given.
+    /// The user of a valid session, and the password hash at the time of the login.
     #[must_use]
-    pub fn find(&self, print: &CredentialDigest) -> Option<(Arc<str>, Arc<str>)> {
-        let session = self.all.get(print).filter(|session| session.ends > Instant::now())?;
+    pub fn find(&self, digest: &CredentialDigest) -> Option<(Arc<str>, Arc<str>)> {
+        let session = self.all.get(digest).filter(|session| session.ends > Instant::now())?;
         Some((Arc::clone(&session.user), Arc::clone(&session.hash)))
     }
 
-    /// Ends a login; false if there is none.
-    pub fn end(&mut self, print: &CredentialDigest) -> bool {
-        self.all.remove(print).is_some()
+    /// Ends a session; false if there is none.
+    pub fn end(&mut self, digest: &CredentialDigest) -> bool {
+        self.all.remove(digest).is_some()
     }
 
-    fn drop_oldest(&mut self, of: impl Fn(&Session) -> bool) {
+    fn drop_oldest(&mut self, of: impl Fn(&LoginSession) -> bool) {
         let oldest = self.all.iter().filter(|(_, session)| of(session));
-        let oldest = oldest.min_by_key(|(_, session)| session.began).map(|(print, _)| *print);
+        let oldest = oldest.min_by_key(|(_, session)| session.began).map(|(digest, _)| *digest);
         if let Some(oldest) = oldest {
             self.all.remove(&oldest);
         }
     }
 }
 
-/// A secret for a login: 256 random bits, fit for a cookie.
+/// A session secret: 256 random bits, safe in a cookie.
 pub fn new_secret() -> Result<String, getrandom::Error> {
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;

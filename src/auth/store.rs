@@ -1,5 +1,5 @@
 //! Store: a file of records, one JSON object a line, which the commands write and the server reads.
-//! It is replaced as a whole, so that nobody ever reads half of it.
+//! It is replaced atomically, so that it is never read half-written.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
@@ -13,17 +13,17 @@ use serde::de::DeserializeOwned;
 /// Why a file of records cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The system refused.
+    /// A system error.
     #[error("{}: cannot {what}: {source}", .path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// The operation.
         what: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line is no record. What it holds is not told: it may be a secret.
+    /// A line is not a record. Its content is not shown: it may be a secret.
     #[error(
         "{}: line {line} is not a record as `tailcast` writes it: {problem} at column {column}",
         .path.display()
@@ -35,12 +35,12 @@ pub enum StoreError {
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What kind of mistake.
+        /// The kind of error.
         problem: &'static str,
     },
 }
 
-/// All records; none where there is no file.
+/// All records; empty if there is no file.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, StoreError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
@@ -92,13 +92,13 @@ fn write<T: Serialize>(path: &Path, folder: &Path, records: &[T]) -> Result<(), 
         line.push(b'\n');
         fresh.write_all(&line).map_err(failed("write it"))?;
     }
-    // An administrator may have let the server's group read it.
+    // An administrator may have made it readable for the server's group.
     let mode = fs::metadata(path).map_or(PRIVATE, |metadata| metadata.permissions().mode());
     let permissions = Permissions::from_mode(mode);
     fresh.as_file().set_permissions(permissions).map_err(failed("set its permissions"))?;
     if let Ok(before) = fs::metadata(path) {
         use std::os::unix::fs::{MetadataExt as _, fchown};
-        // Only root can give files away; anybody else is the owner already.
+        // Only root can change the owner; any other user is the owner already.
         if let Err(error) = fchown(fresh.as_file(), Some(before.uid()), Some(before.gid())) {
             tracing::debug!(%error, "the file's owner is not kept");
         }

@@ -2,10 +2,10 @@
 //! meanwhile. What is refused costs nothing and makes nobody wait longer.
 //!
 //! Failures count against the address that they come from, never against the name that they are
-//! aimed at: otherwise whoever guesses at a name locks its owner out. An address that a user has
-//! logged in from counts for that user on its own, whatever else comes from there (the device
-//! cookies of OWASP, with the address in place of the cookie). A name at which many have guessed
-//! only leaves less to addresses that fail. SECURITY.md has the table of states.
+//! aimed at: otherwise an attacker who guesses at a name locks its owner out. An address that a
+//! user has logged in from counts for that user on its own, whatever else comes from there (the
+//! device cookies of OWASP, with the address in place of the cookie). A name at which many have
+//! guessed only leaves less to addresses that fail. SECURITY.md has the table of states.
 
 mod failures;
 #[cfg(test)]
@@ -19,32 +19,32 @@ use std::time::{Duration, Instant};
 use crate::auth::sessions::CredentialDigest;
 use crate::auth::throttle::failures::{FREE, Failures, HALF_LIFE};
 
-/// Failed logins. Its memory is bounded, and nothing in it can be pushed out by making names up.
+/// Failed logins. Its memory is bounded, and no entry can be evicted by inventing names.
 #[derive(Debug)]
 pub struct Throttle {
     addresses: HashMap<IpAddr, Failures>,
-    /// Where users have logged in from.
-    known: HashMap<(String, IpAddr), Known>,
-    /// Of addresses that stand for many clients, by name.
+    /// The addresses that users have logged in from.
+    known: HashMap<(String, IpAddr), KnownAddress>,
+    /// Failures from addresses that stand for many clients, by name.
     shared: Vec<Option<Failures>>,
     /// Guesses from everywhere, by name.
     names: Vec<Option<Failures>>,
     hasher: RandomState,
 }
 
-/// An attempt to log in.
+/// A login attempt.
 #[derive(Clone, Copy, Debug)]
-pub struct Attempt<'a> {
+pub struct LoginAttempt<'a> {
     /// Where it comes from; none for an address that stands for many clients.
     pub address: Option<IpAddr>,
     /// The name that is claimed.
     pub name: &'a str,
-    /// A keyed hash of what is shown.
-    pub print: CredentialDigest,
+    /// A keyed hash of the credentials.
+    pub digest: CredentialDigest,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct KnownAddress {
     proved: Instant,
     failures: Failures,
 }
@@ -62,12 +62,12 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// How long this attempt has to wait; none if it may be looked at.
+    /// How long this attempt has to wait; `None` if it may be checked.
     #[must_use]
-    pub fn wait(&self, attempt: &Attempt<'_>, now: Instant) -> Option<Duration> {
+    pub fn wait(&self, attempt: &LoginAttempt<'_>, now: Instant) -> Option<Duration> {
         let left = match attempt.address {
             None => self.slot(&self.shared, attempt.name).map(|failures| {
-                // Short: they may be somebody else's.
+                // Short: the failures may be another client's.
                 failures.wait(FREE, LONGEST_OF_SHARED, now)
             }),
             Some(address) => match self.known.get(&(attempt.name.to_owned(), address)) {
@@ -81,31 +81,31 @@ impl Throttle {
         left.filter(|left| !left.is_zero())
     }
 
-    /// Notes that what was shown is wrong.
-    pub fn note_failure(&mut self, attempt: &Attempt<'_>, now: Instant) {
+    /// Records a failed attempt.
+    pub fn note_failure(&mut self, attempt: &LoginAttempt<'_>, now: Instant) {
         let index = self.index(attempt.name);
         let Some(address) = attempt.address else {
             if let Some(slot) = self.shared.get_mut(index) {
-                slot.get_or_insert_with(|| Failures::new(now)).note(&attempt.print, now);
+                slot.get_or_insert_with(|| Failures::new(now)).note(&attempt.digest, now);
             }
             return;
         };
         if let Some(known) = self.known.get_mut(&(attempt.name.to_owned(), address)) {
-            known.failures.note(&attempt.print, now);
+            known.failures.note(&attempt.digest, now);
             return;
         }
         if !self.addresses.contains_key(&address) {
             make_room(&mut self.addresses, now);
         }
         let failures = self.addresses.entry(address).or_insert_with(|| Failures::new(now));
-        let is_new_guess = failures.note(&attempt.print, now);
+        let is_new_guess = failures.note(&attempt.digest, now);
         if let Some(slot) = self.names.get_mut(index).filter(|_| is_new_guess) {
-            slot.get_or_insert_with(|| Failures::new(now)).note(&attempt.print, now);
+            slot.get_or_insert_with(|| Failures::new(now)).note(&attempt.digest, now);
         }
     }
 
-    /// Notes that what was shown is right. It takes no failures away.
-    pub fn note_success(&mut self, attempt: &Attempt<'_>, now: Instant) {
+    /// Records a successful attempt. It removes no failures.
+    pub fn note_success(&mut self, attempt: &LoginAttempt<'_>, now: Instant) {
         let Some(address) = attempt.address else { return };
         let key = (attempt.name.to_owned(), address);
         if let Some(known) = self.known.get_mut(&key) {
@@ -118,17 +118,17 @@ impl Throttle {
         } else if self.known.len() >= MAX_KNOWN {
             self.forget_oldest(|_| true);
         }
-        self.known.insert(key, Known { proved: now, failures: Failures::new(now) });
+        self.known.insert(key, KnownAddress { proved: now, failures: Failures::new(now) });
     }
 
-    /// How many failures an address has for free; fewer where many guess at the name. Never none, so
-    /// that the owner comes in from a new address.
+    /// How many failures an address has for free; fewer while the name is under attack. Never none,
+    /// so that the owner comes in from a new address.
     fn n_free(&self, name: &str, now: Instant) -> u32 {
         let n_guesses = self.slot(&self.names, name).map_or(0, |failures| failures.n_failures(now));
         if n_guesses >= MANY_GUESSES { FREE_OF_ATTACKED_NAME } else { FREE }
     }
 
-    /// Names share places where their hashes fall together: a table of names could be filled.
+    /// Names whose hashes collide share an entry: a table of names could be filled.
     fn slot<'a>(&self, slots: &'a [Option<Failures>], name: &str) -> Option<&'a Failures> {
         slots.get(self.index(name))?.as_ref()
     }
@@ -146,7 +146,8 @@ impl Throttle {
     }
 }
 
-/// Those with the fewest failures give way: an attacker is not forgotten for others' mistakes.
+/// The entries with the fewest failures are evicted: an attacker is not forgotten because of
+/// others' mistakes.
 fn make_room<K: Hash + Eq + Clone>(all: &mut HashMap<K, Failures>, now: Instant) {
     if all.len() < MAX_ADDRESSES {
         return;
@@ -162,7 +163,7 @@ fn make_room<K: Hash + Eq + Clone>(all: &mut HashMap<K, Failures>, now: Instant)
 
 const LONGEST: Duration = Duration::from_secs(300);
 const LONGEST_OF_SHARED: Duration = Duration::from_secs(15);
-/// From so many guesses on, from anywhere, a name counts as attacked.
+/// From this many guesses on, from any address, a name counts as under attack.
 const MANY_GUESSES: u32 = 50;
 const FREE_OF_ATTACKED_NAME: u32 = 3;
 const N_NAMES: usize = 4096;

@@ -1,5 +1,5 @@
-//! Tokens: long random words for programs, each with what it may read. Only their hashes are kept;
-//! as nobody can guess 256 random bits, a fast hash will do.
+//! Tokens: long random words for programs, each with what it may read. Only their hashes are
+//! stored; as 256 random bits cannot be guessed, a fast hash is enough.
 
 use std::path::Path;
 
@@ -16,9 +16,9 @@ use crate::auth::store::{self, StoreError};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
-    /// Stands for the token in lists, logs and `revoke`; no secret.
+    /// Names the token in lists, logs and `revoke`; not secret.
     pub id: String,
-    /// What rules call it.
+    /// Its name in rules.
     #[serde(default)]
     pub name: String,
     /// The SHA-256 of its secret part, in hexadecimal digits.
@@ -26,20 +26,20 @@ pub struct Token {
     /// Globs of the sources that it may read.
     #[serde(default)]
     pub sources: Vec<String>,
-    /// It may read `/metrics`.
+    /// Whether it may read `/metrics`.
     #[serde(default)]
     pub metrics: bool,
     /// When it was made.
     pub created: Timestamp,
-    /// From then on it is void.
+    /// When it expires.
     #[serde(default)]
     pub expires: Option<Timestamp>,
 }
 
-/// Why no token was made.
+/// Why no token was created.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The system gives no random bytes.
+    /// The system provides no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(String),
     /// The file.
@@ -47,26 +47,26 @@ pub enum TokenError {
     Store(#[from] StoreError),
 }
 
-/// What a new token is to be.
+/// The properties of a new token.
 #[derive(Clone, Debug, Default)]
 pub struct NewToken {
-    /// What rules call it; may be empty.
+    /// Its name in rules; may be empty.
     pub name: String,
     /// Globs of the sources that it may read.
     pub sources: Vec<String>,
-    /// It may read `/metrics`.
+    /// Whether it may read `/metrics`.
     pub metrics: bool,
-    /// From then on it is void.
+    /// When it expires.
     pub expires: Option<Timestamp>,
 }
 
-/// Makes a token. The text is returned once and kept nowhere.
-pub fn create(path: &Path, wanted: NewToken) -> Result<(Token, String), TokenError> {
+/// Makes a token. Its text is returned once and stored nowhere.
+pub fn create(path: &Path, new_token: NewToken) -> Result<(Token, String), TokenError> {
     let mut random = [0; ID_BYTES + SECRET_BYTES];
     getrandom::fill(&mut random).map_err(|error| TokenError::Random(error.to_string()))?;
     let (id, secret) = random.split_at(ID_BYTES);
     let (id, secret) = (hex(id), URL_SAFE_NO_PAD.encode(secret));
-    let NewToken { name, sources, metrics, expires } = wanted;
+    let NewToken { name, sources, metrics, expires } = new_token;
     let (hash, created) = (hash_of(&secret), Timestamp::now());
     let token = Token { id, name, hash, sources, metrics, created, expires };
     store::change(path, |tokens: &mut Vec<Token>| tokens.push(token.clone()))?;
@@ -74,7 +74,7 @@ pub fn create(path: &Path, wanted: NewToken) -> Result<(Token, String), TokenErr
     Ok((token, text))
 }
 
-/// Takes tokens out, by id or name; returns how many.
+/// Removes tokens, by id or name; returns how many.
 pub fn revoke(path: &Path, id_or_name: &str) -> Result<usize, StoreError> {
     store::change(path, |tokens: &mut Vec<Token>| {
         let n_tokens = tokens.len();
@@ -88,14 +88,14 @@ pub fn list(path: &Path) -> Result<Vec<Token>, StoreError> {
     store::read(path)
 }
 
-/// The id that a text names, if it can be a token at all.
+/// The id in a token's text, if it has the form of a token.
 #[must_use]
 pub fn id_of(text: &str) -> Option<&str> {
     text.strip_prefix(PREFIX)?.split_once('_').map(|(id, _)| id).filter(|id| !id.is_empty())
 }
 
 impl Token {
-    /// Whether `text` is this token; takes as long whatever of it is right.
+    /// Whether `text` is this token, compared in constant time.
     #[must_use]
     pub fn is_text(&self, text: &str) -> bool {
         let secret = text.strip_prefix(PREFIX).and_then(|rest| rest.split_once('_'));
@@ -105,7 +105,7 @@ impl Token {
         (is_id & is_secret).into()
     }
 
-    /// Whether its time has passed.
+    /// Whether it has expired.
     #[must_use]
     pub fn has_expired(&self) -> bool {
         self.expires.is_some_and(|expires| expires <= Timestamp::now())

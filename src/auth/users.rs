@@ -24,16 +24,16 @@ pub struct User {
 /// Why a user was not added.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
-    /// The name cannot be one.
+    /// The name is not valid.
     #[error(
         "`{0}` cannot be a user's name; expected 1 to {MAX_NAME_CHARS} of the letters a to z, \
          A to Z, digits, and . _ - + @"
     )]
     Name(String),
-    /// The password is of no use.
+    /// The password is not acceptable.
     #[error("a password of {0} bytes; expected {MIN_PASSWORD_BYTES} to {MAX_PASSWORD_BYTES}")]
     Password(usize),
-    /// The hash could not be made.
+    /// Hashing failed.
     #[error("the password cannot be hashed: {0}")]
     Hash(String),
     /// The file.
@@ -89,5 +89,5 @@ fn is_name(name: &str) -> bool {
 const MAX_NAME_CHARS: usize = 64;
 const MIN_PASSWORD_BYTES: usize = 8;
 
-/// The longest password; of a longer one no hash is made.
+/// The longest password that is hashed.
 pub const MAX_PASSWORD_BYTES: usize = 1024;

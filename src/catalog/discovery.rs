@@ -7,26 +7,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalog::inspection::{Inspection, Probe, Verdict};
-use crate::catalog::left_out::{LeftOut, LeftOutReason};
+use crate::catalog::inspection::{InspectedFile, Inspection, InspectionResult};
 use crate::catalog::naming;
 use crate::catalog::roots::{self, Root};
 use crate::catalog::siblings::{Candidate, Grouping};
-use crate::catalog::walk::{Budget, Confinement, Listing, Walk};
+use crate::catalog::skipped::{SkipReason, SkippedEntry};
+use crate::catalog::walk::{Budget, Confinement, DirectoryListing, Walk};
 use crate::config::SourceSpec;
 use crate::file::location::{Location, canonical_or_expected};
 use crate::file::own_files::OwnFiles;
 use crate::file::rotation;
 use crate::source::SourceName;
 
-pub use crate::catalog::found::{Found, FoundSource};
+pub use crate::catalog::found::{DiscoveryResult, FoundSource};
 
 /// Finds the sources of a configuration.
 #[derive(Clone, Debug)]
 pub struct Discovery {
     roots: Vec<Root>,
-    broken: Vec<LeftOut>,
-    /// What links that are found may lead to.
+    broken: Vec<SkippedEntry>,
+    /// Where links that are found may lead to.
     configured: Arc<[PathBuf]>,
     inspection: Inspection,
     own: OwnFiles,
@@ -34,8 +34,8 @@ pub struct Discovery {
 }
 
 impl Discovery {
-    /// Reads the configuration. What is a directory now and what is a file is decided here, and so
-    /// are the names; both stay so. A path at which nothing is yet is decided once there is.
+    /// Reads the configuration. Whether a path is a directory or a file is decided here, as are the
+    /// names; neither changes later. For a path that does not exist yet it is decided once it does.
     #[must_use]
     pub fn new(specs: &[SourceSpec]) -> Self {
         let (roots, broken) = roots::plan(specs);
@@ -51,30 +51,30 @@ impl Discovery {
         Self { own, ..self }
     }
 
-    /// The places that a look goes to.
+    /// The paths that a scan visits.
     pub(super) fn places(&self) -> BTreeSet<PathBuf> {
         self.roots.iter().map(|root| root.place().to_path_buf()).collect()
     }
 
-    /// Looks at the disk; it blocks. A source for which `is_served` (its name, its active file) is
-    /// true is not judged again: it is found for as long as a file of it is there.
-    pub fn scan(&mut self, is_served: impl Fn(&SourceName, &Path) -> bool) -> Found {
+    /// Scans the disk; it blocks. A source for which `is_served` (its name, its active file) is
+    /// true is not inspected again: it is found for as long as a file of it exists.
+    pub fn scan(&mut self, is_served: impl Fn(&SourceName, &Path) -> bool) -> DiscoveryResult {
         self.scan_but(&BTreeSet::new(), is_served)
     }
 
-    /// The same without the roots whose place does not answer; what is there counts as not read.
+    /// The same without the roots that do not respond; their contents count as not read.
     pub(super) fn scan_but(
         &mut self,
         silent: &BTreeSet<PathBuf>,
         is_served: impl Fn(&SourceName, &Path) -> bool,
-    ) -> Found {
+    ) -> DiscoveryResult {
         for root in &mut self.roots {
             if !silent.contains(root.place()) {
                 root.settle();
             }
         }
         self.inspection.begin_round(self.own.identities());
-        let mut scan = Scan {
+        let mut scan = DiskScan {
             roots: &self.roots,
             configured: &self.configured,
             confinement: &Confinement::new(&self.configured),
@@ -83,7 +83,7 @@ impl Discovery {
             inspection: &mut self.inspection,
             budget: Budget::new(self.entry_limit),
             taken: BTreeMap::new(),
-            found: Found { left_out: self.broken.clone(), ..Found::default() },
+            found: DiscoveryResult { skipped: self.broken.clone(), ..DiscoveryResult::default() },
         };
         for root in &self.roots {
             if silent.contains(root.place()) {
@@ -96,16 +96,16 @@ impl Discovery {
         }
         let (mut found, is_cut) = (scan.found, scan.budget.is_overdrawn());
         if is_cut {
-            let reason = LeftOutReason::TooManyEntries { limit: self.entry_limit };
-            found.left_out.push(LeftOut::new("…", reason));
+            let reason = SkipReason::TooManyEntries { limit: self.entry_limit };
+            found.skipped.push(SkippedEntry::new("…", reason));
         }
         self.inspection.end_round();
         found
     }
 }
 
-/// One look at the disk.
-struct Scan<'a> {
+/// One scan of the disk.
+struct DiskScan<'a> {
     roots: &'a [Root],
     configured: &'a Arc<[PathBuf]>,
     confinement: &'a Confinement<'a>,
@@ -114,17 +114,17 @@ struct Scan<'a> {
     inspection: &'a mut Inspection,
     budget: Budget,
     taken: BTreeMap<SourceName, PathBuf>,
-    found: Found,
+    found: DiscoveryResult,
 }
 
-impl Scan<'_> {
-    /// A file that the user named: a source whether it exists or not.
+impl DiskScan<'_> {
+    /// A file that the user named: it is a source whether it exists or not.
     fn file(&mut self, root: &Root) {
         self.found.watch_for(&root.path);
         let siblings = !is_rotated(&root.path);
         let olddir = root.path.parent().and_then(|parent| root.olddir_of(parent));
         let (path, probe) =
-            (root.path.clone(), Probe { path: root.path.clone(), is_packed: false });
+            (root.path.clone(), InspectedFile { path: root.path.clone(), is_packed: false });
         let olddir = olddir.filter(|_| siblings);
         let location = Location { path, siblings, olddir, confined_to: None };
         match naming::checked(&root.label) {
@@ -142,8 +142,8 @@ impl Scan<'_> {
         let mut file_names = BTreeSet::new();
         for listing in self.walk(root).run() {
             let own = if shared.is_none() { root.olddir_of(&listing.directory) } else { None };
-            let moved = own.and_then(|olddir| self.walk(root).list(&olddir));
-            for candidate in grouping.candidates(&listing, moved.as_ref()) {
+            let rotated_away = own.and_then(|olddir| self.walk(root).list(&olddir));
+            for candidate in grouping.candidates(&listing, rotated_away.as_ref()) {
                 if shared.is_some() {
                     file_names.extend(candidate.path.file_name().map(ToOwned::to_owned));
                 }
@@ -151,12 +151,12 @@ impl Scan<'_> {
             }
         }
         let Some(olddir) = shared else { return };
-        // An olddir shared by many folders does not tell which one a file came from: where no
-        // folder has a log of that name, it is taken for one of the uppermost.
+        // An olddir shared by many folders does not show which one a file came from: where no
+        // folder has a log of that name, the file is attributed to the topmost one.
         self.found.watch_for(olddir);
-        let moved = self.walk(root).list(olddir);
-        let top = Listing { directory: root.path.clone(), files: Vec::new() };
-        for candidate in grouping.candidates(&top, moved.as_ref()) {
+        let rotated_away = self.walk(root).list(olddir);
+        let top = DirectoryListing { directory: root.path.clone(), files: Vec::new() };
+        for candidate in grouping.candidates(&top, rotated_away.as_ref()) {
             let is_elsewhere =
                 candidate.path.file_name().is_some_and(|name| file_names.contains(name));
             if !is_elsewhere {
@@ -182,33 +182,33 @@ impl Scan<'_> {
         self.offer(name, Location { path, siblings, olddir, confined_to }, &probe);
     }
 
-    /// The first file that has a name keeps it, whether it is served or left out: otherwise the
-    /// name would go from one file to the other with what is in them.
-    fn offer(&mut self, name: SourceName, location: Location, probe: &Probe) {
+    /// The first file that has a name keeps it, whether it is served or skipped: otherwise the name
+    /// would move between files as their contents change.
+    fn offer(&mut self, name: SourceName, location: Location, probe: &InspectedFile) {
         if let Some(by) = self.taken.get(&name) {
             if *by != location.path {
                 let (path, by) = (location.path, by.clone());
-                self.leave_out(name.as_str(), LeftOutReason::NameTaken { path, by });
+                self.leave_out(name.as_str(), SkipReason::NameTaken { path, by });
             }
             return;
         }
         self.taken.insert(name.clone(), location.path.clone());
         let is_served = (self.is_served)(&name, &location.path);
         match if is_served {
-            Verdict::Serve
+            InspectionResult::Serve
         } else {
-            self.inspection.look(probe, location.confined_to.is_none())
+            self.inspection.inspect(probe, location.confined_to.is_none())
         } {
-            Verdict::LeaveOut(reason) => self.leave_out(name.as_str(), reason),
-            Verdict::Gone if location.confined_to.is_some() => {}
-            Verdict::Serve | Verdict::Gone => {
+            InspectionResult::LeaveOut(reason) => self.leave_out(name.as_str(), reason),
+            InspectionResult::Gone if location.confined_to.is_some() => {}
+            InspectionResult::Serve | InspectionResult::Gone => {
                 self.found.sources.push(FoundSource { name, location });
             }
         }
     }
 
-    fn leave_out(&mut self, name: &str, reason: LeftOutReason) {
-        self.found.left_out.push(LeftOut::new(name, reason));
+    fn leave_out(&mut self, name: &str, reason: SkipReason) {
+        self.found.skipped.push(SkippedEntry::new(name, reason));
     }
 }
 

@@ -1,48 +1,48 @@
-//! What one look at the disk found.
+//! The result of one scan of the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::left_out::LeftOut;
+use crate::catalog::skipped::SkippedEntry;
 use crate::file::location::Location;
 use crate::source::SourceName;
 
-/// What one look at the disk found.
+/// The result of one scan of the disk.
 #[derive(Debug, Clone, Default)]
-pub struct Found {
-    /// What can be served, in the order of the configuration and of the paths below.
+pub struct DiscoveryResult {
+    /// The sources, in the order of the configuration and of the paths below.
     pub sources: Vec<FoundSource>,
-    /// What cannot.
-    pub left_out: Vec<LeftOut>,
-    /// Each directory a watch is needed on, parents of what may appear included.
+    /// Entries that cannot be served.
+    pub skipped: Vec<SkippedEntry>,
+    /// Each directory that needs a watch, including parents of paths that may appear.
     pub directories: BTreeSet<PathBuf>,
-    /// Those of the directories in which only a few names matter.
+    /// For some of the directories: the only names in them that matter.
     pub narrowed: BTreeMap<PathBuf, BTreeSet<OsString>>,
-    /// Directories that could not be looked into: what is below them is not known to be gone.
+    /// Directories that could not be read: what is below them is not known to be gone.
     pub unread: Vec<PathBuf>,
 }
 
-/// A source as it was found.
+/// A source that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundSource {
-    /// What it is called, for ever.
+    /// Its permanent name.
     pub name: SourceName,
     /// Where its files are.
     pub location: Location,
 }
 
-impl Found {
+impl DiscoveryResult {
     /// Everything that appears in or vanishes from `directory` matters.
     pub(super) fn watch(&mut self, directory: &Path) {
         self.narrowed.remove(directory);
         self.directories.insert(directory.to_path_buf());
     }
 
-    /// It matters when `path` appears, vanishes or leads elsewhere. Where its folder does not exist,
-    /// the nearest folder that does tells when the way there is made; and each link on the way
-    /// tells when it is switched.
+    /// It matters when `path` appears, vanishes or leads elsewhere. Where its folder does not
+    /// exist, the nearest existing folder is watched for its creation, and each link on the path
+    /// for a switch.
     pub(super) fn watch_for(&mut self, path: &Path) {
         let mut child = path;
         let mut exists = false;
@@ -63,7 +63,7 @@ impl Found {
         }
     }
 
-    /// Whether `path` is below a directory that could not be looked into.
+    /// Whether `path` is below a directory that could not be read.
     pub(super) fn is_unread(&self, path: &Path) -> bool {
         self.unread.iter().any(|directory| path.starts_with(directory))
     }
@@ -71,7 +71,7 @@ impl Found {
 
 /// The identity of a directory, stable for as long as it exists.
 ///
-/// The time of its birth tells a directory from the next one with a reused inode number.
+/// Its birth time distinguishes a directory from a later one with the same inode number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct DirectoryId {
     device: u64,

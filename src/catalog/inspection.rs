@@ -1,5 +1,5 @@
-//! The first look into a file: may it be read, and is it text? What it finds for a file that is
-//! served is never asked again; what it finds for a binary file is kept until the file changes.
+//! The first inspection of a file: may it be read, and is it text? A file that is served is never
+//! inspected again; the result for a binary file is kept until the file changes.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -9,90 +9,96 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::catalog::left_out::{LeftOutReason, SpecialFile};
 use crate::catalog::private_key;
+use crate::catalog::skipped::{SkipReason, SpecialFile};
 use crate::file::hole;
 use crate::file::own_files::Identities;
 
-/// The file whose look decides about a source.
+/// The file whose inspection decides about a source.
 #[derive(Debug, Clone)]
-pub(super) struct Probe {
+pub(super) struct InspectedFile {
     pub(super) path: PathBuf,
-    /// A packed sibling: whether it is text cannot be seen.
+    /// A compressed sibling: whether it is text is not checked.
     pub(super) is_packed: bool,
 }
 
-/// What a look came to.
+/// The result of an inspection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum InspectionResult {
     Serve,
-    /// It does not exist (any more).
+    /// It does not exist.
     Gone,
-    LeaveOut(LeftOutReason),
+    LeaveOut(SkipReason),
 }
 
-/// The looks so far.
+/// The results of previous inspections.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inspection {
-    /// What was left out for its content.
-    known: HashMap<PathBuf, (Stamp, LeftOutReason)>,
-    still_known: HashMap<PathBuf, (Stamp, LeftOutReason)>,
+    /// Files that were skipped for their content.
+    known: HashMap<PathBuf, (FileVersion, SkipReason)>,
+    still_known: HashMap<PathBuf, (FileVersion, SkipReason)>,
     own: Identities,
 }
 
 impl Inspection {
     /// `is_named`: the user has named this very file.
-    pub(super) fn look(&mut self, probe: &Probe, is_named: bool) -> Verdict {
-        match self.try_look(probe, is_named) {
+    pub(super) fn inspect(&mut self, file: &InspectedFile, is_named: bool) -> InspectionResult {
+        match self.try_inspect(file, is_named) {
             Ok(verdict) => verdict,
-            Err(error) => LeftOutReason::of(&error).map_or(Verdict::Gone, Verdict::LeaveOut),
+            Err(error) => {
+                SkipReason::of(&error).map_or(InspectionResult::Gone, InspectionResult::LeaveOut)
+            }
         }
     }
 
-    /// Begins a look at the disk, on which `own` are our own files.
+    /// Begins a scan of the disk, on which `own` are our own files.
     pub(super) fn begin_round(&mut self, own: Identities) {
         self.own = own;
     }
 
-    /// Forgets the files that no look of this round met.
+    /// Forgets the files that this scan did not meet.
     pub(super) fn end_round(&mut self) {
         self.known = std::mem::take(&mut self.still_known);
     }
 
-    fn try_look(&mut self, probe: &Probe, is_named: bool) -> io::Result<Verdict> {
-        let metadata = fs::metadata(&probe.path)?;
+    fn try_inspect(
+        &mut self,
+        file: &InspectedFile,
+        is_named: bool,
+    ) -> io::Result<InspectionResult> {
+        let metadata = fs::metadata(&file.path)?;
         if let Some(reason) = no_regular_file(&metadata) {
-            return Ok(Verdict::LeaveOut(reason));
+            return Ok(InspectionResult::LeaveOut(reason));
         }
-        // SECURITY: before anything else, and however it was named.
-        if self.own.hold(&probe.path, &metadata) {
-            return Ok(Verdict::LeaveOut(LeftOutReason::Own));
+        // SECURITY: checked first, however the file was named.
+        if self.own.hold(&file.path, &metadata) {
+            return Ok(InspectionResult::LeaveOut(SkipReason::Own));
         }
-        let stamp = Stamp::of(&metadata);
-        let known = self.known.get(&probe.path).filter(|(known, _)| *known == stamp);
+        let stamp = FileVersion::of(&metadata);
+        let known = self.known.get(&file.path).filter(|(known, _)| *known == stamp);
         let reason = match known {
             Some((_, reason)) => Some(reason.clone()),
-            None => no_log(probe, is_named)?,
+            None => no_log(file, is_named)?,
         };
-        let Some(reason) = reason else { return Ok(Verdict::Serve) };
-        self.still_known.insert(probe.path.clone(), (stamp, reason.clone()));
-        Ok(Verdict::LeaveOut(reason))
+        let Some(reason) = reason else { return Ok(InspectionResult::Serve) };
+        self.still_known.insert(file.path.clone(), (stamp, reason.clone()));
+        Ok(InspectionResult::LeaveOut(reason))
     }
 }
 
-/// Why something with this metadata is no log.
-pub(super) fn no_regular_file(metadata: &fs::Metadata) -> Option<LeftOutReason> {
+/// Why a file with this metadata is not a log.
+pub(super) fn no_regular_file(metadata: &fs::Metadata) -> Option<SkipReason> {
     let kind = metadata.file_type();
     if kind.is_file() {
         None
     } else if kind.is_dir() {
-        Some(LeftOutReason::Directory)
+        Some(SkipReason::Directory)
     } else {
-        Some(LeftOutReason::Special(special(kind)))
+        Some(SkipReason::Special(special(kind)))
     }
 }
 
-/// The kind of what is neither a file nor a folder.
+/// The kind of a special file.
 pub(super) fn special(kind: fs::FileType) -> SpecialFile {
     if kind.is_fifo() {
         SpecialFile::Fifo
@@ -103,10 +109,10 @@ pub(super) fn special(kind: fs::FileType) -> SpecialFile {
     }
 }
 
-/// Why the content of a file says that it is no log.
-fn no_log(probe: &Probe, is_named: bool) -> io::Result<Option<LeftOutReason>> {
-    let file = open_regular(&probe.path)?;
-    if probe.is_packed {
+/// Why a file with this content is not a log.
+fn no_log(inspected: &InspectedFile, is_named: bool) -> io::Result<Option<SkipReason>> {
+    let file = open_regular(&inspected.path)?;
+    if inspected.is_packed {
         return Ok(None);
     }
     // A log that was emptied under a writer that does not append begins with a hole.
@@ -114,15 +120,16 @@ fn no_log(probe: &Probe, is_named: bool) -> io::Result<Option<LeftOutReason>> {
     let is_utf16 = head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]);
     let is_binary = !is_utf16 && head.iter().take(HEAD_BYTES).any(|byte| *byte == 0);
     if is_binary {
-        return Ok(Some(LeftOutReason::Binary));
+        return Ok(Some(SkipReason::Binary));
     }
-    // SECURITY: what nobody has named is not shown for being in the same folder as logs.
+    // SECURITY: a file that was not named explicitly is not served for being in the same folder as
+    // logs.
     let is_key = !is_named && private_key::begins_in(&head);
-    Ok(is_key.then_some(LeftOutReason::PrivateKey))
+    Ok(is_key.then_some(SkipReason::PrivateKey))
 }
 
-/// SECURITY: between the look and this call the file may have been replaced by a FIFO, which must
-/// not block us, or by a terminal, which must not become ours.
+/// SECURITY: since it was examined the file may have been replaced by a FIFO, which must not block
+/// us, or by a terminal, which must not become ours.
 fn open_regular(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
@@ -132,16 +139,16 @@ fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-/// What changes when a file is written or replaced.
+/// Identity, size and modification time: it changes when a file is written or replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
+struct FileVersion {
     device: u64,
     inode: u64,
     size: u64,
     modified: (i64, i64),
 }
 
-impl Stamp {
+impl FileVersion {
     fn of(metadata: &fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -161,46 +168,47 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(bytes: &[u8], expected: Verdict) {
+    fn check(bytes: &[u8], expected: InspectionResult) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         fs::write(&path, bytes).unwrap();
-        let verdict = Inspection::default().look(&Probe { path, is_packed: false }, true);
+        let verdict =
+            Inspection::default().inspect(&InspectedFile { path, is_packed: false }, true);
         assert_eq!(verdict, expected);
     }
 
     #[test]
     fn a_nul_in_the_first_kib_means_binary_unless_a_utf_16_mark_leads() {
-        check(b"", Verdict::Serve);
-        check(b"line\n", Verdict::Serve);
-        check(b"li\0ne\n", Verdict::LeaveOut(LeftOutReason::Binary));
-        check(b"\xff\xfel\0i\0", Verdict::Serve);
-        check(b"\xfe\xff\0l\0i", Verdict::Serve);
+        check(b"", InspectionResult::Serve);
+        check(b"line\n", InspectionResult::Serve);
+        check(b"li\0ne\n", InspectionResult::LeaveOut(SkipReason::Binary));
+        check(b"\xff\xfel\0i\0", InspectionResult::Serve);
+        check(b"\xfe\xff\0l\0i", InspectionResult::Serve);
         let mut late = vec![b'x'; 1024];
         late.push(0);
-        check(&late, Verdict::Serve);
+        check(&late, InspectionResult::Serve);
         late.swap(1023, 1024);
-        check(&late, Verdict::LeaveOut(LeftOutReason::Binary));
+        check(&late, InspectionResult::LeaveOut(SkipReason::Binary));
     }
 
     #[test]
     fn a_binary_file_is_read_again_only_when_it_changed() {
         let folder = tempfile::tempdir().unwrap();
-        let probe = Probe { path: folder.path().join("x"), is_packed: false };
+        let file = InspectedFile { path: folder.path().join("x"), is_packed: false };
         let mut inspection = Inspection::default();
-        assert_eq!(inspection.look(&probe, true), Verdict::Gone);
-        fs::write(&probe.path, b"a\0b").unwrap();
-        let modified = fs::metadata(&probe.path).unwrap().modified().unwrap();
-        let binary = Verdict::LeaveOut(LeftOutReason::Binary);
-        assert_eq!(inspection.look(&probe, true), binary);
+        assert_eq!(inspection.inspect(&file, true), InspectionResult::Gone);
+        fs::write(&file.path, b"a\0b").unwrap();
+        let modified = fs::metadata(&file.path).unwrap().modified().unwrap();
+        let binary = InspectionResult::LeaveOut(SkipReason::Binary);
+        assert_eq!(inspection.inspect(&file, true), binary);
         inspection.end_round();
 
-        fs::write(&probe.path, b"a b").unwrap();
-        File::options().write(true).open(&probe.path).unwrap().set_modified(modified).unwrap();
-        assert_eq!(inspection.look(&probe, true), binary);
+        fs::write(&file.path, b"a b").unwrap();
+        File::options().write(true).open(&file.path).unwrap().set_modified(modified).unwrap();
+        assert_eq!(inspection.inspect(&file, true), binary);
         inspection.end_round();
-        fs::write(&probe.path, b"text").unwrap();
-        assert_eq!(inspection.look(&probe, true), Verdict::Serve);
+        fs::write(&file.path, b"text").unwrap();
+        assert_eq!(inspection.inspect(&file, true), InspectionResult::Serve);
     }
 
     #[test]
@@ -208,7 +216,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.1.gz");
         fs::write(&path, b"\0\0").unwrap();
-        let verdict = Inspection::default().look(&Probe { path, is_packed: true }, true);
-        assert_eq!(verdict, Verdict::Serve);
+        let verdict = Inspection::default().inspect(&InspectedFile { path, is_packed: true }, true);
+        assert_eq!(verdict, InspectionResult::Serve);
     }
 }

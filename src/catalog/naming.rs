@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
-use crate::catalog::left_out::LeftOutReason;
+use crate::catalog::skipped::SkipReason;
 use crate::source::SourceName;
 
-/// The last part of each path, with as many parents before it as are needed to tell different
-/// paths apart. Equal paths get equal names; `/` has none.
+/// The last part of each path, with as many parents before it as are needed to distinguish
+/// different paths. Equal paths get equal names; `/` has none.
 pub(super) fn shortest_distinct(paths: &[&Path]) -> Vec<String> {
     let parts: Vec<Vec<String>> = paths.iter().map(|path| parts_of(path)).collect();
     let mut depths = vec![1; paths.len()];
@@ -35,15 +35,15 @@ pub(super) fn shortest_distinct(paths: &[&Path]) -> Vec<String> {
 
 /// The name of the file at `below` a folder whose files have the names `label/…` (or just `…`,
 /// if that is empty).
-pub(super) fn name_below(label: &str, below: &Path) -> Result<SourceName, LeftOutReason> {
-    let below = below.to_str().ok_or(LeftOutReason::NameNotUtf8)?;
+pub(super) fn name_below(label: &str, below: &Path) -> Result<SourceName, SkipReason> {
+    let below = below.to_str().ok_or(SkipReason::NameNotUtf8)?;
     checked(&joined(label, below))
 }
 
-/// A name as it may stand in URLs, logs and terminals.
-pub(super) fn checked(name: &str) -> Result<SourceName, LeftOutReason> {
+/// A name that is safe in URLs, logs and terminals.
+pub(super) fn checked(name: &str) -> Result<SourceName, SkipReason> {
     if name.contains(char::is_control) {
-        return Err(LeftOutReason::NameHoldsControls);
+        return Err(SkipReason::NameHoldsControls);
     }
     Ok(SourceName::from(name))
 }
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_name_holds_no_control_characters() {
-        assert_eq!(name_below("a", Path::new("b\nc")), Err(LeftOutReason::NameHoldsControls));
+        assert_eq!(name_below("a", Path::new("b\nc")), Err(SkipReason::NameHoldsControls));
         assert_eq!(name_below("", Path::new("b/c")), Ok(SourceName::from("b/c")));
         assert_eq!(name_below("a", Path::new("b")), Ok(SourceName::from("a/b")));
     }

@@ -1,39 +1,39 @@
-//! The globs that stand where a source's name may stand.
+//! Globs in place of a source's name.
 
 use crate::glob::{Glob, GlobError};
 
-/// A glob that stands where a request may name a source.
+/// A glob in place of a source's name in a request.
 #[derive(Debug, Clone)]
 pub struct SourcePattern(Glob);
 
-/// Why a text with glob characters is no pattern.
+/// Why a text with glob characters is not a valid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{glob:?} is not a glob: {reason}")]
-pub struct PatternError {
-    /// The text, or how it begins.
+pub struct SourcePatternError {
+    /// The text, or its beginning.
     pub glob: String,
     /// What is wrong with it.
     pub reason: GlobError,
 }
 
 impl SourcePattern {
-    /// Reads a pattern; `None` for a text without glob characters, which is a plain name.
-    pub fn parse(text: &str) -> Result<Option<Self>, PatternError> {
+    /// Parses a pattern; `None` for a text without glob characters, which is a plain name.
+    pub fn parse(text: &str) -> Result<Option<Self>, SourcePatternError> {
         if !has_glob_characters(text) {
             return Ok(None);
         }
-        let wrong = |reason| PatternError { glob: beginning_of(text), reason };
+        let wrong = |reason| SourcePatternError { glob: beginning_of(text), reason };
         Glob::compile(text).map(|glob| Some(Self(glob))).map_err(wrong)
     }
 
-    /// Whether the name of a source fits.
+    /// Whether it matches the name of a source.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         self.0.is_match(name)
     }
 }
 
-/// Enough of a text to know it by, as it goes into an answer.
+/// The beginning of a text, enough to recognise it in a response.
 fn beginning_of(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN_CHARACTERS).collect();
     if shown.len() < text.len() {
@@ -42,7 +42,7 @@ fn beginning_of(text: &str) -> String {
     shown
 }
 
-/// Whether a text is meant as a glob.
+/// Whether a text has glob characters.
 pub(super) fn has_glob_characters(text: &str) -> bool {
     text.contains(GLOB_CHARACTERS)
 }

@@ -1,7 +1,7 @@
 //! Private keys, recognised by what is in a file: PEM and `OpenSSH`, `PuTTY`, SSH2, PGP and age.
 
-/// Whether the beginning of a file says that a private key is in it: a line of its own says so. A log
-/// that tells of a key has something before or after that in the line.
+/// Whether the beginning of a file says that a private key is in it: a line of its own says so. A
+/// log line that mentions a key has other text before or after it.
 pub(super) fn begins_in(head: &[u8]) -> bool {
     head.split(|byte| *byte == b'\n').any(is_mark)
 }

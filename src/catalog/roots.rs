@@ -1,13 +1,13 @@
-//! Roots: what the configuration names (a file, a directory, a glob), and what is called what
+//! Roots: what the configuration names (a file, a directory, a glob), and the names of what is
 //! below them. Decided once, when the server starts; nothing here changes while it runs.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::catalog::left_out::{LeftOut, LeftOutReason};
 use crate::catalog::naming;
 use crate::catalog::pattern;
+use crate::catalog::skipped::{SkipReason, SkippedEntry};
 use crate::config::SourceSpec;
 use crate::glob::{Glob, GlobError};
 
@@ -20,12 +20,12 @@ pub(super) struct Root {
     pub(super) kind: RootKind,
     /// A file's name, or what stands before the names of the files below (nothing, if empty).
     pub(super) label: String,
-    /// Which of the configured sources it belongs to.
+    /// The index of the configured source that it belongs to.
     pub(super) spec: usize,
     /// As configured; a relative one starts at the folder of each log.
     pub(super) olddir: Option<PathBuf>,
-    /// For a path at which nothing was yet, and which is taken for a file until there is: the label
-    /// that it has as a directory.
+    /// For a path that does not exist yet, and is taken for a file until it does: its label if it
+    /// becomes a directory.
     pub(super) label_as_directory: Option<String>,
 }
 
@@ -58,8 +58,8 @@ impl Root {
         }
     }
 
-    /// Whether something found whose name begins with a dot is meant: a part of the glob that begins
-    /// with a dot fits it. What the user wrote down as a path is not found, but named.
+    /// Whether a dot-file is included: a part of the glob that itself begins with a dot matches it.
+    /// A path that the user wrote out is always included.
     pub(super) fn means_hidden(&self, name: &OsStr) -> bool {
         match &self.kind {
             RootKind::File | RootKind::Directory => false,
@@ -67,7 +67,7 @@ impl Root {
         }
     }
 
-    /// What something found at `path` is called when it cannot be a source.
+    /// The name for a skipped entry at `path`.
     pub(super) fn shown_name(&self, path: &Path) -> String {
         let below = path.strip_prefix(&self.path).unwrap_or(path).to_string_lossy();
         match naming::joined(&self.label, &below) {
@@ -76,8 +76,7 @@ impl Root {
         }
     }
 
-    /// Looks whether there is something by now at a path at which nothing was; what it is then, it
-    /// stays.
+    /// Checks whether a path exists by now that did not before; its kind is then fixed.
     pub(super) fn settle(&mut self) {
         if self.label_as_directory.is_none() {
             return;
@@ -93,7 +92,7 @@ impl Root {
         matches!(self.kind, RootKind::File)
     }
 
-    /// The directory that is looked into: the root itself, or that of a single file.
+    /// The directory that is scanned: the root itself, or that of a single file.
     pub(super) fn place(&self) -> &Path {
         let parent = if self.is_file() { self.path.parent() } else { None };
         parent.unwrap_or(&self.path)
@@ -109,9 +108,9 @@ impl Root {
 #[derive(Clone, Debug)]
 pub(super) struct PathGlob {
     whole: Glob,
-    /// What the directories at each depth have to match.
+    /// The patterns for the directories at each depth.
     levels: Vec<Glob>,
-    /// Whether directories deeper than that may hold matches.
+    /// Whether deeper directories may hold matches.
     is_deep: bool,
     /// Its parts that begin with a dot.
     dotted: Vec<Glob>,
@@ -119,7 +118,7 @@ pub(super) struct PathGlob {
 
 impl PathGlob {
     fn parse(pattern: &str) -> Result<Self, GlobError> {
-        // A glob that ends in `/` names directories, and a directory stands for what is in it.
+        // A glob that ends in `/` names directories, and a directory means everything in it.
         let pattern =
             if pattern.ends_with('/') { format!("{pattern}**") } else { pattern.to_owned() };
         let whole = Glob::compile(&pattern)?;
@@ -150,9 +149,9 @@ impl PathGlob {
     }
 }
 
-/// Reads the configuration: the roots in their order, and the paths that make no sense.
-pub(super) fn plan(specs: &[SourceSpec]) -> (Vec<Root>, Vec<LeftOut>) {
-    let (mut roots, mut left_out) = (Vec::new(), Vec::new());
+/// Reads the configuration: the roots in their order, and the invalid paths.
+pub(super) fn plan(specs: &[SourceSpec]) -> (Vec<Root>, Vec<SkippedEntry>) {
+    let (mut roots, mut skipped) = (Vec::new(), Vec::new());
     for (spec, configured) in specs.iter().enumerate() {
         for text in &configured.paths {
             match classify(text) {
@@ -162,7 +161,7 @@ pub(super) fn plan(specs: &[SourceSpec]) -> (Vec<Root>, Vec<LeftOut>) {
                     let label_as_directory = is_open.then(String::new);
                     roots.push(Root { path, kind, label, spec, olddir, label_as_directory });
                 }
-                Err(error) => left_out.push(LeftOut::new(text, error)),
+                Err(error) => skipped.push(SkippedEntry::new(text, error)),
             }
         }
     }
@@ -172,10 +171,10 @@ pub(super) fn plan(specs: &[SourceSpec]) -> (Vec<Root>, Vec<LeftOut>) {
             label_named(&mut roots, spec, name, configured.paths.len() == 1);
         }
     }
-    (roots, left_out)
+    (roots, skipped)
 }
 
-fn classify(text: &str) -> Result<(PathBuf, RootKind), LeftOutReason> {
+fn classify(text: &str) -> Result<(PathBuf, RootKind), SkipReason> {
     let is_glob = pattern::has_glob_characters(text) && fs::symlink_metadata(text).is_err();
     if !is_glob {
         let path = absolute(text)?;
@@ -185,8 +184,7 @@ fn classify(text: &str) -> Result<(PathBuf, RootKind), LeftOutReason> {
     let first = text.find(pattern::GLOB_CHARACTERS).unwrap_or(text.len());
     let start = text.get(..first).and_then(|head| head.rfind('/')).map_or(0, |slash| slash + 1);
     let (folder, pattern) = text.split_at_checked(start).unwrap_or(("", text));
-    let glob =
-        PathGlob::parse(pattern).map_err(|error| LeftOutReason::BadGlob(error.to_string()))?;
+    let glob = PathGlob::parse(pattern).map_err(|error| SkipReason::BadGlob(error.to_string()))?;
     Ok((absolute(if folder.is_empty() { "." } else { folder })?, RootKind::Glob(glob)))
 }
 
@@ -199,7 +197,8 @@ fn label_unnamed(roots: &mut [Root], specs: &[SourceSpec]) {
     if roots.iter().filter(|root| is_directory_like(root)).count() > 1 {
         label_distinctly(roots, is_directory_like);
     }
-    // What may become a directory later is called by its own name where another one is or may be.
+    // A path that may become a directory later gets its own name as label if there is, or may be,
+    // another directory.
     let may_be_directory =
         |root: &Root| is_unnamed(root) && (!root.is_file() || root.label_as_directory.is_some());
     if roots.iter().filter(|root| may_be_directory(root)).count() > 1 {
@@ -230,13 +229,13 @@ fn label_distinctly(roots: &mut [Root], is_meant: impl Fn(&Root) -> bool) {
     }
 }
 
-fn absolute(text: &str) -> Result<PathBuf, LeftOutReason> {
+fn absolute(text: &str) -> Result<PathBuf, SkipReason> {
     std::path::absolute(text)
         .map(|path| normalised(&path))
-        .map_err(|error| LeftOutReason::Unreadable(error.to_string()))
+        .map_err(|error| SkipReason::Unreadable(error.to_string()))
 }
 
-/// Without `.` and `..`, by the letters alone.
+/// Without `.` and `..`, resolved lexically.
 fn normalised(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {

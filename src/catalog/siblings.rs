@@ -1,22 +1,22 @@
-//! Groups the files of a directory into sources: an active file with its rotated siblings,
-//! siblings whose active file is gone, and files that stand for themselves.
+//! Groups the files of a directory into sources: an active file with its rotated siblings, siblings
+//! whose active file is gone, and files without siblings.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::inspection::Probe;
+use crate::catalog::inspection::InspectedFile;
 use crate::catalog::roots::Root;
-use crate::catalog::walk::Listing;
+use crate::catalog::walk::DirectoryListing;
 use crate::file::rotation::{self, Age, Compression, Rotated};
 
-/// A source, unless a look into its file speaks against it.
+/// A source, unless the inspection of its file rules it out.
 #[derive(Debug)]
 pub(super) struct Candidate {
-    /// The active file, which need not exist.
+    /// The active file; it need not exist.
     pub(super) path: PathBuf,
     /// Whether rotated siblings belong to it.
     pub(super) siblings: bool,
-    pub(super) probe: Probe,
+    pub(super) probe: InspectedFile,
 }
 
 /// The rules of one root.
@@ -28,16 +28,20 @@ pub(super) struct Grouping<'a> {
 }
 
 #[derive(Debug, Default)]
-struct Log {
+struct SiblingGroup {
     is_active: bool,
     is_rotated: bool,
-    newest: Option<(Age, Probe)>,
+    newest: Option<(Age, InspectedFile)>,
 }
 
 impl Grouping<'_> {
-    /// The sources of `listing`; `moved` is what its olddir holds.
-    pub(super) fn candidates(&self, listing: &Listing, moved: Option<&Listing>) -> Vec<Candidate> {
-        let mut logs: BTreeMap<String, Log> = BTreeMap::new();
+    /// The sources of `listing`; `rotated_away` is what its olddir holds.
+    pub(super) fn candidates(
+        &self,
+        listing: &DirectoryListing,
+        rotated_away: Option<&DirectoryListing>,
+    ) -> Vec<Candidate> {
+        let mut logs: BTreeMap<String, SiblingGroup> = BTreeMap::new();
         let directory = &listing.directory;
         for file in &listing.files {
             let path = directory.join(file);
@@ -49,7 +53,9 @@ impl Grouping<'_> {
                 log.is_rotated = rotation::parse(file).is_some();
             }
         }
-        for (old, file) in moved.iter().flat_map(|old| old.files.iter().map(|file| (*old, file))) {
+        for (old, file) in
+            rotated_away.iter().flat_map(|old| old.files.iter().map(|file| (*old, file)))
+        {
             if let Some(rotated) = self.sibling(directory, file) {
                 let path = old.directory.join(file);
                 logs.entry(rotated.base.clone()).or_default().add_sibling(&rotated, path);
@@ -60,8 +66,8 @@ impl Grouping<'_> {
             .collect()
     }
 
-    /// Reads `file` as a sibling, if the NAME it belongs to is covered as well. A NAME that itself
-    /// looks rotated is no source, so a name that was rotated twice belongs to nobody.
+    /// Parses `file` as a sibling, if the NAME it belongs to is covered as well. A NAME that itself
+    /// looks rotated is not a source, so a name that was rotated twice belongs to none.
     fn sibling(&self, directory: &Path, file: &str) -> Option<Rotated> {
         let rotated = rotation::parse(file)?;
         let path = directory.join(&rotated.base);
@@ -69,9 +75,9 @@ impl Grouping<'_> {
         (is_covered && rotation::parse(&rotated.base).is_none()).then_some(rotated)
     }
 
-    fn candidate(&self, path: PathBuf, log: Log) -> Option<Candidate> {
+    fn candidate(&self, path: PathBuf, log: SiblingGroup) -> Option<Candidate> {
         if log.is_active {
-            let probe = Probe { path: path.clone(), is_packed: false };
+            let probe = InspectedFile { path: path.clone(), is_packed: false };
             return Some(Candidate { path, siblings: !log.is_rotated, probe });
         }
         // Where only another root of the same source covers NAME, that one makes it a source.
@@ -80,12 +86,12 @@ impl Grouping<'_> {
     }
 }
 
-impl Log {
+impl SiblingGroup {
     fn add_sibling(&mut self, rotated: &Rotated, path: PathBuf) {
         let is_newer = self.newest.as_ref().is_none_or(|(age, _)| *age < rotated.age);
         if is_newer {
             let is_packed = rotated.compression != Compression::None;
-            self.newest = Some((rotated.age, Probe { path, is_packed }));
+            self.newest = Some((rotated.age, InspectedFile { path, is_packed }));
         }
     }
 }

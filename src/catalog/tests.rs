@@ -192,7 +192,7 @@ async fn what_becomes_readable_is_served() {
         return;
     }
     let running = Running::over(std::slice::from_ref(&logs));
-    assert!(running.catalog.snapshot().left_out[0].reason.is_permission());
+    assert!(running.catalog.snapshot().skipped[0].reason.is_permission());
     allow(0o600);
     running.until_named(&["app.log"]).await;
     // Nobody takes away what is served: it may be open already.
@@ -217,9 +217,9 @@ async fn names_are_asked_for_by_pattern_and_by_likeness() {
     let names: Vec<_> =
         running.catalog.matching(&pattern).iter().map(|source| source.name.clone()).collect();
     assert_eq!(names, ["a.log", "b.log"].map(SourceName::from));
-    let near = running.catalog.near("C.txt", |_| true);
-    assert_eq!(near.first().map(SourceName::as_str), Some("c.txt"));
-    assert!(running.catalog.near("C.txt", |_| false).is_empty());
+    let suggest = running.catalog.suggest("C.txt", |_| true);
+    assert_eq!(suggest.first().map(SourceName::as_str), Some("c.txt"));
+    assert!(running.catalog.suggest("C.txt", |_| false).is_empty());
     running.end().await;
 }
 
@@ -235,5 +235,5 @@ fn a_source_that_turns_into_something_else_is_dropped() {
     let _listener = std::os::unix::net::UnixListener::bind(Path::new(&file)).unwrap();
     catalog.rescan();
     assert!(catalog.get("app.log").is_none());
-    assert_eq!(catalog.snapshot().left_out.len(), 1);
+    assert_eq!(catalog.snapshot().skipped.len(), 1);
 }

@@ -1,6 +1,6 @@
-//! The walk through one root's directories: which regular files are there, and what else is in
-//! the way. It follows links only inside of what is configured, and ends after a bounded number
-//! of entries. It opens directories and nothing else.
+//! The walk through one root's directories: which regular files there are, and what is skipped. It
+//! follows links only within the configured roots, and ends after a bounded number of entries. It
+//! opens directories and nothing else.
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -11,25 +11,25 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::catalog::found::{DirectoryId, Found};
+use crate::catalog::found::{DirectoryId, DiscoveryResult};
 use crate::catalog::inspection;
-use crate::catalog::left_out::{LeftOut, LeftOutReason};
 use crate::catalog::naming;
 use crate::catalog::roots::Root;
+use crate::catalog::skipped::{SkipReason, SkippedEntry};
 use crate::file::location::canonical_or_expected;
 
 /// The regular files of one directory, sorted by name.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct DirectoryListing {
     pub(super) directory: PathBuf,
     pub(super) files: Vec<String>,
 }
 
-/// Where links that were found may lead: into everything configured, wherever that is now.
+/// Where links that were found may lead: into anything configured, as resolved now.
 #[derive(Debug)]
 pub(super) struct Confinement<'a> {
     configured: &'a [PathBuf],
-    /// Looked up when the first link is met, as most folders have none.
+    /// Resolved when the first link is met, as most folders have none.
     canonical: OnceCell<Vec<PathBuf>>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Confinement<'a> {
     }
 }
 
-/// How many more entries this look at the disk may take in.
+/// How many more entries this scan may visit.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: usize,
@@ -56,7 +56,7 @@ impl Budget {
         Self { left: limit, is_overdrawn: false }
     }
 
-    /// Whether more was asked for than there was.
+    /// Whether the scan was cut short.
     pub(super) fn is_overdrawn(&self) -> bool {
         self.is_overdrawn
     }
@@ -74,12 +74,12 @@ pub(super) struct Walk<'a> {
     pub(super) root: &'a Root,
     pub(super) confinement: &'a Confinement<'a>,
     pub(super) budget: &'a mut Budget,
-    pub(super) found: &'a mut Found,
-    /// What does not answer, and is not to be looked at.
+    pub(super) found: &'a mut DiscoveryResult,
+    /// Paths that do not respond, and must not be touched.
     pub(super) silent: &'a BTreeSet<PathBuf>,
 }
 
-/// A directory still to be visited, and those it was reached through.
+/// A directory still to be visited, and those that led to it.
 struct Visit {
     path: PathBuf,
     through: Option<Rc<Trail>>,
@@ -90,16 +90,16 @@ struct Trail {
     through: Option<Rc<Trail>>,
 }
 
-enum Kind {
+enum EntryKind {
     File,
     Directory,
-    Other(LeftOutReason),
+    Other(SkipReason),
     Gone,
 }
 
 impl Walk<'_> {
     /// Visits the root and what is below it; directories come before what is in them.
-    pub(super) fn run(mut self) -> Vec<Listing> {
+    pub(super) fn run(mut self) -> Vec<DirectoryListing> {
         let mut listings = Vec::new();
         let mut visits = vec![Visit { path: self.root.path.clone(), through: None }];
         while let Some(visit) = visits.pop() {
@@ -116,7 +116,7 @@ impl Walk<'_> {
     }
 
     /// Lists `directory` alone, without what is below it: an olddir.
-    pub(super) fn list(mut self, directory: &Path) -> Option<Listing> {
+    pub(super) fn list(mut self, directory: &Path) -> Option<DirectoryListing> {
         let visit = Visit { path: directory.to_path_buf(), through: None };
         match self.visit(&visit, &mut Vec::new()) {
             Ok(listing) => listing,
@@ -127,12 +127,16 @@ impl Walk<'_> {
         }
     }
 
-    fn visit(&mut self, visit: &Visit, visits: &mut Vec<Visit>) -> io::Result<Option<Listing>> {
+    fn visit(
+        &mut self,
+        visit: &Visit,
+        visits: &mut Vec<Visit>,
+    ) -> io::Result<Option<DirectoryListing>> {
         let id = DirectoryId::of(&fs::metadata(&visit.path)?);
         let mut above = visit.through.as_deref();
         while let Some(trail) = above {
             if trail.id == id {
-                self.leave_out(&visit.path, LeftOutReason::LinkLoop);
+                self.leave_out(&visit.path, SkipReason::LinkLoop);
                 return Ok(None);
             }
             above = trail.through.as_deref();
@@ -147,19 +151,19 @@ impl Walk<'_> {
             }
             let path = visit.path.join(entry.file_name());
             match self.kind_of(entry, &path) {
-                Kind::File => files.extend(self.file_name(entry, &path)),
-                Kind::Directory if self.enters(&visit.path, &path) => {
+                EntryKind::File => files.extend(self.file_name(entry, &path)),
+                EntryKind::Directory if self.enters(&visit.path, &path) => {
                     visits.push(Visit { path, through: Some(Rc::clone(&through)) });
                 }
-                Kind::Other(reason) if self.matters(&path) => self.leave_out(&path, reason),
-                Kind::Directory | Kind::Other(_) | Kind::Gone => {}
+                EntryKind::Other(reason) if self.matters(&path) => self.leave_out(&path, reason),
+                EntryKind::Directory | EntryKind::Other(_) | EntryKind::Gone => {}
             }
         }
         files.reverse();
-        Ok(Some(Listing { directory: visit.path.clone(), files }))
+        Ok(Some(DirectoryListing { directory: visit.path.clone(), files }))
     }
 
-    /// Leaves out what begins with a dot and was not meant: settings and secrets, not logs.
+    /// Skips dot-files that were not asked for: settings and secrets, not logs.
     fn is_hidden(&mut self, directory: &Path, name: &OsStr) -> bool {
         let path = directory.join(name);
         let is_olddir = self.root.olddir_of(directory).is_some_and(|olddir| olddir == path);
@@ -167,13 +171,13 @@ impl Walk<'_> {
             return false;
         }
         if self.matters(&path) {
-            self.leave_out(&path, LeftOutReason::Hidden);
+            self.leave_out(&path, SkipReason::Hidden);
         }
         true
     }
 
-    /// The entries of a directory in the order of their names, so that two looks at the same disk
-    /// see the same; no more than the budget allows.
+    /// The entries of a directory sorted by name, so that two scans of the same disk agree; no more
+    /// than the budget allows.
     fn entries_of(&mut self, directory: &Path) -> io::Result<Vec<DirEntry>> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(directory)? {
@@ -187,26 +191,26 @@ impl Walk<'_> {
         Ok(entries)
     }
 
-    fn kind_of(&self, entry: &DirEntry, path: &Path) -> Kind {
+    fn kind_of(&self, entry: &DirEntry, path: &Path) -> EntryKind {
         let kind = entry.file_type().and_then(|kind| {
             let is_link = kind.is_symlink();
             Ok((is_link, if is_link { fs::metadata(path)?.file_type() } else { kind }))
         });
         match kind {
-            Ok((true, _)) if !self.leads_inside(path) => Kind::Other(LeftOutReason::LinkOut),
-            Ok((_, kind)) if kind.is_file() => Kind::File,
-            Ok((_, kind)) if kind.is_dir() => Kind::Directory,
-            Ok((_, kind)) => Kind::Other(LeftOutReason::Special(inspection::special(kind))),
-            Err(error) => match LeftOutReason::of(&error) {
-                Some(reason) => Kind::Other(reason),
-                None if path.is_symlink() => Kind::Other(LeftOutReason::DanglingLink),
-                None => Kind::Gone,
+            Ok((true, _)) if !self.leads_inside(path) => EntryKind::Other(SkipReason::LinkOut),
+            Ok((_, kind)) if kind.is_file() => EntryKind::File,
+            Ok((_, kind)) if kind.is_dir() => EntryKind::Directory,
+            Ok((_, kind)) => EntryKind::Other(SkipReason::Special(inspection::special(kind))),
+            Err(error) => match SkipReason::of(&error) {
+                Some(reason) => EntryKind::Other(reason),
+                None if path.is_symlink() => EntryKind::Other(SkipReason::DanglingLink),
+                None => EntryKind::Gone,
             },
         }
     }
 
-    /// SECURITY: a link that was found, unlike one that the user named, may have been put there by
-    /// whoever writes the logs, to read what only we can read.
+    /// SECURITY: a link that was found, unlike one that the user named, may have been created by a
+    /// writer of the logs to read what only we can read.
     fn leads_inside(&self, link: &Path) -> bool {
         link.canonicalize().is_ok_and(|target| self.confinement.permits(&target))
     }
@@ -214,7 +218,7 @@ impl Walk<'_> {
     fn file_name(&mut self, entry: &DirEntry, path: &Path) -> Option<String> {
         let name = entry.file_name().into_string().ok();
         if name.is_none() && self.root.covers(path) {
-            self.leave_out(path, LeftOutReason::NameNotUtf8);
+            self.leave_out(path, SkipReason::NameNotUtf8);
         }
         name
     }
@@ -233,20 +237,20 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether something that is not taken in would have been a source, or a directory of sources.
+    /// Whether an entry beyond the budget would have been a source, or a directory of sources.
     fn matters(&self, path: &Path) -> bool {
         self.root.covers(path) || (path.is_dir() && self.root.may_hold(path))
     }
 
     fn cannot_read(&mut self, directory: &Path, error: &io::Error) {
-        let Some(reason) = LeftOutReason::of(error) else { return };
-        if reason != LeftOutReason::NotADirectory {
+        let Some(reason) = SkipReason::of(error) else { return };
+        if reason != SkipReason::NotADirectory {
             self.found.unread.push(directory.to_path_buf());
         }
         self.leave_out(directory, reason);
     }
 
-    fn leave_out(&mut self, path: &Path, reason: LeftOutReason) {
-        self.found.left_out.push(LeftOut::new(&self.root.shown_name(path), reason));
+    fn leave_out(&mut self, path: &Path, reason: SkipReason) {
+        self.found.skipped.push(SkippedEntry::new(&self.root.shown_name(path), reason));
     }
 }

@@ -14,7 +14,7 @@ pub struct FollowArgs {
     pub urls: Vec<String>,
     /// Begin with the last N lines that pass, or with all there are [default: 10; all with --since].
     #[arg(short = 'n', long, value_name = "N|all", value_parser = tail)]
-    pub tail: Option<Tail>,
+    pub tail: Option<TailArg>,
     /// Only lines since then: RFC 3339, a date, or a span back from now such as 5m.
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
@@ -46,7 +46,7 @@ pub struct FollowArgs {
 
 /// How many lines of the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tail {
+pub enum TailArg {
     /// All there are.
     All,
     /// The last ones.
@@ -60,8 +60,8 @@ impl FollowArgs {
         let mut query = Query::new();
         match self.tail {
             None => {}
-            Some(Tail::All) => query = query.all(),
-            Some(Tail::Lines(n_lines)) => query = query.tail(n_lines),
+            Some(TailArg::All) => query = query.all(),
+            Some(TailArg::Lines(n_lines)) => query = query.tail(n_lines),
         }
         let set = |query: Query, value: &Option<String>, with: fn(Query, &str) -> Query| match value
         {
@@ -103,12 +103,12 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-fn tail(text: &str) -> Result<Tail, String> {
+fn tail(text: &str) -> Result<TailArg, String> {
     if text == "all" {
-        return Ok(Tail::All);
+        return Ok(TailArg::All);
     }
     text.parse()
-        .map(Tail::Lines)
+        .map(TailArg::Lines)
         .map_err(|_no_number| "expected a number of lines, or `all`".into())
 }
 

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::user::Place;
+use super::user::ConfigLocation;
 use crate::auth::tokens::{self, NewToken};
 use tailcast_core::time_expr::parse_span;
 
@@ -17,7 +17,7 @@ pub enum TokenCommand {
     /// Make a token, and print it: this once.
     New(TokenNew),
     /// List the tokens: id, name, end, what they may read.
-    List(Place),
+    List(ConfigLocation),
     /// Make a token void; what it has open is ended.
     Revoke(TokenRevoke),
 }
@@ -39,7 +39,7 @@ pub struct TokenNew {
     pub metrics: bool,
     /// Where the files are.
     #[command(flatten)]
-    pub place: Place,
+    pub location: ConfigLocation,
 }
 
 /// What `token revoke` takes.
@@ -49,16 +49,16 @@ pub struct TokenRevoke {
     pub token: String,
     /// Where the files are.
     #[command(flatten)]
-    pub place: Place,
+    pub location: ConfigLocation,
 }
 
 /// Does it, and returns what to say.
 pub fn run(command: &TokenCommand) -> anyhow::Result<String> {
     match command {
         TokenCommand::New(new) => create(new),
-        TokenCommand::List(place) => {
+        TokenCommand::List(location) => {
             let mut text = String::new();
-            for token in tokens::list(&place.access()?.tokens_file)? {
+            for token in tokens::list(&location.access()?.tokens_file)? {
                 let end = match token.expires {
                     Some(end) if token.has_expired() => format!("expired {end:.0}"),
                     Some(end) => format!("until {end:.0}"),
@@ -72,7 +72,7 @@ pub fn run(command: &TokenCommand) -> anyhow::Result<String> {
             Ok(text)
         }
         TokenCommand::Revoke(revoke) => {
-            let file = revoke.place.access()?.tokens_file;
+            let file = revoke.location.access()?.tokens_file;
             match tokens::revoke(&file, &revoke.token)? {
                 0 => bail!("{} has no token `{}`", file.display(), revoke.token),
                 1 => Ok("1 token revoked\n".to_owned()),
@@ -102,12 +102,12 @@ fn create(new: &TokenNew) -> anyhow::Result<String> {
             Some(Timestamp::now().checked_add(span)?)
         }
     };
-    let wanted = NewToken {
+    let new_token = NewToken {
         name: new.name.clone(),
         sources: new.sources.clone(),
         metrics: new.metrics,
         expires,
     };
-    let (_token, text) = tokens::create(&new.place.access()?.tokens_file, wanted)?;
+    let (_token, text) = tokens::create(&new.location.access()?.tokens_file, new_token)?;
     Ok(format!("{text}\n"))
 }

@@ -17,14 +17,14 @@ pub enum UserCommand {
     /// Add a user, or give one another password and other groups.
     Add(UserAdd),
     /// List the users and their groups.
-    List(Place),
+    List(ConfigLocation),
     /// Remove a user; what the user has open is ended.
     Remove(UserRemove),
 }
 
 /// Where the files are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-pub struct Place {
+pub struct ConfigLocation {
     /// Read this file instead of looking for a Rocket.toml here and in the folders above.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub struct UserAdd {
     pub password_file: Option<PathBuf>,
     /// Where the files are.
     #[command(flatten)]
-    pub place: Place,
+    pub location: ConfigLocation,
 }
 
 /// What `user remove` takes.
@@ -53,10 +53,10 @@ pub struct UserRemove {
     pub name: String,
     /// Where the files are.
     #[command(flatten)]
-    pub place: Place,
+    pub location: ConfigLocation,
 }
 
-impl Place {
+impl ConfigLocation {
     /// The part of the configuration that names the files.
     pub(super) fn access(&self) -> anyhow::Result<AccessConfig> {
         let overrides = Overrides { config_file: self.config.clone(), ..Overrides::default() };
@@ -68,21 +68,21 @@ impl Place {
 pub fn run(command: &UserCommand) -> anyhow::Result<String> {
     match command {
         UserCommand::Add(add) => {
-            let file = add.place.access()?.users_file;
+            let file = add.location.access()?.users_file;
             let password = password(add.password_file.as_deref())?;
             let is_new = users::add(&file, &add.name, add.groups.clone(), &password)?;
             let done = if is_new { "added" } else { "changed" };
             Ok(format!("user {} {done} in {}\n", add.name, file.display()))
         }
-        UserCommand::List(place) => {
+        UserCommand::List(location) => {
             let mut text = String::new();
-            for user in users::list(&place.access()?.users_file)? {
+            for user in users::list(&location.access()?.users_file)? {
                 writeln!(text, "{}  {}", user.name, user.groups.join(","))?;
             }
             Ok(text)
         }
         UserCommand::Remove(remove) => {
-            let file = remove.place.access()?.users_file;
+            let file = remove.location.access()?.users_file;
             if !users::remove(&file, &remove.name)? {
                 bail!("{} has no user `{}`", file.display(), remove.name);
             }

@@ -1,5 +1,5 @@
-//! Who may read what, as it was configured: the files of users and tokens, who may come in by a
-//! proxy's word, and the rules. Only shapes are checked here; the files are read by `auth`.
+//! Who may read what, as it was configured: the files of users and tokens, authentication by a
+//! proxy's header, and the rules. Only shapes are checked here; the files are read by `auth`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,10 +17,11 @@ use super::raw::{RawConfig, RawHeaderLogin, RawLayers, RawRule};
 use super::sources::current_folder;
 use crate::glob::Glob;
 
-/// Who may come in, and what they may read.
+/// Users, tokens and rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessConfig {
-    /// Nobody is let in unasked. Without it they are as soon as a way to answer is configured.
+    /// Authentication is required. Without it, it is required as soon as a way to authenticate is
+    /// configured.
     pub is_required: bool,
     /// Users and their password hashes, one a line; absolute.
     pub users_file: PathBuf,
@@ -28,30 +29,30 @@ pub struct AccessConfig {
     pub tokens_file: PathBuf,
     /// How long a login in a browser holds.
     pub session_lifetime: Duration,
-    /// Users whom a proxy names.
+    /// Authentication by a header of a proxy.
     pub header_login: Option<HeaderLogin>,
-    /// Clients may show a certificate.
+    /// Clients may use a certificate.
     pub has_certificates: bool,
-    /// Who may read what; without any, whoever is let in may read everything.
+    /// Who may read what; without any, every authenticated user may read everything.
     pub rules: Vec<RuleSpec>,
-    /// What was read to know this, and is to be read again when it changes.
+    /// The files that were read for this, to be watched for changes.
     pub config_file: Option<PathBuf>,
-    /// Somebody named the file of users or tokens.
+    /// The file of users or tokens was configured explicitly.
     is_file_said: bool,
 }
 
-/// A proxy that has asked who comes, and says so in a header.
+/// A proxy that authenticates, and names the user in a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderLogin {
     /// The header with the user's name.
     pub user: String,
     /// The header with the user's groups, separated by commas.
     pub groups: String,
-    /// The addresses that are believed.
+    /// The trusted addresses.
     pub from: Vec<IpNet>,
 }
 
-/// Lets somebody read something.
+/// Grants access to sources.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleSpec {
     /// Users by name; `*` is every one.
@@ -67,16 +68,16 @@ pub struct RuleSpec {
 }
 
 impl AccessConfig {
-    /// Reads this part alone, as `overrides` say; nothing has to be there that could be served.
+    /// Reads only this part, with `overrides`; no source has to be configured.
     pub fn load(overrides: &Overrides) -> Result<Self, ConfigError> {
         let layers = Layers::gather(overrides)?;
         let RawLayers { tailcast: raw } = layers.extract()?;
         checked(&layers, &raw, &layers.forced()?.extract()?)
     }
 
-    /// Whether a request must prove who sends it, as far as the files tell now.
+    /// Whether requests need authentication, according to the files now.
     #[must_use]
-    pub fn asks(&self) -> bool {
+    pub fn requires_auth(&self) -> bool {
         let has_file = || self.users_file.is_file() || self.tokens_file.is_file();
         self.is_required
             || self.is_file_said
@@ -86,7 +87,7 @@ impl AccessConfig {
     }
 }
 
-/// Checks everything that says who may read what.
+/// Checks the access settings.
 pub(super) fn checked(
     layers: &Layers,
     raw: &RawConfig,
@@ -111,7 +112,8 @@ pub(super) fn checked(
     })
 }
 
-/// A path: from the folder of the file that says it, or of the configuration if nobody does.
+/// A path: relative to the folder of the file that sets it, or of the configuration file for a
+/// default.
 fn file(layers: &Layers, key: &str, path: &str) -> Result<PathBuf, ConfigError> {
     let path_of_key = [TAILCAST_TABLE, key];
     if path.is_empty() {
@@ -146,12 +148,12 @@ fn is_header_name(name: &str) -> bool {
 }
 
 fn rules(layers: &Layers, raw: &[RawRule]) -> Result<Vec<RuleSpec>, ConfigError> {
-    raw.iter().enumerate().map(|(place, rule)| checked_rule(layers, place, rule)).collect()
+    raw.iter().enumerate().map(|(index, rule)| checked_rule(layers, index, rule)).collect()
 }
 
-fn checked_rule(layers: &Layers, place: usize, rule: &RawRule) -> Result<RuleSpec, ConfigError> {
-    let place = place.to_string();
-    let key = [TAILCAST_TABLE, "rule", place.as_str()];
+fn checked_rule(layers: &Layers, index: usize, rule: &RawRule) -> Result<RuleSpec, ConfigError> {
+    let index = index.to_string();
+    let key = [TAILCAST_TABLE, "rule", index.as_str()];
     if rule.users.is_empty() && rule.groups.is_empty() && rule.tokens.is_empty() {
         return Err(layers.wrong(&key));
     }
@@ -160,7 +162,7 @@ fn checked_rule(layers: &Layers, place: usize, rule: &RawRule) -> Result<RuleSpe
     }
     for (at, glob) in rule.sources.iter().enumerate() {
         let at = at.to_string();
-        let key = [TAILCAST_TABLE, "rule", &place, "sources", &at];
+        let key = [TAILCAST_TABLE, "rule", &index, "sources", &at];
         if glob.is_empty() {
             return Err(layers.wrong(&key));
         }

@@ -60,7 +60,7 @@ pub(super) fn span(
     text: &str,
     range: RangeInclusive<Duration>,
 ) -> Result<Duration, ConfigError> {
-    // What is wrong with the text is plain from the text and what is expected.
+    // The text and the expectation show what is wrong.
     let span = parse_span(text).ok().filter(|span| range.contains(span));
     span.ok_or_else(|| layers.wrong(&[TAILCAST_TABLE, key]))
 }
@@ -78,17 +78,17 @@ fn hosts(layers: &Layers, raw: &RawConfig) -> Result<Vec<String>, ConfigError> {
     };
     match raw.hosts.iter().position(|host| !is_host(host)) {
         None => Ok(raw.hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
-        Some(place) => {
-            let place = place.to_string();
-            let path = [TAILCAST_TABLE, "hosts", &place];
-            // Out of a variable's text with commas no single place can be told.
+        Some(index) => {
+            let index = index.to_string();
+            let path = [TAILCAST_TABLE, "hosts", &index];
+            // A single item of a comma-separated variable cannot be located.
             let known = if layers.value(&path).is_some() { &path[..] } else { &path[..2] };
             Err(layers.wrong(known))
         }
     }
 }
 
-/// Every value in force, for the explanation. Sources of the command line stand for themselves.
+/// Every effective value, for the explanation. Sources of the command line need none.
 fn settings(layers: &Layers, overrides: &Overrides) -> Vec<Setting> {
     let rocket = ROCKET_KEYS.iter().map(|key| vec![*key]);
     let tailcast = TAILCAST_KEYS.iter().map(|key| vec![TAILCAST_TABLE, *key]);
@@ -121,7 +121,7 @@ fn warnings(layers: &Layers, rocket: &RocketConfig) -> Vec<String> {
     warnings
 }
 
-/// Where somebody said the value at `path`, or each value of the table there.
+/// The origin of the value at `path`, or of each value of the table there.
 fn said_below(layers: &Layers, path: &[&str]) -> Vec<Origin> {
     let keys = layers.value(path).and_then(Value::as_dict).map(|table| table.keys());
     let origins: Vec<Origin> = match keys {
@@ -135,7 +135,7 @@ fn said_below(layers: &Layers, path: &[&str]) -> Vec<Origin> {
     origins.into_iter().filter(Origin::is_said).collect()
 }
 
-/// Told by their number.
+/// Identified by index.
 const LISTS_OF_TABLES: &[&str] = &["source", "rule", "redact"];
 
 /// The keys of Rocket's that people change, in the order in which they are explained.

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, in sentences that say where and what to do.
+//! What is wrong with a configuration, in sentences that say where it is and what to do.
 
 use std::io;
 use std::net::IpAddr;
@@ -14,20 +14,20 @@ pub enum ConfigError {
     /// A file that was named, or found, cannot be read.
     #[error("{file}: cannot read the configuration: {source}")]
     Read {
-        /// The file, and who named it.
+        /// The file, and what named it.
         file: String,
         /// Why not.
         source: io::Error,
     },
-    /// The file is not TOML; the problem tells the line.
+    /// The file is not TOML; the problem has the line.
     #[error("{file}: {problem}")]
     Syntax {
         /// The file.
         file: String,
-        /// What the parser says, with line and column.
+        /// The parser's message, with line and column.
         problem: String,
     },
-    /// A key that nobody reads.
+    /// An unknown key.
     #[error("{origin} is unknown; {hint}")]
     UnknownKey {
         /// Where it stands.
@@ -88,8 +88,8 @@ impl ConfigError {
             format!("it belongs in `[{profile}.{TAILCAST_TABLE}]`")
         } else if !known.contains(&TAILCAST_TABLE) && RocketConfig::PARAMETERS.contains(&key) {
             format!("it belongs in `[{profile}]`")
-        } else if let Some(near) = near_name(key, known) {
-            format!("did you mean `{near}`?")
+        } else if let Some(similar) = similar_name(key, known) {
+            format!("did you mean `{similar}`?")
         } else {
             format!("expected one of `{}`", known.join("`, `"))
         };
@@ -101,14 +101,14 @@ impl ConfigError {
 pub(super) const TAILCAST_TABLE: &str = "tailcast";
 
 /// The one of `known` that was probably meant by `name`.
-pub(super) fn near_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let likeness = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), candidate);
-    let scored = known.iter().map(|candidate| (likeness(candidate), *candidate));
+pub(super) fn similar_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let similarity = |candidate: &str| strsim::jaro_winkler(&name.to_lowercase(), candidate);
+    let scored = known.iter().map(|candidate| (similarity(candidate), *candidate));
     scored
         .filter(|(score, _)| *score >= LIKE_ENOUGH)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, candidate)| candidate)
 }
 
-/// From this likeness (0 to 1) on, an unknown name counts as misspelt.
+/// From this similarity (0 to 1) on, an unknown name counts as misspelt.
 const LIKE_ENOUGH: f64 = 0.85;

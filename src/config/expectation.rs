@@ -1,8 +1,8 @@
-//! Values in words: what was found, and what would be right.
+//! Values in words: what was found, and what was expected.
 
 use rocket::figment::value::Value;
 
-/// What the value at `path` has to be, in words.
+/// What is expected of the value at `path`, in words.
 pub(super) fn expectation(path: &[&str]) -> Option<&'static str> {
     Some(match path {
         ["address"] => "an IP address such as `127.0.0.1`",

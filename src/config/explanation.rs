@@ -6,7 +6,7 @@ use super::check::SOURCE_KEY;
 use super::origin::shown;
 use super::{Config, Setting};
 
-/// Shows a configuration: each value in force and where it was said, what is served, the warnings.
+/// Shows a configuration: each effective value and its origin, what is served, the warnings.
 #[derive(Debug, Clone, Copy)]
 pub struct Explanation<'a>(pub(super) &'a Config);
 

@@ -10,7 +10,7 @@ use rocket::figment::providers::{Env, Format, Toml};
 use rocket::figment::value::{Dict, Map, Value};
 use rocket::figment::{Error, Metadata, Profile, Provider};
 
-use super::error::{ConfigError, TAILCAST_TABLE, near_name};
+use super::error::{ConfigError, TAILCAST_TABLE, similar_name};
 use super::expectation::describe;
 use super::origin::{Origin, shown};
 use super::raw::TAILCAST_KEYS;
@@ -64,8 +64,8 @@ impl ConfigFile {
     }
 
     /// Refuses a key that neither Rocket nor Tailcast reads, in any profile, and a profile that
-    /// looks misspelt: its whole table would be passed over in silence. The keys inside the
-    /// `tailcast` tables are seen to where these are taken apart.
+    /// looks misspelt: its whole table would be ignored silently. The keys inside the `tailcast`
+    /// tables are checked where these are parsed.
     pub(super) fn check_keys(&self, selected: &Profile) -> Result<(), ConfigError> {
         let known: Vec<&str> =
             [TAILCAST_TABLE].into_iter().chain(RocketConfig::PARAMETERS.iter().copied()).collect();
@@ -73,10 +73,10 @@ impl ConfigFile {
         for (profile, table) in &self.profiles {
             let name = profile.as_str().as_str();
             if !usual.contains(&name)
-                && let Some(near) = near_name(name, &usual)
+                && let Some(similar) = similar_name(name, &usual)
             {
                 let origin = file_key(&self.path, name);
-                let hint = format!("did you mean the profile `{near}`?");
+                let hint = format!("did you mean the profile `{similar}`?");
                 return Err(ConfigError::UnknownKey { origin, hint });
             }
             if let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) {
@@ -98,7 +98,7 @@ impl Provider for ConfigFile {
     }
 }
 
-/// What stands at the top of the file must be a profile: a table that is not named like a setting.
+/// Top-level entries of the file must be profiles: tables that are not named like a setting.
 fn as_profile(path: &Path, name: &str, value: Value) -> Result<Dict, ConfigError> {
     let origin = file_key(path, name);
     let below = |table: &str| format!("it belongs below a profile: `[{table}]`");

@@ -1,5 +1,4 @@
-//! The layers, from the defaults up to the command line, and the way back from a value to the
-//! place where it was said.
+//! The layers, from the defaults up to the command line, and the origin of each value.
 
 use std::path::PathBuf;
 
@@ -17,7 +16,7 @@ use super::origin::Origin;
 use super::providers::{BuiltIn, Forced, RocketVariables, TailcastVariables};
 use super::raw::RawLayers;
 
-/// Everything that was said, merged.
+/// All settings, merged.
 #[derive(Debug)]
 pub(super) struct Layers {
     /// The layers that people wrote, over the defaults; nothing forced upon them yet.
@@ -65,19 +64,19 @@ impl Layers {
         Self::new(self.figment.clone().merge(Forced), self.file.clone())
     }
 
-    /// Takes the merged values as a `T`, or says which of them is in the way.
+    /// Extracts the merged values as a `T`, or names the one that is wrong.
     pub(super) fn extract<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         self.figment.extract().map_err(|error| self.explained(error))
     }
 
-    /// Where the value at `path` was said.
+    /// The origin of the value at `path`.
     pub(super) fn origin<S: AsRef<str>>(&self, path: &[S]) -> Origin {
         let Some(tag) = self.value(path).map(Value::tag) else { return Origin::BuiltIn };
         let profile = tag.profile().unwrap_or_else(|| self.figment.profile().clone());
         Origin::new(self.figment.get_metadata(tag), &profile, path)
     }
 
-    /// The value at `path`; a number is a place in a list.
+    /// The value at `path`; a number is an index in a list.
     pub(super) fn value<S: AsRef<str>>(&self, path: &[S]) -> Option<&Value> {
         path.iter().map(AsRef::as_ref).try_fold(&self.tree, |value, part| match value.as_array() {
             Some(list) => list.get(part.parse::<usize>().ok()?),

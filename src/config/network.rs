@@ -1,4 +1,4 @@
-//! Who is believed about addresses and names, and how much each may ask.
+//! Trusted proxies and allowed origins, and the limits of each address and user.
 
 use std::net::IpAddr;
 
@@ -8,12 +8,12 @@ use super::error::{ConfigError, TAILCAST_TABLE};
 use super::layers::Layers;
 use super::raw::RawConfig;
 
-/// The proxies in front, the sites around, and the limits.
+/// Listed proxies, allowed origins, and limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkConfig {
-    /// The addresses whose forwarded headers are believed.
+    /// The addresses whose forwarded headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Which headers tell where a request came from.
+    /// Which headers carry the origin of a request.
     pub forwarded: ForwardedBy,
     /// Sites of other origins that may read from a browser, as `scheme://host[:port]`.
     pub origins: Vec<String>,
@@ -29,8 +29,8 @@ pub struct NetworkConfig {
     pub max_connections_per_address: usize,
 }
 
-/// The headers by which proxies tell where a request came from. Only one kind is read: the other
-/// would be passed on by a proxy that knows nothing of it, as its client wrote it.
+/// The headers in which proxies report the origin of a request. Only one kind is read: a proxy that
+/// does not know the other would forward it as its client wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForwardedBy {
     /// `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`.
@@ -61,8 +61,8 @@ pub(super) fn checked(layers: &Layers, raw: &RawConfig) -> Result<NetworkConfig,
         ("origins", &raw.origins, is_origin as fn(&str) -> bool),
         ("frame_ancestors", &raw.frame_ancestors, is_ancestor),
     ] {
-        if let Some(place) = list.iter().position(|item| !is_right(item)) {
-            return Err(wrong_item(layers, &key(name), place));
+        if let Some(index) = list.iter().position(|item| !is_right(item)) {
+            return Err(wrong_item(layers, &key(name), index));
         }
     }
     Ok(NetworkConfig {
@@ -86,7 +86,7 @@ pub(super) fn networks(
     let parsed = texts
         .iter()
         .enumerate()
-        .map(|(place, text)| network(text).ok_or_else(|| wrong_item(layers, path, place)));
+        .map(|(index, text)| network(text).ok_or_else(|| wrong_item(layers, path, index)));
     parsed.collect()
 }
 
@@ -97,10 +97,10 @@ fn network(text: &str) -> Option<IpNet> {
     }
 }
 
-/// The error for an item of a list; out of a variable's text with commas no single one can be told.
-fn wrong_item(layers: &Layers, path: &[&str], place: usize) -> ConfigError {
-    let place = place.to_string();
-    let item = [path, &[place.as_str()]].concat();
+/// The error for an item of a list; a single item of a comma-separated variable cannot be located.
+fn wrong_item(layers: &Layers, path: &[&str], index: usize) -> ConfigError {
+    let index = index.to_string();
+    let item = [path, &[index.as_str()]].concat();
     layers.wrong(if layers.value(&item).is_some() { &item } else { path })
 }
 
@@ -113,7 +113,7 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
-/// What may stand in `frame-ancestors`.
+/// Whether a value is valid in `frame-ancestors`.
 fn is_ancestor(text: &str) -> bool {
     let is_plain = |char: char| char.is_ascii_alphanumeric() || "-._[]:/*'".contains(char);
     !text.is_empty() && text.chars().all(is_plain)

@@ -1,11 +1,11 @@
-//! Where a value was said, in the words of whoever has to change it.
+//! The origin of a value, described for the person who has to change it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rocket::figment::{Metadata, Profile, Source};
 
-/// Where a value was said.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// Nowhere: it is the built-in default.
@@ -58,7 +58,7 @@ impl Origin {
         }
     }
 
-    /// Whether somebody said the value, rather than nobody.
+    /// Whether the value was set explicitly.
     #[must_use]
     pub fn is_said(&self) -> bool {
         *self != Self::BuiltIn
@@ -93,7 +93,7 @@ fn variable<S: AsRef<str>>(prefix: &str, path: &[S]) -> Origin {
     Origin::Variable { name: format!("{prefix}{}", first.to_uppercase()), key: dotted(rest) }
 }
 
-/// A path in the way that TOML users write it, list places in brackets.
+/// A path as TOML users write it, list indices in brackets.
 fn dotted<S: AsRef<str>>(path: &[S]) -> String {
     let mut key = String::new();
     for part in path.iter().map(AsRef::as_ref) {

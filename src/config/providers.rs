@@ -9,11 +9,11 @@ use rocket::figment::value::{Dict, Map, Value};
 use rocket::figment::{Error, Metadata, Profile, Provider};
 
 use super::Overrides;
-use super::error::{TAILCAST_TABLE, near_name};
+use super::error::{TAILCAST_TABLE, similar_name};
 use super::origin::{COMMAND_LINE, ROCKET_VARIABLES, TAILCAST_VARIABLES};
 use super::raw::{NO_SPAN, TAILCAST_KEYS};
 
-/// What holds when nobody says anything, over Rocket's own defaults.
+/// The built-in defaults, over Rocket's own.
 #[derive(Debug)]
 pub(super) struct BuiltIn;
 
@@ -68,7 +68,7 @@ impl Provider for RocketVariables {
     }
 }
 
-/// `TAILCAST_*`: the keys of the `tailcast` table. An empty variable is as good as none.
+/// `TAILCAST_*`: the keys of the `tailcast` table. An empty variable counts as unset.
 #[derive(Debug)]
 pub(super) struct TailcastVariables;
 
@@ -109,7 +109,7 @@ impl Provider for &Overrides {
 }
 
 /// What Tailcast decides for Rocket: logging, signals and client addresses are its own, and its
-/// shutdown has told every viewer before Rocket's begins.
+/// shutdown has notified every viewer before Rocket's begins.
 #[derive(Debug)]
 pub(super) struct Forced;
 
@@ -136,7 +136,7 @@ impl Provider for Forced {
     }
 }
 
-/// The paths of what [`Forced`] decides: saying something else there has no effect.
+/// The paths of what [`Forced`] decides: other settings there have no effect.
 pub(super) const FORCED: &[&[&str]] = &[
     &[RocketConfig::LOG_LEVEL],
     &[RocketConfig::CLI_COLORS],
@@ -145,8 +145,8 @@ pub(super) const FORCED: &[&[&str]] = &[
     &[RocketConfig::SHUTDOWN],
 ];
 
-/// One warning for each `TAILCAST_*` variable that nobody reads. `TAILCAST_TOKEN` and `*_FILE`
-/// are for clients and for secrets.
+/// One warning for each `TAILCAST_*` variable that is not read. `TAILCAST_TOKEN` and `*_FILE` are
+/// for clients and for secrets.
 pub(super) fn unknown_variables() -> Vec<String> {
     let mut warnings = Vec::new();
     for (key, _) in Env::prefixed(TAILCAST_VARIABLES).iter() {
@@ -167,7 +167,7 @@ fn variable_meant_by(key: &str) -> Option<String> {
     if RocketConfig::PARAMETERS.contains(&key) {
         return Some(variable_name(ROCKET_VARIABLES, key));
     }
-    near_name(key, TAILCAST_KEYS).map(|near| variable_name(TAILCAST_VARIABLES, near))
+    similar_name(key, TAILCAST_KEYS).map(|similar| variable_name(TAILCAST_VARIABLES, similar))
 }
 
 fn variable_name(prefix: &str, key: &str) -> String {

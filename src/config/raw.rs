@@ -88,7 +88,7 @@ pub(super) struct RawConfig {
     pub(super) max_connections_per_second: u32,
     /// A count.
     pub(super) max_connections_per_address: usize,
-    /// The proxy that says who comes.
+    /// The proxy that authenticates users.
     pub(super) header_login: Option<RawHeaderLogin>,
     /// Who may read what.
     #[serde(default)]

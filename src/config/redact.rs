@@ -10,7 +10,7 @@ use crate::glob::Glob;
 /// Masks what a pattern matches.
 #[derive(Debug, Clone)]
 pub struct RedactSpec {
-    /// A glob of source names; none: all.
+    /// A glob of source names; `None`: all.
     pub sources: Option<String>,
     /// What is masked: its groups, or all of a match where it has none.
     pub pattern: Regex,
@@ -19,9 +19,9 @@ pub struct RedactSpec {
 /// Checks every pattern.
 pub(super) fn checked(layers: &Layers, raw: &[RawRedact]) -> Result<Vec<RedactSpec>, ConfigError> {
     let mut specs = Vec::with_capacity(raw.len());
-    for (place, redact) in raw.iter().enumerate() {
-        let place = place.to_string();
-        let key = |key| [TAILCAST_TABLE, "redact", place.as_str(), key];
+    for (index, redact) in raw.iter().enumerate() {
+        let index = index.to_string();
+        let key = |key| [TAILCAST_TABLE, "redact", index.as_str(), key];
         if let Some(Err(error)) = redact.sources.as_deref().map(Glob::compile) {
             let expected = format!("a glob of source names, such as `\"nginx/*\"` ({error})");
             return Err(layers.wrong_unless(&key("sources"), &expected));
@@ -31,9 +31,9 @@ pub(super) fn checked(layers: &Layers, raw: &[RawRedact]) -> Result<Vec<RedactSp
         }
         let compiled = RegexBuilder::new(&redact.pattern).size_limit(MAX_COMPILED_BYTES).build();
         let pattern = compiled.map_err(|error| {
-            // The parser draws the place into several lines; its last one says what is wrong.
-            let told = error.to_string();
-            let problem = told.lines().last().unwrap_or_default().to_owned();
+            // The parser marks the position over several lines; the last one says what is wrong.
+            let message = error.to_string();
+            let problem = message.lines().last().unwrap_or_default().to_owned();
             layers.wrong_unless(&key("pattern"), &format!("a regular expression ({problem})"))
         })?;
         specs.push(RedactSpec { sources: redact.sources.clone(), pattern });

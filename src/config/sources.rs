@@ -34,8 +34,8 @@ pub(super) fn checked(
     };
     let base = here.join(base);
     let mut specs: Vec<SourceSpec> = Vec::with_capacity(raw.len());
-    for (place, source) in raw.iter().enumerate() {
-        let number = place.to_string();
+    for (index, source) in raw.iter().enumerate() {
+        let number = index.to_string();
         let key = [TAILCAST_TABLE, "source", number.as_str(), "name"];
         if !is_source_name(&source.name) {
             return Err(layers.wrong(&key));
@@ -43,19 +43,19 @@ pub(super) fn checked(
         if specs.iter().any(|spec| spec.name.as_ref() == Some(&source.name)) {
             return Err(layers.wrong_unless(&key, "a name that no other source has"));
         }
-        specs.push(spec(layers, place, source, &base)?);
+        specs.push(spec(layers, index, source, &base)?);
     }
     if specs.is_empty() { Err(ConfigError::NoSource) } else { Ok(specs) }
 }
 
 fn spec(
     layers: &Layers,
-    place: usize,
+    index: usize,
     source: &RawSource,
     base: &Path,
 ) -> Result<SourceSpec, ConfigError> {
-    let place = place.to_string();
-    let key = |key| [TAILCAST_TABLE, "source", place.as_str(), key];
+    let index = index.to_string();
+    let key = |key| [TAILCAST_TABLE, "source", index.as_str(), key];
     if source.paths.is_empty() {
         return Err(layers.wrong(&key("paths")));
     }
@@ -71,16 +71,16 @@ fn spec(
     Ok(SourceSpec { name: Some(source.name.clone()), paths, olddir: source.olddir.clone() })
 }
 
-/// Whether `name` can be the first part of a source's name: what is in a URL must mean itself.
+/// Whether `name` can be the first part of a source's name: it must not need escaping in a URL.
 fn is_source_name(name: &str) -> bool {
     let is_part = |part: &str| !matches!(part, "" | "." | "..");
     let is_plain = |char: char| !char.is_control() && !GLOB_CHARACTERS.contains(&char);
     name.split('/').all(is_part) && name.chars().all(is_plain)
 }
 
-/// `path` from `base` on, by its letters alone: neither links nor `..` are resolved. A folder's own
-/// name must not turn into a pattern where the path behind it is one. `None` where the path is
-/// empty or the folder's name is not UTF-8.
+/// `path` relative to `base`, lexically: neither links nor `..` are resolved. A folder's own name
+/// must not turn into a pattern where the path behind it is one. `None` where the path is empty or
+/// the folder's name is not UTF-8.
 fn absolute(base: &Path, path: &str) -> Option<String> {
     if path.is_empty() {
         return None;

@@ -38,7 +38,7 @@ impl Dice {
     /// One of `items`; the default where there is none.
     pub(super) fn pick<T: Copy + Default>(&mut self, items: &[T]) -> T {
         let sides = i64::try_from(items.len()).unwrap_or(0);
-        let place = usize::try_from(self.between(0, sides)).unwrap_or(0);
-        items.get(place).copied().unwrap_or_default()
+        let index = usize::try_from(self.between(0, sides)).unwrap_or(0);
+        items.get(index).copied().unwrap_or_default()
     }
 }

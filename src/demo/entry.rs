@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// One of the shop's logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Log {
+pub(super) enum ShopLog {
     /// nginx' access log.
     Web,
     /// The API's, in JSON.
@@ -14,7 +14,7 @@ pub(super) enum Log {
     Worker,
 }
 
-impl Log {
+impl ShopLog {
     /// All of them.
     pub(super) const ALL: [Self; 3] = [Self::Web, Self::Api, Self::Worker];
 
@@ -30,11 +30,11 @@ impl Log {
 
 /// What is written at one moment into one log: one line or several, without the last newline.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
+pub(super) struct LogEntry {
     /// When, in milliseconds since 1970.
     pub(super) at: i64,
     /// Where.
-    pub(super) log: Log,
+    pub(super) log: ShopLog,
     /// What.
     pub(super) text: String,
 }
@@ -42,7 +42,7 @@ pub(super) struct Entry {
 /// How grave a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Level {
+pub(super) enum Severity {
     /// For those who look closely.
     Debug,
     /// What happens all day.
@@ -53,7 +53,7 @@ pub(super) enum Level {
     Error,
 }
 
-impl Level {
+impl Severity {
     /// Its word in the worker's log, in its colour.
     fn coloured(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ pub(super) struct Request {
     pub(super) status: u16,
     /// How long the answer took, in milliseconds.
     pub(super) duration_ms: i64,
-    /// Who asked, where that is known.
+    /// The client, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user: Option<&'static str>,
     /// The visitor's address.
@@ -97,14 +97,14 @@ pub(super) struct Request {
 #[derive(Serialize)]
 struct ApiLine<'a> {
     time: String,
-    level: Level,
+    level: Severity,
     msg: &'a str,
     #[serde(flatten)]
     request: &'a Request,
 }
 
 /// The line of nginx' access log, with the request's time and id at the end.
-pub(super) fn web(at: i64, request: &Request) -> Entry {
+pub(super) fn web(at: i64, request: &Request) -> LogEntry {
     let Request { id, method, path, status, address, agent, bytes, .. } = request;
     let time = moment(at).strftime("%d/%b/%Y:%H:%M:%S +0000");
     let (seconds, rest) = (request.duration_ms / 1000, request.duration_ms % 1000);
@@ -112,20 +112,20 @@ pub(super) fn web(at: i64, request: &Request) -> Entry {
         "{address} - - [{time}] \"{method} {path} HTTP/2.0\" {status} {bytes} \
          \"https://shop.example/\" \"{agent}\" rt={seconds}.{rest:03} rid={id}"
     );
-    Entry { at, log: Log::Web, text }
+    LogEntry { at, log: ShopLog::Web, text }
 }
 
 /// The API's line about `request`.
-pub(super) fn api(at: i64, level: Level, msg: &str, request: &Request) -> Entry {
+pub(super) fn api(at: i64, level: Severity, msg: &str, request: &Request) -> LogEntry {
     let time = iso(at);
     let text = serde_json::to_string(&ApiLine { time, level, msg, request });
-    Entry { at, log: Log::Api, text: text.unwrap_or_else(|error| error.to_string()) }
+    LogEntry { at, log: ShopLog::Api, text: text.unwrap_or_else(|error| error.to_string()) }
 }
 
 /// The worker's line; what follows on further lines belongs to it.
-pub(super) fn worker(at: i64, level: Level, message: &str) -> Entry {
+pub(super) fn worker(at: i64, level: Severity, message: &str) -> LogEntry {
     let text = format!("{} {} {message}", iso(at), level.coloured());
-    Entry { at, log: Log::Worker, text }
+    LogEntry { at, log: ShopLog::Worker, text }
 }
 
 fn iso(at: i64) -> String {

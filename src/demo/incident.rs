@@ -1,8 +1,8 @@
-//! What goes wrong in the shop: each incident is a story in four parts that all three logs tell.
+//! What goes wrong in the shop: each incident is a story in four parts in all three logs.
 
 /// How far an incident has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum IncidentPhase {
     /// There is none.
     Calm,
     /// Answers take longer and longer.
@@ -13,9 +13,9 @@ pub(super) enum Phase {
     Recovering,
 }
 
-impl Phase {
+impl IncidentPhase {
     /// The phase at `at`, in milliseconds from the start of the live part. Before that lies one
-    /// incident, told slowly like all of the past.
+    /// incident, written slowly like all of the past.
     pub(super) fn at(at: i64) -> Self {
         let (since_start, lengths) = if at < 0 {
             (at - PAST_START, PAST_LENGTHS)

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::dice::Dice;
-use super::entry::{Entry, Level, worker};
-use super::incident::{Incident, Phase};
+use super::entry::{LogEntry, Severity, worker};
+use super::incident::{Incident, IncidentPhase};
 use super::visit::{Moment, visit};
 use super::words::CHORES;
 
@@ -17,8 +17,8 @@ pub(super) struct Shop {
     /// The next moment at which something happens, likewise.
     next_step: i64,
     /// Entries that have been thought out and whose time has not come.
-    pending: BTreeSet<Entry>,
-    phase: Phase,
+    pending: BTreeSet<LogEntry>,
+    phase: IncidentPhase,
     /// How many of the incident's warnings were given.
     warned: usize,
     mood: Mood,
@@ -45,7 +45,7 @@ impl Shop {
             start,
             next_step: start - PAST,
             pending: BTreeSet::new(),
-            phase: Phase::Calm,
+            phase: IncidentPhase::Calm,
             warned: 0,
             mood: Mood::Steady,
             mood_ends: start,
@@ -64,7 +64,7 @@ impl Shop {
     }
 
     /// The next entry.
-    pub(super) fn take(&mut self) -> Option<Entry> {
+    pub(super) fn take(&mut self) -> Option<LogEntry> {
         self.next_at();
         self.pending.pop_first()
     }
@@ -78,23 +78,23 @@ impl Shop {
     fn step(&mut self) {
         let at = self.next_step;
         let since_start = at - self.start;
-        let (phase, incident) = (Phase::at(since_start), Incident::at(since_start));
+        let (phase, incident) = (IncidentPhase::at(since_start), Incident::at(since_start));
         if phase != self.phase {
             self.phase = phase;
             self.turn(at, incident);
         }
-        if phase == Phase::Rising && self.dice.chance(25) {
+        if phase == IncidentPhase::Rising && self.dice.chance(25) {
             self.warn(at, incident);
         }
         let entries = visit(&mut self.dice, Moment { at, phase, incident });
         self.pending.extend(entries);
         if self.dice.once_in(20) {
             let chore = self.dice.pick(CHORES);
-            self.pending.insert(worker(at, Level::Info, chore));
+            self.pending.insert(worker(at, Severity::Info, chore));
         }
         if self.dice.once_in(110) {
             let import = progress_bar(&mut self.dice);
-            self.pending.insert(worker(at, Level::Info, &import));
+            self.pending.insert(worker(at, Severity::Info, &import));
         }
         self.next_step += self.pause(at).max(1);
     }
@@ -102,17 +102,17 @@ impl Shop {
     /// Tells that an incident has come to its next part.
     fn turn(&mut self, at: i64, incident: &Incident) {
         match self.phase {
-            Phase::Calm => {}
-            Phase::Rising => {
+            IncidentPhase::Calm => {}
+            IncidentPhase::Rising => {
                 self.warned = 0;
                 self.warn(at, incident);
             }
-            Phase::Failing => {
+            IncidentPhase::Failing => {
                 let error = self.about_a_request(incident.error);
-                self.pending.insert(worker(at, Level::Error, &error));
+                self.pending.insert(worker(at, Severity::Error, &error));
             }
-            Phase::Recovering => {
-                self.pending.insert(worker(at, Level::Info, incident.recovery));
+            IncidentPhase::Recovering => {
+                self.pending.insert(worker(at, Severity::Info, incident.recovery));
             }
         }
     }
@@ -121,11 +121,11 @@ impl Shop {
         if let Some(warning) = incident.warnings.get(self.warned) {
             self.warned += 1;
             let warning = self.about_a_request(warning);
-            self.pending.insert(worker(at, Level::Warn, &warning));
+            self.pending.insert(worker(at, Severity::Warn, &warning));
         }
     }
 
-    /// Puts the id of a request that is under way, else of one that nobody saw, into `text`.
+    /// Puts the id of a current request, else an unknown one, into `text`.
     fn about_a_request(&mut self, text: &str) -> String {
         let under_way = self.pending.iter().find_map(|entry| entry.text.rsplit_once("rid="));
         let id = under_way.map(|(_, id)| id.to_owned());

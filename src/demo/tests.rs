@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use super::incident::Incident;
 use super::*;
 
-fn entries(from: i64, until: i64) -> Vec<Entry> {
+fn entries(from: i64, until: i64) -> Vec<LogEntry> {
     let mut shop = Shop::new(0);
     let mut entries = Vec::new();
     while shop.next_at() < until {
@@ -13,7 +13,7 @@ fn entries(from: i64, until: i64) -> Vec<Entry> {
     entries
 }
 
-fn texts(entries: &[Entry], log: Log) -> Vec<&str> {
+fn texts(entries: &[LogEntry], log: ShopLog) -> Vec<&str> {
     entries.iter().filter(|entry| entry.log == log).map(|entry| entry.text.as_str()).collect()
 }
 
@@ -27,7 +27,7 @@ fn the_past_is_an_hour_long_and_in_order() {
     let past = entries(-4_000_000, 0);
     assert!(past.is_sorted_by_key(|entry| entry.at));
     assert!(past.first().unwrap().at < -59 * 60_000 && past.last().unwrap().at > -60_000);
-    for log in Log::ALL {
+    for log in ShopLog::ALL {
         let n_lines = texts(&past, log).iter().flat_map(|text| text.lines()).count();
         assert!((120..300).contains(&n_lines), "{log:?}: {n_lines}");
     }
@@ -37,7 +37,7 @@ fn the_past_is_an_hour_long_and_in_order() {
 fn every_log_is_lively_and_in_order() {
     let live = entries(0, 400_000);
     assert!(live.is_sorted_by_key(|entry| entry.at));
-    for log in Log::ALL {
+    for log in ShopLog::ALL {
         let times: Vec<_> =
             live.iter().filter(|entry| entry.log == log).map(|entry| entry.at).collect();
         let per_second = times.len() / 400;
@@ -50,15 +50,15 @@ fn every_log_is_lively_and_in_order() {
 #[test]
 fn each_line_is_what_its_log_holds() {
     let all = entries(-4_000_000, 400_000);
-    for text in texts(&all, Log::Api) {
+    for text in texts(&all, ShopLog::Api) {
         let line: serde_json::Value = serde_json::from_str(text).unwrap();
         assert!(line["level"].is_string() && line["status"].is_u64(), "{text}");
         line["time"].as_str().unwrap().parse::<Timestamp>().unwrap();
     }
-    for text in texts(&all, Log::Web) {
+    for text in texts(&all, ShopLog::Web) {
         assert!(text.contains(" HTTP/2.0\" ") && !text.contains('\n'), "{text}");
     }
-    for text in texts(&all, Log::Worker) {
+    for text in texts(&all, ShopLog::Worker) {
         let (time, rest) = text.split_once(' ').unwrap();
         time.parse::<Timestamp>().unwrap();
         assert!(rest.starts_with("\x1b["), "{text}");
@@ -73,8 +73,8 @@ fn a_request_is_found_in_all_three_logs() {
         let ids = texts.filter_map(|text| text.split_once(before)?.1.split(after).next());
         ids.map(|id| id.lines().next().unwrap().to_owned()).collect()
     };
-    let (web, api) = (ids(Log::Web, "rid=", '\n'), ids(Log::Api, "request_id\":\"", '"'));
-    let worker = ids(Log::Worker, "req=", '\n');
+    let (web, api) = (ids(ShopLog::Web, "rid=", '\n'), ids(ShopLog::Api, "request_id\":\"", '"'));
+    let worker = ids(ShopLog::Worker, "req=", '\n');
     let n_shared = worker.iter().filter(|id| web.contains(*id) && api.contains(*id)).count();
     assert!(n_shared > 20, "{n_shared} of {}", worker.len());
 }
@@ -84,14 +84,14 @@ fn an_incident_comes_every_forty_seconds_and_passes() {
     for (n, kind) in ["java.sql", "Traceback", "Traceback"].into_iter().enumerate() {
         let start = i64::try_from(n).unwrap() * 40_000;
         let period = entries(start, start + 40_000);
-        let worker = texts(&period, Log::Worker);
+        let worker = texts(&period, ShopLog::Worker);
         let place = |what: &str| worker.iter().position(|text| text.contains(what)).unwrap();
         let (error, trace) = (place("ERROR"), place(kind));
         let recovery = place(Incident::at(start).recovery);
         assert!(error == trace && error < recovery);
         let failed: Vec<_> = period
             .iter()
-            .filter(|entry| entry.log == Log::Api && entry.text.contains("\"error\""))
+            .filter(|entry| entry.log == ShopLog::Api && entry.text.contains("\"error\""))
             .map(|entry| entry.at - start)
             .collect();
         assert!(failed.len() > 1, "{failed:?}");
@@ -102,7 +102,7 @@ fn an_incident_comes_every_forty_seconds_and_passes() {
 #[test]
 fn colours_progress_and_foreign_letters_occur() {
     let all = entries(-4_000_000, 400_000);
-    let worker = texts(&all, Log::Worker).concat();
+    let worker = texts(&all, ShopLog::Worker).concat();
     for what in ["\x1b[33mWARN", "\r", "佐藤", "📦", "\tat "] {
         assert!(worker.contains(what), "{what:?}");
     }

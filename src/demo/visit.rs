@@ -1,8 +1,8 @@
 //! A visit to the shop: one request, what the API made of it, and the work that followed.
 
 use super::dice::Dice;
-use super::entry::{Entry, Level, Request, api, web, worker};
-use super::incident::{Incident, Phase};
+use super::entry::{LogEntry, Request, Severity, api, web, worker};
+use super::incident::{Incident, IncidentPhase};
 use super::words::{ADDRESSES, AGENTS, ASSETS, CUSTOMERS, PROBES, PRODUCTS, SEARCHED, SEARCHES};
 
 /// What a visitor came for.
@@ -46,13 +46,13 @@ pub(super) struct Moment {
     /// When it begins, in milliseconds since 1970.
     pub(super) at: i64,
     /// The state of the shop at that time.
-    pub(super) phase: Phase,
+    pub(super) phase: IncidentPhase,
     /// The incident that the state belongs to.
     pub(super) incident: &'static Incident,
 }
 
 /// Throws a visit: its lines in all logs, none before `moment.at`, in no order.
-pub(super) fn visit(dice: &mut Dice, moment: Moment) -> Vec<Entry> {
+pub(super) fn visit(dice: &mut Dice, moment: Moment) -> Vec<LogEntry> {
     let errand = dice.pick(ERRANDS);
     let product = dice.pick(PRODUCTS);
     let search = dice.between(0, i64::try_from(SEARCHES.len()).unwrap_or(0));
@@ -61,7 +61,7 @@ pub(super) fn visit(dice: &mut Dice, moment: Moment) -> Vec<Entry> {
     let is_static = matches!(errand, Errand::Asset | Errand::Probe);
     if !is_static {
         request.duration_ms = request.duration_ms * moment.phase.slowness() / 100;
-        let failures = if moment.phase == Phase::Failing { 55 } else { 0 };
+        let failures = if moment.phase == IncidentPhase::Failing { 55 } else { 0 };
         if dice.chance(failures) {
             request.status = moment.incident.status;
             request.bytes = 162;
@@ -116,27 +116,27 @@ fn api_lines(
     errand: Errand,
     request: &Request,
     (product, searched): (&str, &str),
-) -> Vec<Entry> {
+) -> Vec<LogEntry> {
     if request.status >= 500 {
-        return vec![api(at, Level::Error, moment.incident.api_error, request)];
+        return vec![api(at, Severity::Error, moment.incident.api_error, request)];
     }
     let mut lines = Vec::new();
     if dice.chance(10) {
-        lines.push(api(moment.at, Level::Debug, &format!("cache miss for {product}"), request));
+        lines.push(api(moment.at, Severity::Debug, &format!("cache miss for {product}"), request));
     }
     if request.duration_ms > SLOW {
-        lines.push(api(at, Level::Warn, "slow answer", request));
+        lines.push(api(at, Severity::Warn, "slow answer", request));
     }
     let (level, message) = match errand {
         Errand::Search => {
-            (Level::Info, format!("search for “{searched}”: {} hits", dice.between(0, 48)))
+            (Severity::Info, format!("search for “{searched}”: {} hits", dice.between(0, 48)))
         }
-        Errand::Cart => (Level::Info, format!("{product} added to cart")),
-        Errand::Order => (Level::Info, "order placed".to_owned()),
-        Errand::SignIn if request.status == 401 => (Level::Warn, "wrong password".to_owned()),
-        Errand::SignIn => (Level::Info, "signed in".to_owned()),
+        Errand::Cart => (Severity::Info, format!("{product} added to cart")),
+        Errand::Order => (Severity::Info, "order placed".to_owned()),
+        Errand::SignIn if request.status == 401 => (Severity::Warn, "wrong password".to_owned()),
+        Errand::SignIn => (Severity::Info, "signed in".to_owned()),
         Errand::Product | Errand::Asset | Errand::Probe => {
-            (Level::Info, format!("{product} shown"))
+            (Severity::Info, format!("{product} shown"))
         }
     };
     lines.push(api(at, level, &message, request));
@@ -144,13 +144,20 @@ fn api_lines(
 }
 
 /// The worker's part, from `at` on.
-fn work(dice: &mut Dice, at: i64, errand: Errand, product: &str, request: &Request) -> Vec<Entry> {
+fn work(
+    dice: &mut Dice,
+    at: i64,
+    errand: Errand,
+    product: &str,
+    request: &Request,
+) -> Vec<LogEntry> {
+    use Severity::{Debug, Info, Warn};
     let id = &request.id;
     let line = |at, level, message: String| worker(at, level, &format!("{message} req={id}"));
     match errand {
         Errand::Cart => {
             let left = dice.between(2, 60);
-            let level = if left < 5 { Level::Warn } else { Level::Info };
+            let level = if left < 5 { Warn } else { Info };
             vec![line(at, level, format!("stock: {product} reserved, {left} left"))]
         }
         Errand::Order => {
@@ -160,24 +167,20 @@ fn work(dice: &mut Dice, at: i64, errand: Errand, product: &str, request: &Reque
             let mailed = at + dice.between(300, 1_200);
             let packed = mailed + dice.between(400, 2_500);
             vec![
-                line(
-                    at,
-                    Level::Info,
-                    format!("payments: order {order}, {euros}.{cents:02} € captured"),
-                ),
-                line(mailed, Level::Info, format!("mailer: confirmation sent to {customer}")),
-                line(packed, Level::Debug, format!("packing: label printed for order {order} 📦")),
+                line(at, Info, format!("payments: order {order}, {euros}.{cents:02} € captured")),
+                line(mailed, Info, format!("mailer: confirmation sent to {customer}")),
+                line(packed, Debug, format!("packing: label printed for order {order} 📦")),
             ]
         }
         Errand::Product if dice.chance(60) => {
             let took = dice.between(18, 140);
-            vec![line(at, Level::Info, format!("thumbnails: {product} rendered in {took} ms"))]
+            vec![line(at, Info, format!("thumbnails: {product} rendered in {took} ms"))]
         }
         Errand::Search if dice.chance(60) => {
-            vec![line(at, Level::Debug, "search: suggestions refreshed".to_owned())]
+            vec![line(at, Debug, "search: suggestions refreshed".to_owned())]
         }
         Errand::SignIn if request.status == 401 => {
-            vec![line(at, Level::Warn, format!("guard: failed sign-in from {}", request.address))]
+            vec![line(at, Warn, format!("guard: failed sign-in from {}", request.address))]
         }
         Errand::Product | Errand::Search | Errand::SignIn | Errand::Asset | Errand::Probe => {
             Vec::new()

@@ -1,11 +1,11 @@
-//! Allowance: the time that work may take whose cost is chosen by whoever asks for it, such as looking
-//! through lines with a pattern. It is one for all that a viewer has done, wherever that runs.
+//! Allowance: the time for work whose cost a client controls, such as filtering with a pattern. A
+//! viewer has one for all its work, wherever that runs.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What one viewer may spend: it earns a share of the time that passes.
+/// The time that one viewer may spend: it earns a share of the elapsed time.
 #[derive(Debug)]
 pub struct Allowance {
     account: Mutex<Account>,
@@ -17,13 +17,13 @@ struct Account {
     counted: Instant,
 }
 
-/// More time was taken than was allowed.
+/// More time was spent than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it takes too long; expected a simpler pattern")]
 pub struct AllowanceSpent;
 
 impl AllowanceSpent {
-    /// Whether this is why something has failed.
+    /// Whether this is the cause of an error.
     #[must_use]
     pub fn is_cause_of(error: &io::Error) -> bool {
         error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<AllowanceSpent>)
@@ -43,13 +43,13 @@ impl Default for Allowance {
 }
 
 impl Allowance {
-    /// All that can be saved.
+    /// The maximum balance.
     #[must_use]
     pub fn new(now: Instant) -> Self {
         Allowance { account: Mutex::new(Account { left: SAVINGS, counted: now }) }
     }
 
-    /// Takes off what was spent; whether there was as much.
+    /// Charges spent time; returns whether there was enough.
     #[must_use]
     pub fn spend(&self, spent: Duration, now: Instant) -> bool {
         let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);

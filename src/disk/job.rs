@@ -15,54 +15,54 @@ use tokio::sync::oneshot;
 use crate::disk::allowance::{Allowance, AllowanceSpent};
 
 thread_local! {
-    /// Of the job that this thread is at.
-    static TERMS: RefCell<Option<Terms>> = const { RefCell::new(None) };
+    /// The context of the job that this thread runs.
+    static TERMS: RefCell<Option<JobContext>> = const { RefCell::new(None) };
 }
 
 /// A piece of blocking work.
 pub(super) struct Job {
     work: Box<dyn FnOnce() -> Option<Deliver> + Send>,
-    terms: Terms,
+    context: JobContext,
 }
 
-/// For how long a job may go on.
+/// When a job has to stop.
 #[derive(Clone, Debug)]
-pub(super) struct Terms {
-    /// Nobody wants the answer any more.
+pub(super) struct JobContext {
+    /// The result is no longer awaited.
     pub(super) is_abandoned: Arc<AtomicBool>,
-    /// What it may spend, where it can be made expensive by whoever asks.
+    /// The allowance, if a client controls the cost.
     pub(super) allowance: Option<Arc<Allowance>>,
 }
 
-/// Hands the answer to whoever waits for it; does not block.
+/// Sends the result to its waiter; does not block.
 pub(super) type Deliver = Box<dyn FnOnce() + Send>;
 
 impl Job {
-    /// `work`, whose answer is for `tell`.
+    /// A job that runs `work` and passes its result to `tell`.
     pub(super) fn new<T: Send + 'static>(
         work: impl FnOnce() -> T + Send + 'static,
         tell: oneshot::Sender<T>,
-        terms: Terms,
+        context: JobContext,
     ) -> Self {
         let work = move || -> Option<Deliver> {
             let answer = work();
             if tell.is_closed() {
-                // The answer ends here: to close its files may take as long as to read them.
+                // The result is dropped here: closing its files may take as long as reading them.
                 return None;
             }
             Some(Box::new(move || drop(tell.send(answer))))
         };
-        Job { work: Box::new(work), terms }
+        Job { work: Box::new(work), context }
     }
 
-    /// Does the work; the answer is delivered by who calls. A panic ends the work, and nothing else;
-    /// the hook for panics has told of it.
+    /// Does the work; the caller delivers the result. A panic ends only this work; the panic hook
+    /// has logged it.
     pub(super) fn run(self) -> Option<Deliver> {
-        let Job { work, terms } = self;
-        if terms.is_abandoned.load(Ordering::Acquire) {
+        let Job { work, context } = self;
+        if context.is_abandoned.load(Ordering::Acquire) {
             return None;
         }
-        TERMS.set(Some(terms));
+        TERMS.set(Some(context));
         let deliver = catch_unwind(AssertUnwindSafe(work)).unwrap_or_default();
         TERMS.set(None);
         deliver
@@ -71,19 +71,19 @@ impl Job {
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Job").field("terms", &self.terms).finish_non_exhaustive()
+        f.debug_struct("Job").field("terms", &self.context).finish_non_exhaustive()
     }
 }
 
-/// Whether nobody wants the answer of the blocking call any more that runs on this thread.
+/// Whether the blocking call on this thread was abandoned.
 #[must_use]
 pub fn is_abandoned() -> bool {
-    TERMS.with_borrow(|terms| {
-        terms.as_ref().is_some_and(|terms| terms.is_abandoned.load(Ordering::Acquire))
+    TERMS.with_borrow(|context| {
+        context.as_ref().is_some_and(|context| context.is_abandoned.load(Ordering::Acquire))
     })
 }
 
-/// An error once [`is_abandoned`]: to be asked between two blocks of whatever may take long.
+/// An error once [`is_abandoned`]: to be checked between two blocks of long work.
 pub fn stop_if_abandoned() -> io::Result<()> {
     match is_abandoned() {
         true => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "nobody waits for it")),
@@ -91,10 +91,9 @@ pub fn stop_if_abandoned() -> io::Result<()> {
     }
 }
 
-/// Takes time off what the blocking call may spend that runs on this thread; an error once that was
-/// more than it may.
+/// Charges time to the allowance of the blocking call on this thread; an error once it is exceeded.
 pub fn spend(spent: Duration) -> Result<(), AllowanceSpent> {
-    let allowance = TERMS.with_borrow(|terms| terms.as_ref()?.allowance.clone());
+    let allowance = TERMS.with_borrow(|context| context.as_ref()?.allowance.clone());
     match allowance {
         Some(allowance) if !allowance.spend(spent, Instant::now()) => Err(AllowanceSpent),
         Some(_) | None => Ok(()),

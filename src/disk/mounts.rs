@@ -1,5 +1,5 @@
-//! Mounts: which device a path is on, by the system's table of mounts. Looking at a path itself would
-//! wait for a disk that does not answer.
+//! Mounts: which device a path is on, by the system's mount table. Examining the path itself would
+//! block on a disk that does not respond.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::makedev;
 
-/// The table of mounts, as it was a moment ago.
+/// The mount table, cached for a moment.
 #[derive(Debug, Default)]
 pub struct Mounts {
     by_point: BTreeMap<PathBuf, Mount>,
@@ -19,27 +19,28 @@ pub struct Mounts {
 /// One mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mount {
-    /// As `st_dev` tells it.
+    /// As in `st_dev`.
     device: u64,
-    /// Other hosts, or a program of this one, answer for it.
+    /// It is a network or FUSE file system.
     is_remote: bool,
 }
 
 impl Mounts {
-    /// The number of the device that `path` is on; 0 where the table cannot be read.
+    /// The number of the device that `path` is on; 0 if the table cannot be read.
     pub fn device_of(&mut self, path: &Path) -> u64 {
         self.mount_of(path).map_or(0, |mount| mount.device)
     }
 
-    /// Whether others may write at `path` unseen, and it may not answer for reasons of theirs.
+    /// Whether other hosts may write at `path` without an event here, and may be why it does not
+    /// respond.
     pub fn is_remote(&mut self, path: &Path) -> bool {
         self.mount_of(path).is_some_and(|mount| mount.is_remote)
     }
 
-    /// Where something is mounted below `place`.
-    pub fn below(&mut self, place: &Path) -> Vec<PathBuf> {
+    /// The mount points below `root`.
+    pub fn below(&mut self, root: &Path) -> Vec<PathBuf> {
         self.refresh();
-        let is_below = |point: &&PathBuf| point.starts_with(place) && *point != place;
+        let is_below = |point: &&PathBuf| point.starts_with(root) && *point != root;
         self.by_point.keys().filter(is_below).cloned().collect()
     }
 
@@ -62,7 +63,7 @@ impl Mounts {
 }
 
 /// `36 35 98:0 /root /point rw,noatime master:1 - ext3 /dev/root rw` (`proc_pid_mountinfo(5)`). Of
-/// several mounts on one point the last is on top.
+/// several mounts on one mount point the last is on top.
 fn parse(table: &[u8]) -> BTreeMap<PathBuf, Mount> {
     table.split(|byte| *byte == b'\n').filter_map(parse_line).collect()
 }
@@ -79,7 +80,7 @@ fn parse_line(line: &[u8]) -> Option<(PathBuf, Mount)> {
     Some((PathBuf::from(OsString::from_vec(point)), Mount { device, is_remote }))
 }
 
-/// Blanks, tabs, line ends and backslashes stand in octal.
+/// Blanks, tabs, line ends and backslashes are escaped in octal.
 fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -103,7 +104,7 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
 /// The table may have changed after this time.
 const MAX_AGE: Duration = Duration::from_secs(2);
 
-/// Kinds of file systems on which others' writes make no events here; also all of FUSE.
+/// File systems on which other hosts' writes cause no events here; also all of FUSE.
 const REMOTE: [&str; 13] = [
     "nfs",
     "nfs4",

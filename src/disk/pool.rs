@@ -13,41 +13,41 @@ use crate::disk::turns::Turns;
 /// The threads for one kind of work on one device.
 #[derive(Debug)]
 pub(super) struct Pool {
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     max_threads: usize,
     max_of_caller: usize,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PoolState {
     waiting: Turns<Job>,
     next_number: u64,
     /// How many jobs of each caller run; never 0.
     running: HashMap<u64, usize>,
     n_threads: usize,
     /// Threads that wait for work.
-    idle: Vec<Arc<Seat>>,
+    idle: Vec<Arc<IdleThread>>,
 }
 
 /// Where an idle thread waits for its next job.
 #[derive(Debug, Default)]
-struct Seat {
-    given: Mutex<Option<Given>>,
+struct IdleThread {
+    given: Mutex<Option<AssignedJob>>,
     changed: Condvar,
 }
 
-/// A job, and whose it is.
-type Given = (u64, Job);
+/// A job, and its caller.
+type AssignedJob = (u64, Job);
 
-/// What comes after a job.
-enum Next {
-    Job(Given),
-    Idle(Arc<Seat>),
+/// What a thread does after a job.
+enum WorkerStep {
+    Job(AssignedJob),
+    Idle(Arc<IdleThread>),
 }
 
-/// Who is to do a job.
-enum Doer {
-    Idle(Arc<Seat>),
+/// Which thread runs a job.
+enum AssignedThread {
+    Idle(Arc<IdleThread>),
     New,
 }
 
@@ -56,7 +56,7 @@ impl Pool {
         Arc::new(Pool { state: Mutex::default(), max_threads, max_of_caller })
     }
 
-    /// Begins a job, or puts it in line; returns its number.
+    /// Starts a job, or queues it; returns its number.
     pub(super) fn begin(self: &Arc<Self>, caller: u64, job: Job) -> u64 {
         let mut state = self.lock();
         let number = state.next_number;
@@ -64,23 +64,23 @@ impl Pool {
         let doer = match state.idle.is_empty() && state.n_threads >= self.max_threads {
             true => None,
             false if !state.may_run(caller, self.max_of_caller) => None,
-            false => Some(state.idle.pop().map_or(Doer::New, Doer::Idle)),
+            false => Some(state.idle.pop().map_or(AssignedThread::New, AssignedThread::Idle)),
         };
         let Some(doer) = doer else {
             state.waiting.push(caller, number, job);
             return number;
         };
         state.note_begun(caller);
-        state.n_threads += usize::from(matches!(doer, Doer::New));
+        state.n_threads += usize::from(matches!(doer, AssignedThread::New));
         drop(state);
         match doer {
-            Doer::Idle(seat) => seat.give((caller, job)),
-            Doer::New => self.start_thread((caller, job)),
+            AssignedThread::Idle(idle_thread) => idle_thread.give((caller, job)),
+            AssignedThread::New => self.start_thread((caller, job)),
         }
         number
     }
 
-    /// Takes a job that has not begun out of the line.
+    /// Removes a job that has not begun from the queue.
     pub(super) fn take_back(&self, caller: u64, number: u64) -> Option<Job> {
         self.lock().waiting.remove(caller, number)
     }
@@ -96,13 +96,13 @@ impl Pool {
         self.lock().n_threads
     }
 
-    /// A thread that does a job, and then what waits. No task of the runtime's: one that waits for a
-    /// silent disk cannot be cancelled, and is to hold up nothing but its own device.
-    fn start_thread(self: &Arc<Self>, first: Given) {
+    /// A thread that runs a job, then queued ones. Not a task of the runtime: one that waits for a
+    /// silent disk cannot be cancelled, and must not block anything but its own device.
+    fn start_thread(self: &Arc<Self>, first: AssignedJob) {
         let (own, caller) = (Arc::clone(self), first.0);
         let started = thread::Builder::new().name("disk".to_owned()).spawn(move || own.work(first));
         if let Err(error) = started {
-            // The job was dropped; who waits for it is told.
+            // The job was dropped, which its waiter sees.
             tracing::error!(%error, "no thread can be started for a blocking call");
             let mut state = self.lock();
             state.n_threads -= 1;
@@ -110,57 +110,58 @@ impl Pool {
         }
     }
 
-    fn work(&self, first: Given) {
+    fn work(&self, first: AssignedJob) {
         let mut given = Some(first);
         while let Some((caller, job)) = given {
             let deliver = job.run();
             let next = self.next_after(caller);
-            // Only now: who has the answer and asks for more is to find this thread free.
+            // Only now: a caller with the result that makes another call should find this thread
+            // free.
             if let Some(deliver) = deliver {
                 deliver();
             }
             given = match next {
-                Next::Job(next) => Some(next),
-                Next::Idle(seat) => self.wait(&seat),
+                WorkerStep::Job(next) => Some(next),
+                WorkerStep::Idle(idle_thread) => self.wait(&idle_thread),
             };
         }
     }
 
     /// What a thread does after a job of `caller`.
-    fn next_after(&self, caller: u64) -> Next {
+    fn next_after(&self, caller: u64) -> WorkerStep {
         let mut state = self.lock();
         state.note_ended(caller);
         if let Some(next) = state.next(self.max_of_caller) {
-            return Next::Job(next);
+            return WorkerStep::Job(next);
         }
-        let seat = Arc::new(Seat::default());
-        state.idle.push(Arc::clone(&seat));
-        Next::Idle(seat)
+        let idle_thread = Arc::new(IdleThread::default());
+        state.idle.push(Arc::clone(&idle_thread));
+        WorkerStep::Idle(idle_thread)
     }
 
-    /// Waits for a job; none: the thread ends.
-    fn wait(&self, seat: &Arc<Seat>) -> Option<Given> {
-        if let Some(given) = seat.wait() {
+    /// Waits for a job; `None`: the thread ends.
+    fn wait(&self, idle_thread: &Arc<IdleThread>) -> Option<AssignedJob> {
+        if let Some(given) = idle_thread.wait() {
             return Some(given);
         }
         let mut state = self.lock();
-        let own = state.idle.iter().position(|idle| Arc::ptr_eq(idle, seat));
+        let own = state.idle.iter().position(|idle| Arc::ptr_eq(idle, idle_thread));
         if let Some(own) = own {
             state.idle.remove(own);
             state.n_threads -= 1;
             return None;
         }
         drop(state);
-        // It was chosen in the last moment.
-        seat.wait_for_ever()
+        // It was given a job at the last moment.
+        idle_thread.wait_for_ever()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl PoolState {
     fn may_run(&self, caller: u64, max_of_caller: usize) -> bool {
         self.running.get(&caller).is_none_or(|n_running| *n_running < max_of_caller)
     }
@@ -178,7 +179,7 @@ impl State {
         }
     }
 
-    fn next(&mut self, max_of_caller: usize) -> Option<Given> {
+    fn next(&mut self, max_of_caller: usize) -> Option<AssignedJob> {
         let running = &self.running;
         let may = |caller| running.get(&caller).is_none_or(|n_running| *n_running < max_of_caller);
         let next = self.waiting.next(may)?;
@@ -187,27 +188,27 @@ impl State {
     }
 }
 
-impl Seat {
-    fn give(&self, given: Given) {
+impl IdleThread {
+    fn give(&self, given: AssignedJob) {
         *self.lock() = Some(given);
         self.changed.notify_one();
     }
 
-    /// What is given within a while.
-    fn wait(&self) -> Option<Given> {
+    /// A job that is given in time.
+    fn wait(&self) -> Option<AssignedJob> {
         let waited = self.changed.wait_timeout_while(self.lock(), KEPT_IDLE, |it| it.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).0.take()
     }
 
-    fn wait_for_ever(&self) -> Option<Given> {
+    fn wait_for_ever(&self) -> Option<AssignedJob> {
         let waited = self.changed.wait_while(self.lock(), |it| it.is_none());
         waited.unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Given>> {
+    fn lock(&self) -> MutexGuard<'_, Option<AssignedJob>> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// How long a thread waits for more to do. Each one keeps some memory.
+/// How long an idle thread waits for a job. Each one keeps some memory.
 const KEPT_IDLE: Duration = Duration::from_secs(2);

@@ -32,7 +32,7 @@ async fn one_caller_never_has_all_threads_and_a_silent_device_has_a_bounded_numb
     let gate = Arc::new(Mutex::new(gate));
     let hold = |access: &DiskAccess| {
         let gate = Arc::clone(&gate);
-        // Nothing is ever sent: they go on once the other end is gone.
+        // Nothing is ever sent: they continue once the other end is gone.
         access.call(Lane::Live, move || assert!(lock(&gate).recv().is_err()))
     };
     let stuck: Vec<_> = (0..100).map(|_| hold(&own)).collect();

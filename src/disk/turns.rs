@@ -1,11 +1,11 @@
-//! Turns: work that waits, taken in turn by caller, and of one caller in the order in which it came.
+//! Turns: queued work, taken in turn by caller, and for one caller in order of arrival.
 
 use std::collections::VecDeque;
 
-/// Work that waits.
+/// Queued work.
 #[derive(Debug)]
 pub(super) struct Turns<T> {
-    /// The callers whose work waits, the next one first.
+    /// The callers with queued work, the next one first.
     callers: VecDeque<Waiting<T>>,
 }
 
@@ -33,7 +33,7 @@ impl<T> Turns<T> {
         }
     }
 
-    /// The next work of a caller that may have some done now; that caller is the last then.
+    /// The next work of a caller that `may` run now; that caller then goes last.
     pub(super) fn next(&mut self, may: impl Fn(u64) -> bool) -> Option<(u64, T)> {
         let at = self.callers.iter().position(|waiting| may(waiting.caller))?;
         let mut waiting = self.callers.remove(at)?;
@@ -45,7 +45,7 @@ impl<T> Turns<T> {
         Some((caller, work))
     }
 
-    /// Takes out what still waits under a number.
+    /// Removes queued work by number.
     pub(super) fn remove(&mut self, caller: u64, number: u64) -> Option<T> {
         let at = self.callers.iter().position(|waiting| waiting.caller == caller)?;
         let waiting = self.callers.get_mut(at)?;

@@ -6,49 +6,49 @@ use tailcast_client::Target;
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Nobody answers, or nothing that says why.
+    /// No response, and no known reason.
     Unreachable,
-    /// The certificate is of nobody who is trusted.
+    /// The certificate is not trusted.
     Untrusted,
     /// It is elsewhere.
     Moved {
         /// As the answer says it.
         to: String,
     },
-    /// Tailcast does not know the host that it is asked as.
+    /// Tailcast does not accept the host name of the request.
     UnknownHost,
-    /// What answers is not Tailcast.
+    /// The server is not Tailcast.
     SomethingElse,
-    /// One has to say who one is.
+    /// Authentication is required.
     NotAllowed,
-    /// There is nothing to follow.
+    /// There is no log.
     NoLogs,
-    /// The proxy passes something on in another way than it should.
+    /// The proxy does not forward something as it should.
     ProxyFault(ProxyFault),
 }
 
-/// What a proxy does that it should not.
+/// What a proxy does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProxyFault {
-    /// It does not take its own path off.
+    /// It does not strip its own path prefix.
     Path,
-    /// It answers, and nobody behind it.
+    /// It responds, but its upstream does not.
     ToNobody,
-    /// It keeps pieces of a stream until there are more.
+    /// It buffers a stream.
     HoldsBack,
-    /// It packs a stream, and keeps what it has packed.
+    /// It compresses a stream, and buffers the result.
     Packs,
-    /// It passes each piece of a stream on late.
+    /// It forwards each piece of a stream late.
     Delays,
     /// It ends a stream.
     Cuts,
     /// It loses the upgrade to a WebSocket.
     Upgrade,
-    /// It asks as another host than the page's own.
+    /// It sends another host name than the page's.
     Host,
 }
 
-/// What to do, a line each; without a known proxy, what there is for each of them.
+/// What to do, a line each; if the proxy is unknown, for each known one.
 pub(super) fn advice(fault: &Fault, proxy: &Proxy, front: &Target) -> Vec<String> {
     let general = match fault {
         Fault::Unreachable => "is the address right, and does the proxy run?".to_owned(),
@@ -62,30 +62,30 @@ pub(super) fn advice(fault: &Fault, proxy: &Proxy, front: &Target) -> Vec<String
             "say who asks: --header 'Authorization: …', or --token-file FILE".to_owned()
         }
         Fault::NoLogs => "`tailcast check` on the server tells why".to_owned(),
-        Fault::ProxyFault(passing) => return for_proxy(*passing, proxy, front),
+        Fault::ProxyFault(proxy_fault) => return for_proxy(*proxy_fault, proxy, front),
     };
     vec![general]
 }
 
-fn for_proxy(passing: ProxyFault, proxy: &Proxy, front: &Target) -> Vec<String> {
+fn for_proxy(proxy_fault: ProxyFault, proxy: &Proxy, front: &Target) -> Vec<String> {
     let path = if front.path().is_empty() { "/ops/logs" } else { front.path() };
     let whole = |folder: &str| format!("a whole configuration is in deploy/{folder}/");
     match proxy {
-        Proxy::Nginx => vec![nginx(passing, path), whole("nginx")],
-        Proxy::Caddy => vec![caddy(passing, path), whole("caddy")],
-        Proxy::Haproxy => vec![haproxy(passing, path), whole("haproxy")],
-        Proxy::Apache => vec![apache(passing, path), whole("apache")],
+        Proxy::Nginx => vec![nginx(proxy_fault, path), whole("nginx")],
+        Proxy::Caddy => vec![caddy(proxy_fault, path), whole("caddy")],
+        Proxy::Haproxy => vec![haproxy(proxy_fault, path), whole("haproxy")],
+        Proxy::Apache => vec![apache(proxy_fault, path), whole("apache")],
         Proxy::Other(_) | Proxy::Unseen => vec![
-            nginx(passing, path),
-            caddy(passing, path),
-            haproxy(passing, path),
-            apache(passing, path),
+            nginx(proxy_fault, path),
+            caddy(proxy_fault, path),
+            haproxy(proxy_fault, path),
+            apache(proxy_fault, path),
         ],
     }
 }
 
-fn nginx(passing: ProxyFault, path: &str) -> String {
-    let line = match passing {
+fn nginx(proxy_fault: ProxyFault, path: &str) -> String {
+    let line = match proxy_fault {
         ProxyFault::Path => {
             return format!(
                 "nginx: `location {path}/ {{ proxy_pass http://127.0.0.1:8000/; }}`; the slash at the \
@@ -108,8 +108,8 @@ fn nginx(passing: ProxyFault, path: &str) -> String {
     format!("nginx: {line}")
 }
 
-fn caddy(passing: ProxyFault, path: &str) -> String {
-    let line = match passing {
+fn caddy(proxy_fault: ProxyFault, path: &str) -> String {
+    let line = match proxy_fault {
         ProxyFault::Path => {
             return format!(
                 "Caddy: `handle_path {path}/* {{ … }}`, which takes the path off; `handle` does not"
@@ -129,8 +129,8 @@ fn caddy(passing: ProxyFault, path: &str) -> String {
     format!("Caddy: {line}")
 }
 
-fn haproxy(passing: ProxyFault, path: &str) -> String {
-    let line = match passing {
+fn haproxy(proxy_fault: ProxyFault, path: &str) -> String {
+    let line = match proxy_fault {
         ProxyFault::Path => {
             return format!("HAProxy: `http-request replace-path {path}(/.*) \\1` in the backend");
         }
@@ -151,8 +151,8 @@ fn haproxy(passing: ProxyFault, path: &str) -> String {
     format!("HAProxy: {line}")
 }
 
-fn apache(passing: ProxyFault, path: &str) -> String {
-    let line = match passing {
+fn apache(proxy_fault: ProxyFault, path: &str) -> String {
+    let line = match proxy_fault {
         ProxyFault::Path => {
             return format!(
                 "Apache: `ProxyPass {path}/ http://127.0.0.1:8000/`; the slash at the end of both \

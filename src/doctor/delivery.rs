@@ -1,5 +1,5 @@
-//! Delivery: whether what the server sends arrives when it is sent. It is asked for a heartbeat each
-//! second; a proxy that buffers shows by when they come.
+//! Delivery: whether data arrives when it is sent. A heartbeat is requested each second; their
+//! arrival times reveal a proxy that buffers.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::doctor::advice::{Fault, ProxyFault};
 use crate::doctor::finding::Finding;
 use crate::doctor::probe::{AskError, Probe};
-use crate::doctor::server::Log;
+use crate::doctor::server::ProbedLog;
 use tailcast_client::Seconds;
 
 /// When pieces of a stream arrived, counted from its head.
@@ -55,17 +55,18 @@ impl Arrivals {
     }
 }
 
-/// Reads a stream of one format for some heartbeats. `answer_time` is what a short answer takes.
+/// Reads a stream of one format for some heartbeats. `answer_time` is how long a short response
+/// takes.
 pub(super) async fn measure(
-    door: &Probe,
-    log: &Log,
+    probe: &Probe,
+    log: &ProbedLog,
     format: &'static str,
     answer_time: Duration,
 ) -> Finding {
     let path = format!("{}&format={format}", log.quiet_stream(Some("1s")));
-    // As browsers ask, who could take it packed.
+    // Like a browser that accepts compression.
     let packed = [(header::ACCEPT_ENCODING, "gzip, deflate, br, zstd")];
-    let mut answer = match door.ask(&path, &packed).await {
+    let mut answer = match probe.ask(&path, &packed).await {
         Ok(answer) => answer,
         Err(error @ AskError::Silent(_)) => {
             let fault = Fault::ProxyFault(ProxyFault::HoldsBack);
@@ -87,7 +88,7 @@ pub(super) async fn measure(
     // A busy server may be late once; a proxy that holds each piece for a while always is.
     for _ in 0..N_MORE_TRIES {
         if delay > LONGEST_DELAY
-            && let Ok(again) = door.ask(&path, &packed).await
+            && let Ok(again) = probe.ask(&path, &packed).await
         {
             delay = delay.min(again.took.saturating_sub(answer_time));
         }
@@ -95,7 +96,7 @@ pub(super) async fn measure(
     judge(format, &arrivals, delay, packing.as_deref())
 }
 
-/// A stream was asked for, and something else came.
+/// The response is not the requested stream.
 pub(super) fn not_streamed(subject: &'static str, status: StatusCode) -> Finding {
     let fault = match status.as_u16() {
         300..=399 | 401 | 403 => Fault::NotAllowed,
@@ -105,7 +106,7 @@ pub(super) fn not_streamed(subject: &'static str, status: StatusCode) -> Finding
     Finding::wrong(subject, format!("the stream is answered with {status}"), fault)
 }
 
-/// `delay` is how much later than a short answer the stream began.
+/// `delay` is how much later than a short response the stream began.
 fn judge(
     format: &'static str,
     arrivals: &Arrivals,
@@ -126,8 +127,8 @@ fn judge(
             Seconds(SPAN),
             Seconds(pause),
         );
-        let passing = if packing.is_some() { ProxyFault::Packs } else { ProxyFault::HoldsBack };
-        return Finding::wrong(format, text, Fault::ProxyFault(passing));
+        let proxy_fault = if packing.is_some() { ProxyFault::Packs } else { ProxyFault::HoldsBack };
+        return Finding::wrong(format, text, Fault::ProxyFault(proxy_fault));
     }
     if delay > LONGEST_DELAY {
         let text = format!("each piece comes {} ms late{packed}", delay.as_millis());

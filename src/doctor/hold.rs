@@ -1,4 +1,4 @@
-//! Hold: whether a quiet stream stays open, with the heartbeat that the server has by itself.
+//! Hold: whether a quiet stream stays open with the server's default heartbeat.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use crate::doctor::advice::{Fault, ProxyFault};
 use crate::doctor::delivery::{Arrivals, not_streamed};
 use crate::doctor::finding::Finding;
 use crate::doctor::probe::Probe;
-use crate::doctor::server::Log;
+use crate::doctor::server::ProbedLog;
 use tailcast_client::Seconds;
 
 /// Holds a quiet stream open for as long.
-pub(super) async fn measure(door: &Probe, log: &Log, span: Duration) -> Finding {
+pub(super) async fn measure(probe: &Probe, log: &ProbedLog, span: Duration) -> Finding {
     let accept = [(header::ACCEPT, "text/event-stream")];
-    let mut answer = match door.ask(&log.quiet_stream(None), &accept).await {
+    let mut answer = match probe.ask(&log.quiet_stream(None), &accept).await {
         Ok(answer) if answer.status() == StatusCode::OK => answer,
         Ok(answer) => return not_streamed(SUBJECT, answer.status()),
         Err(error) => return Finding::wrong(SUBJECT, error.to_string(), Fault::Unreachable),

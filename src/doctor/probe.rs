@@ -28,13 +28,13 @@ pub(super) struct Probe {
 
 /// An answer, whatever its status; its body is still to come.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ProbeResponse {
     pub(super) response: Response<Incoming>,
     /// From the request to the answer's head.
     pub(super) took: Duration,
     /// When the head had come.
     pub(super) at: Instant,
-    /// Moves the connection's bytes; ends with the value.
+    /// The task that drives the connection; ends when this is dropped.
     driver: JoinSet<()>,
 }
 
@@ -79,7 +79,7 @@ impl Probe {
         &self,
         path: &str,
         headers: &[(HeaderName, &str)],
-    ) -> Result<Answer, AskError> {
+    ) -> Result<ProbeResponse, AskError> {
         let socket = self.connect().await?;
         let uri = format!("{}{path}", self.front.path());
         let mut request = Request::builder().uri(uri).body(Empty::<Bytes>::new())?;
@@ -91,12 +91,12 @@ impl Probe {
         for (name, text) in headers {
             own.insert(name, value(text)?);
         }
-        let asked = Instant::now();
+        let started = Instant::now();
         let ask = async {
             let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
             let mut driver = JoinSet::new();
             driver.spawn(async move {
-                // The reader of the body learns of it as well, and tells it.
+                // The reader of the body gets the error as well, and reports it.
                 if let Err(error) = connection.with_upgrades().await {
                     tracing::debug!(%error, "a connection has broken");
                 }
@@ -106,7 +106,7 @@ impl Probe {
         };
         let answer = timeout(HEAD_LIMIT, ask).await;
         let (response, driver) = answer.map_err(|_elapsed| AskError::Silent(HEAD_LIMIT))??;
-        Ok(Answer { response, took: asked.elapsed(), at: Instant::now(), driver })
+        Ok(ProbeResponse { response, took: started.elapsed(), at: Instant::now(), driver })
     }
 
     /// The protocol that a browser would speak here, as the server chooses it; none without TLS.
@@ -132,7 +132,7 @@ impl Probe {
     }
 }
 
-impl Answer {
+impl ProbeResponse {
     pub(super) fn status(&self) -> StatusCode {
         self.response.status()
     }

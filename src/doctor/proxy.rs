@@ -42,10 +42,10 @@ impl Proxy {
         }
     }
 
-    /// From the answer to a request that is none, which a proxy does not pass on: HAProxy and Apache
+    /// From the response to an invalid request, which a proxy does not forward: HAProxy and Apache
     /// show themselves nowhere else.
-    pub(super) async fn in_refusal(door: &Probe) -> Self {
-        let Ok(Ok(answer)) = timeout(REFUSAL_LIMIT, refusal(door)).await else {
+    pub(super) async fn in_refusal(probe: &Probe) -> Self {
+        let Ok(Ok(answer)) = timeout(REFUSAL_LIMIT, refusal(probe)).await else {
             return Self::Unseen;
         };
         let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
@@ -60,9 +60,9 @@ impl Proxy {
     }
 }
 
-async fn refusal(door: &Probe) -> std::io::Result<Vec<u8>> {
-    let mut socket = door.connect().await.map_err(std::io::Error::other)?;
-    let authority = door.front().authority();
+async fn refusal(probe: &Probe) -> std::io::Result<Vec<u8>> {
+    let mut socket = probe.connect().await.map_err(std::io::Error::other)?;
+    let authority = probe.front().authority();
     let request = format!("GET / HTTP/1.1\r\nHost: {authority}\r\nno header\r\n\r\n");
     socket.write_all(request.as_bytes()).await?;
     socket.flush().await?;

@@ -1,4 +1,5 @@
-//! Server: whether Tailcast is reached at all, what stands before it, and which log to measure with.
+//! Server: whether Tailcast is reached at all, what is in front of it, and which log to measure
+//! with.
 
 use std::time::Duration;
 
@@ -8,28 +9,28 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::doctor::advice::{Fault, ProxyFault};
 use crate::doctor::finding::Finding;
-use crate::doctor::probe::{Answer, AskError, Probe};
+use crate::doctor::probe::{AskError, Probe, ProbeResponse};
 use crate::doctor::proxy::Proxy;
 use tailcast_client::ConnectError;
 use tailcast_client::SourceList;
 
-/// What is known after the first questions.
+/// The result of the first requests.
 #[derive(Debug)]
 pub(super) struct Reached {
     pub(super) proxy: Proxy,
     pub(super) findings: Vec<Finding>,
-    /// How long a short answer takes at best; none if nothing else can be measured.
+    /// How long a short response takes at best; `None` if nothing else can be measured.
     pub(super) answer_time: Option<Duration>,
 }
 
 /// A log to measure with.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct ProbedLog {
     /// As it stands in a path.
     encoded: String,
 }
 
-impl Log {
+impl ProbedLog {
     /// The path and query of a stream that carries nothing but a heartbeat each second, however much
     /// is written to the log: its pattern matches nothing.
     pub(super) fn quiet_stream(&self, heartbeat: Option<&str>) -> String {
@@ -38,12 +39,12 @@ impl Log {
     }
 }
 
-/// Asks whether the server is ready.
-pub(super) async fn reach(door: &Probe) -> Reached {
+/// Checks whether the server is ready.
+pub(super) async fn probe_front(probe: &Probe) -> Reached {
     let mut answer_time: Option<Duration> = None;
     let mut last = None;
     for _ in 0..N_QUESTIONS {
-        match door.ask("/readyz", &[]).await {
+        match probe.ask("/readyz", &[]).await {
             Err(error) => return Reached::not(unreachable(&error)),
             Ok(answer) => {
                 answer_time = Some(answer_time.map_or(answer.took, |best| best.min(answer.took)));
@@ -56,7 +57,7 @@ pub(super) async fn reach(door: &Probe) -> Reached {
     };
     let mut proxy = Proxy::in_headers(answer.headers());
     if proxy == Proxy::Unseen {
-        proxy = Proxy::in_refusal(door).await;
+        proxy = Proxy::in_refusal(probe).await;
     }
     let status = answer.status();
     let location = answer.header(header::LOCATION).to_owned();
@@ -71,7 +72,7 @@ pub(super) async fn reach(door: &Probe) -> Reached {
         "ready" => Finding::well("server", said),
         _ => Finding::note("server", format!("{said}; {}", text.trim().replace('\n', ", "))),
     }];
-    if let Some(protocol) = door.protocol().await {
+    if let Some(protocol) = probe.protocol().await {
         findings.push(match protocol.as_str() {
             "h2" => Finding::well("protocol", "HTTP/2 over TLS"),
             _ => Finding::note("protocol", "HTTP/1.1 over TLS: a browser keeps 6 streams to a host open at most, with HTTP/2 100"),
@@ -115,10 +116,10 @@ fn refused(status: StatusCode, location: &str, words: &str) -> Finding {
 }
 
 /// The first log of the list.
-pub(super) async fn first_log(door: &Probe) -> Result<Log, Finding> {
+pub(super) async fn first_log(probe: &Probe) -> Result<ProbedLog, Finding> {
     let wrong = |text: String, fault| Finding::wrong("logs", text, fault);
     let accept = [(header::ACCEPT, "application/json")];
-    let answer = door.ask("/api/sources", &accept).await;
+    let answer = probe.ask("/api/sources", &accept).await;
     let answer = answer.map_err(|error| wrong(error.to_string(), Fault::Unreachable))?;
     if answer.status() != StatusCode::OK {
         return Err(not_listed(&answer));
@@ -134,10 +135,10 @@ pub(super) async fn first_log(door: &Probe) -> Result<Log, Finding> {
         wrong("there is none, so no stream can be measured".to_owned(), Fault::NoLogs)
     })?;
     let parts = first.name.split('/').map(|part| utf8_percent_encode(part, UNRESERVED).to_string());
-    Ok(Log { encoded: parts.collect::<Vec<_>>().join("/") })
+    Ok(ProbedLog { encoded: parts.collect::<Vec<_>>().join("/") })
 }
 
-fn not_listed(answer: &Answer) -> Finding {
+fn not_listed(answer: &ProbeResponse) -> Finding {
     let status = answer.status();
     let fault = match status.as_u16() {
         // A redirection leads to a login page.
@@ -150,7 +151,7 @@ fn not_listed(answer: &Answer) -> Finding {
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The quickest of some answers tells what a question costs.
+/// The quickest of some responses is the cost of a request.
 const N_QUESTIONS: usize = 3;
 const MAX_WORDS: usize = 64 * 1024;
 const MAX_SHOWN: usize = 200;

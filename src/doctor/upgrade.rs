@@ -12,13 +12,13 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 
 use crate::doctor::advice::{Fault, ProxyFault};
 use crate::doctor::finding::Finding;
-use crate::doctor::probe::{Answer, Probe};
-use crate::doctor::server::Log;
+use crate::doctor::probe::{Probe, ProbeResponse};
+use crate::doctor::server::ProbedLog;
 use tailcast_client::Seconds;
 
 /// Opens a WebSocket as a page of this server does, and waits for its first messages.
-pub(super) async fn measure(door: &Probe, log: &Log) -> Finding {
-    let origin = door.origin();
+pub(super) async fn measure(probe: &Probe, log: &ProbedLog) -> Finding {
+    let origin = probe.origin();
     let key = generate_key();
     let handshake = [
         (header::CONNECTION, "Upgrade"),
@@ -28,21 +28,21 @@ pub(super) async fn measure(door: &Probe, log: &Log) -> Finding {
         (header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL),
         (header::ORIGIN, origin.as_str()),
     ];
-    match door.ask(&log.quiet_stream(Some("1s")), &handshake).await {
+    match probe.ask(&log.quiet_stream(Some("1s")), &handshake).await {
         Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => listen(answer).await,
         Ok(answer) => refused(answer).await,
         Err(error) => Finding::wrong(SUBJECT, error.to_string(), LOST),
     }
 }
 
-async fn refused(answer: Answer) -> Finding {
+async fn refused(answer: ProbeResponse) -> Finding {
     let status = answer.status();
     let fault = match status.as_u16() {
         403 => Fault::ProxyFault(ProxyFault::Host),
         401 => Fault::NotAllowed,
         _ => LOST,
     };
-    // A good answer goes on and on: not even the key has come through.
+    // A 200 response is an endless stream: not even the key has come through.
     let words = match status.is_success() || status == StatusCode::UPGRADE_REQUIRED {
         true => String::new(),
         false => answer.text(MAX_WORDS).await.unwrap_or_default(),
@@ -54,7 +54,7 @@ async fn refused(answer: Answer) -> Finding {
 }
 
 /// The first message is there at once, and a heartbeat after a second.
-async fn listen(answer: Answer) -> Finding {
+async fn listen(answer: ProbeResponse) -> Finding {
     let begun = answer.at;
     let (response, driver) = answer.into_parts();
     let mut socket = match hyper::upgrade::on(response).await {

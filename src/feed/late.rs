@@ -15,7 +15,7 @@ pub struct LateLog {
 }
 
 impl LateLog {
-    /// Notes a range.
+    /// Adds a range.
     pub fn note(&mut self, range: &LateRange) {
         if let Some(last) = self.ranges.back_mut()
             && Weak::ptr_eq(&last.generation, &range.generation)
@@ -44,29 +44,29 @@ pub struct PassedFiles {
 }
 
 impl PassedFiles {
-    /// Notes that a file was left at `place`.
-    pub fn leave(&mut self, place: &Position) {
+    /// Records that a file was left at this position.
+    pub fn leave(&mut self, position: &Position) {
         if self.ends.len() >= MAX_PASSED {
             self.ends.pop_front();
         }
-        self.ends.push_back((Arc::downgrade(&place.generation), place.offset));
+        self.ends.push_back((Arc::downgrade(&position.generation), position.offset));
     }
 
-    /// Notes that late lines were taken, or that their loss was reported.
+    /// Records that late lines were taken, or that their loss was reported.
     pub fn take(&mut self, range: &LateRange) {
         if let Some((_, end)) = self.end_in(range) {
             *end = (*end).max(range.to);
         }
     }
 
-    /// Up to where the file of a range was read, if it was left.
+    /// How far the file of a range was read, if it was left.
     #[must_use]
     pub fn end(&self, range: &LateRange) -> Option<u64> {
         let end = self.ends.iter().find(|(it, _)| Weak::ptr_eq(it, &range.generation));
         end.map(|(_, end)| *end)
     }
 
-    /// Notes that all that `log` holds was taken, or its loss reported.
+    /// Records that everything in `log` was taken, or its loss reported.
     pub fn take_all(&mut self, log: &LateLog) {
         log.ranges.iter().for_each(|range| self.take(range));
     }
@@ -76,11 +76,11 @@ impl PassedFiles {
     }
 
     fn missed(&self, range: &LateRange) -> u64 {
-        // A viewer who began later has not passed it.
+        // A viewer that began later has not passed it.
         self.end(range).map_or(0, |end| range.to.saturating_sub(range.from.max(end)))
     }
 }
 
-/// A live end holds on to fewer old files at a time.
+/// A live end keeps fewer old files open at a time.
 const MAX_RANGES: usize = 64;
 const MAX_PASSED: usize = 8;

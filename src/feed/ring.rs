@@ -1,5 +1,5 @@
-//! Ring: the recent bytes of a live end, as the steps in which they came. Numbers count the steps
-//! from the feed's start, so that a viewer holds nothing but the number of the next one it wants.
+//! Ring: the recent chunks and events of a live end. Items are numbered from the feed's start, so
+//! that a viewer holds nothing but the number of its next one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use crate::chunk::{Chunk, LateRange, Position, is_same};
 use crate::feed::late::LateLog;
 use crate::history::Event;
 
-/// One step of a live end.
+/// An item of a live end.
 #[derive(Clone, Debug)]
-pub enum Item {
+pub enum RingItem {
     /// Lines.
     Chunk(Arc<Chunk>),
     /// Something that happened between two lines.
     Event(Event),
 }
 
-/// The recent steps, without a hole between them.
+/// The recent items, without a hole between them.
 #[derive(Debug)]
 pub struct Ring {
-    items: VecDeque<Kept>,
+    items: VecDeque<StoredItem>,
     /// The number of the first item kept.
     first: u64,
     /// The place after the last item.
@@ -31,9 +31,9 @@ pub struct Ring {
     kept_bytes: usize,
 }
 
-/// Where a place lies in relation to a ring.
+/// Where a position lies in relation to a ring.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found {
+pub enum RingPosition {
     /// The item with this number begins there (or will, once it is there).
     At(u64),
     /// The item with this number begins before and ends after it.
@@ -43,29 +43,29 @@ pub enum Found {
     Elsewhere,
 }
 
-/// What a viewer gets that asks for the items from a number on.
+/// The items from a number on.
 #[derive(Clone, Debug)]
-pub enum Taken {
+pub enum RingRead {
     /// These, without a hole.
     Items {
         /// The items.
-        items: Vec<Item>,
+        items: Vec<RingItem>,
         /// There are more.
         has_more: bool,
     },
     /// There are none yet.
     Nothing,
-    /// The item asked for is not kept any more.
+    /// The requested item was evicted.
     Evicted,
 }
 
 #[derive(Debug)]
-struct Kept {
-    item: Item,
+struct StoredItem {
+    item: RingItem,
     since: Instant,
 }
 
-impl Item {
+impl RingItem {
     fn start(&self) -> &Position {
         match self {
             Self::Chunk(chunk) => chunk.start(),
@@ -107,22 +107,22 @@ impl Ring {
         Ring { items, first: 0, end, late, kept_bytes: 0 }
     }
 
-    /// Adds the next item and lets go of what is too much.
-    pub fn push(&mut self, item: Item) {
+    /// Adds the next item and evicts what exceeds the limit.
+    pub fn push(&mut self, item: RingItem) {
         if let Some(range) = item.late() {
             self.late.note(range);
         }
         self.end = item.end();
         self.kept_bytes += item.n_bytes();
-        self.items.push_back(Kept { item, since: Instant::now() });
+        self.items.push_back(StoredItem { item, since: Instant::now() });
         while self.kept_bytes > RING_BYTES {
             self.pop();
         }
     }
 
-    /// Lets go of what everybody who keeps up has had for long.
+    /// Evicts items that every viewer at the live end has had for long.
     pub fn drop_older_than(&mut self, age: Duration) {
-        let is_old = |kept: &Kept| kept.since.elapsed() > age;
+        let is_old = |kept: &StoredItem| kept.since.elapsed() > age;
         while self.items.front().is_some_and(is_old) {
             self.pop();
         }
@@ -131,40 +131,40 @@ impl Ring {
         }
     }
 
-    /// Where `place` lies.
+    /// Where `position` lies.
     #[must_use]
-    pub fn find(&self, place: &Position) -> Found {
+    pub fn find(&self, position: &Position) -> RingPosition {
         let after_last = self.first + self.items.len() as u64;
-        if *place == self.end {
-            return Found::At(after_last);
+        if *position == self.end {
+            return RingPosition::At(after_last);
         }
         for (kept, number) in self.items.iter().zip(self.first..) {
-            // Whoever comes to this place may have had them before.
+            // A viewer that arrives at this position may have received them before.
             if kept.item.late().is_some() {
                 continue;
             }
-            if kept.item.start() == place {
-                return Found::At(number);
+            if kept.item.start() == position {
+                return RingPosition::At(number);
             }
-            if is_inside(&kept.item, place) {
-                return Found::Inside(number);
+            if is_inside(&kept.item, position) {
+                return RingPosition::Inside(number);
             }
         }
-        Found::Elsewhere
+        RingPosition::Elsewhere
     }
 
     /// The items from `number` on, as many as fit into `max_bytes`, at least one.
     #[must_use]
-    pub fn take(&self, number: u64, max_bytes: usize) -> Taken {
-        let Some(skipped) = number.checked_sub(self.first) else { return Taken::Evicted };
+    pub fn take(&self, number: u64, max_bytes: usize) -> RingRead {
+        let Some(skipped) = number.checked_sub(self.first) else { return RingRead::Evicted };
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
         let mut n_bytes = 0;
-        let fits = |kept: &&Kept| {
+        let fits = |kept: &&StoredItem| {
             let is_first = n_bytes == 0;
             n_bytes += kept.item.n_bytes();
             is_first || n_bytes <= max_bytes
         };
-        let items: Vec<Item> = self
+        let items: Vec<RingItem> = self
             .items
             .iter()
             .skip(skipped)
@@ -172,7 +172,7 @@ impl Ring {
             .map(|kept| kept.item.clone())
             .collect();
         let has_more = skipped + items.len() < self.items.len();
-        if items.is_empty() { Taken::Nothing } else { Taken::Items { items, has_more } }
+        if items.is_empty() { RingRead::Nothing } else { RingRead::Items { items, has_more } }
     }
 
     /// The place after the last item.
@@ -195,16 +195,17 @@ impl Ring {
     }
 }
 
-fn is_inside(item: &Item, place: &Position) -> bool {
+fn is_inside(item: &RingItem, position: &Position) -> bool {
     match item {
-        Item::Event(_) => false,
-        Item::Chunk(chunk) => {
+        RingItem::Event(_) => false,
+        RingItem::Chunk(chunk) => {
             let start = chunk.start();
-            is_same(&start.generation, &place.generation)
-                && (start.offset..start.offset + chunk.raw().len() as u64).contains(&place.offset)
+            is_same(&start.generation, &position.generation)
+                && (start.offset..start.offset + chunk.raw().len() as u64)
+                    .contains(&position.offset)
         }
     }
 }
 
-/// What a busy feed keeps, so that viewers who are late by a moment need not read the file.
+/// The size of a busy feed's ring, so that viewers which are slightly late need not read the file.
 const RING_BYTES: usize = 8 << 20;

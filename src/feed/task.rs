@@ -1,4 +1,4 @@
-//! Feed task: reads the live end of one source, round by round, while somebody looks.
+//! Feed task: reads the live end of one source, round by round, while it has viewers.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::disk::{Call, CallLost, Lane};
-use crate::feed::ring::{Item, Ring};
+use crate::feed::ring::{Ring, RingItem};
 use crate::feed::troubles::TroubleGuard;
 use crate::feed::{Feed, FeedContext, FeedSlot, LiveEnd, lock};
 use crate::history::{EventKind, ReadError, SourceReader, SourceStat, StreamItem};
 use crate::metrics::Metrics;
 
-/// What one round of reading has brought.
+/// The result of one round of reading.
 struct Round {
-    items: Vec<Item>,
+    items: Vec<RingItem>,
     is_at_end: bool,
     look_again: Option<Duration>,
     progress: SourceStat,
@@ -46,7 +46,7 @@ impl Drop for CloseOnDrop {
     }
 }
 
-/// Counts a live end as stalled, and tells those who wait for it.
+/// Counts a live end as stalled, and notifies those that wait for it.
 struct StalledGuard {
     feed: Arc<Feed>,
     metrics: Arc<Metrics>,
@@ -96,7 +96,7 @@ impl FeedTask {
         }
     }
 
-    /// Waits for a blocking call. One that takes very long is told: a disk may have stalled.
+    /// Waits for a blocking call. One that takes very long is reported: a disk may have stalled.
     async fn outlast<T>(&self, mut call: Call<T>) -> Result<T, CallLost> {
         if let Ok(done) = tokio::time::timeout(STALLED, &mut call).await {
             return done;
@@ -107,7 +107,7 @@ impl FeedTask {
         call.await
     }
 
-    /// Opens the source, again and again until it can be opened or nobody waits for it.
+    /// Opens the source, with retries until that succeeds or the last viewer has left.
     async fn open(&mut self) -> Option<Box<dyn SourceReader>> {
         loop {
             let open = Arc::clone(&self.end.open);
@@ -136,14 +136,15 @@ impl FeedTask {
         }
     }
 
-    /// Makes a round visible. How long to wait for a hint before the next one; none: not at all.
+    /// Adds a round to the ring. Returns how long to wait for a hint before the next round; `None`:
+    /// not at all.
     fn publish(&mut self, round: Round) -> Option<Duration> {
         let has_news = !round.items.is_empty();
         {
             let mut ring = lock(&self.feed.ring);
             if let Some(ring) = ring.as_mut() {
                 for item in round.items {
-                    if let Item::Event(event) = &item {
+                    if let RingItem::Event(event) = &item {
                         self.count(event.kind);
                     }
                     ring.push(item);
@@ -175,14 +176,14 @@ impl FeedTask {
         }
     }
 
-    /// How long lines are gathered after some have gone out. A quiet log's line goes out at once;
-    /// the more viewers there are, the more a write has to carry (lines per write decide the cost
-    /// of a fan-out), up to [`LONGEST_PAUSE`], or as long as sending to all of them takes.
+    /// How long lines are gathered after a round was sent. A quiet log's line goes out at once; the
+    /// more viewers there are, the more a write has to carry (lines per write decide the cost of a
+    /// fan-out), up to [`LONGEST_PAUSE`], or as long as sending to all of them takes.
     fn pause(&self) -> Duration {
         let n_viewers = self.feed.n_viewers.load(Ordering::Acquire);
         let n_viewers = u32::try_from(n_viewers).unwrap_or(u32::MAX);
         let gathering = PAUSE_PER_VIEWER.saturating_mul(n_viewers.saturating_sub(1));
-        // A round that begins before the one before is out only makes more, smaller writes.
+        // A round that begins before the previous one was sent only makes more, smaller writes.
         gathering.min(LONGEST_PAUSE).max(SEND_PER_VIEWER.saturating_mul(n_viewers))
     }
 
@@ -191,14 +192,14 @@ impl FeedTask {
     async fn wait(&mut self, at_most: Duration) -> bool {
         tokio::select! {
             () = self.context.cancel.cancelled() => return false,
-            () = self.feed.company.notified() => {
+            () = self.feed.viewers_changed.notified() => {
                 if !self.linger().await {
                     return false;
                 }
             }
             hint = self.end.hints.changed() => {
                 if hint.is_err() {
-                    // Nobody sends hints any more.
+                    // The sender of hints is gone.
                     tokio::time::sleep(at_most).await;
                 }
             }
@@ -208,12 +209,12 @@ impl FeedTask {
         true
     }
 
-    /// Waits out the linger if nobody looks; false if nobody has come meanwhile.
+    /// Waits for the linger if there is no viewer; false if none has come meanwhile.
     async fn linger(&self) -> bool {
         while self.feed.n_viewers.load(Ordering::Acquire) == 0 {
             tokio::select! {
                 () = self.context.cancel.cancelled() => return false,
-                () = self.feed.company.notified() => {}
+                () = self.feed.viewers_changed.notified() => {}
                 () = tokio::time::sleep(self.context.linger) => {
                     if self.slot.retire(&self.feed) {
                         return false;
@@ -225,8 +226,8 @@ impl FeedTask {
     }
 }
 
-/// Reads all there is, or as much as one round may carry; behind what can never be read if it
-/// `gives_up`.
+/// Reads everything available, or as much as one round may carry; if it `gives_up` it skips what
+/// can never be read.
 fn read_round(mut reader: Box<dyn SourceReader>, gives_up: bool) -> (Box<dyn SourceReader>, Round) {
     let mut round = Round {
         items: Vec::new(),
@@ -244,9 +245,9 @@ fn read_round(mut reader: Box<dyn SourceReader>, gives_up: bool) -> (Box<dyn Sou
         match reader.step(None) {
             Ok(StreamItem::Chunk(chunk)) => {
                 n_bytes += chunk.raw().len();
-                round.items.push(Item::Chunk(chunk));
+                round.items.push(RingItem::Chunk(chunk));
             }
-            Ok(StreamItem::Event(event)) => round.items.push(Item::Event(event)),
+            Ok(StreamItem::Event(event)) => round.items.push(RingItem::Event(event)),
             Ok(StreamItem::AtEnd { look_again }) => {
                 round.is_at_end = true;
                 round.look_again = look_again;
@@ -261,19 +262,19 @@ fn read_round(mut reader: Box<dyn SourceReader>, gives_up: bool) -> (Box<dyn Sou
     (reader, round)
 }
 
-/// Hints may be lost: size and identity are looked at this often all the same.
+/// Hints may be lost: size and identity are checked this often regardless.
 const SAFETY_TICK: Duration = Duration::from_secs(1);
 
 /// The same where there are no hints at all.
 const POLL_TICK: Duration = Duration::from_millis(250);
 
-/// After this time an item is dropped from the ring; who still wants it reads the file.
+/// After this time an item is dropped from the ring; viewers further behind read the file.
 const KEEP_IN_RING: Duration = Duration::from_secs(2);
 
-/// After this many rounds in a row that failed it is asked what can be left.
+/// After this many failed rounds in a row the reader may skip what it cannot read.
 const MAX_FAILURES: u32 = 3;
 
-/// A read that takes longer is told.
+/// A read that takes longer is reported.
 const STALLED: Duration = Duration::from_secs(5);
 
 /// What a round may carry at most.
@@ -282,7 +283,7 @@ const ROUND_BYTES: usize = 1 << 20;
 /// See [`FeedTask::pause`].
 const PAUSE_PER_VIEWER: Duration = Duration::from_micros(200);
 
-/// About what it takes to send a round to one viewer.
+/// About how long it takes to send a round to one viewer.
 const SEND_PER_VIEWER: Duration = Duration::from_micros(15);
 
 /// See [`FeedTask::pause`].

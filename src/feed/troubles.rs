@@ -1,18 +1,18 @@
-//! Troubles: live ends that cannot be read just now, and why. They are tried again; until that succeeds
-//! their lines are late, and `/readyz` says so.
+//! Troubles: live ends that currently cannot be read, and why. They are retried; until that
+//! succeeds their lines are late, and `/readyz` says so.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The live ends of a server that cannot be read just now.
+/// The live ends of a server that currently cannot be read.
 #[derive(Debug, Default)]
 pub struct Troubles {
-    kept: Mutex<Kept>,
+    list: Mutex<TroubleList>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct TroubleList {
     next: u64,
     reasons: BTreeMap<u64, String>,
 }
@@ -26,27 +26,27 @@ pub struct TroubleGuard {
 }
 
 impl Troubles {
-    /// A place to report to.
+    /// A reporter for one live end.
     pub fn reporter(self: &Arc<Self>) -> TroubleGuard {
-        let mut kept = self.lock();
-        kept.next += 1;
-        TroubleGuard { troubles: Arc::clone(self), number: kept.next }
+        let mut list = self.lock();
+        list.next += 1;
+        TroubleGuard { troubles: Arc::clone(self), number: list.next }
     }
 
-    /// Why lines are late, at most as many reasons as a person reads.
+    /// The reasons why lines are late, a bounded number of them.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
-        let kept = self.lock();
-        let mut reasons: Vec<_> = kept.reasons.values().take(MAX_REASONS).cloned().collect();
-        let n_more = kept.reasons.len().saturating_sub(MAX_REASONS);
+        let list = self.lock();
+        let mut reasons: Vec<_> = list.reasons.values().take(MAX_REASONS).cloned().collect();
+        let n_more = list.reasons.len().saturating_sub(MAX_REASONS);
         if n_more > 0 {
             reasons.push(format!("{n_more} more logs cannot be read"));
         }
         reasons
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, TroubleList> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

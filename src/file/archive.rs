@@ -1,5 +1,5 @@
-//! Archive: a packed segment, unpacked as a stream. Places in it count unpacked bytes, so that a
-//! cursor stays good when its file is compressed.
+//! Archive: a compressed segment, decompressed as a stream. Offsets in it count decompressed bytes,
+//! so that a cursor stays valid when its file is compressed.
 
 mod bzip2;
 
@@ -17,7 +17,7 @@ use crate::file::archive::bzip2::Bzip2Streams;
 use crate::file::gzip::{GzipIndex, GzipReader};
 use crate::file::rotation::Compression;
 
-/// Whether the error says that what is packed cannot be unpacked, and never will be.
+/// Whether the error means that the archive is damaged for good.
 #[must_use]
 pub fn is_damage(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidData && error.raw_os_error().is_none()
@@ -35,8 +35,8 @@ enum Unpacker {
         /// How many unpacked bytes were read.
         offset: u64,
     },
-    /// What was there could be read up to here. A decoder must not be asked again: some then take
-    /// up anywhere, or never return.
+    /// The archive could be read up to here. A decoder must not be called again after an error:
+    /// some then continue anywhere, or never return.
     Failed {
         kind: io::ErrorKind,
         text: String,
@@ -45,7 +45,8 @@ enum Unpacker {
 }
 
 impl ArchiveReader {
-    /// Begins at or before `offset` (unpacked), whatever other readers of the same file do.
+    /// Begins at or before `offset` (decompressed), independently of other readers of the same
+    /// file.
     #[must_use]
     pub fn open(file: File, compression: Compression, index: &Arc<GzipIndex>, offset: u64) -> Self {
         if compression == Compression::Gzip {
@@ -64,7 +65,7 @@ impl ArchiveReader {
         ArchiveReader { unpacker: Unpacker::Other { stream, offset: 0 } }
     }
 
-    /// How many unpacked bytes lie before the next one.
+    /// The decompressed offset of the next byte.
     #[must_use]
     pub fn offset(&self) -> u64 {
         match &self.unpacker {
@@ -74,8 +75,8 @@ impl ArchiveReader {
         }
     }
 
-    /// Fills `buffer`, or as much of it as there is left. What was unpacked before an error is
-    /// handed out first; the error is then told at each call.
+    /// Fills `buffer`, or as much of it as there is left. Bytes before an error are returned first;
+    /// then each call returns the error.
     pub fn read_full(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut n_read = 0;
         while let Some(rest) = buffer.get_mut(n_read..).filter(|rest| !rest.is_empty()) {
@@ -84,7 +85,7 @@ impl ArchiveReader {
                 Ok(n_bytes) => n_read += n_bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    // What did not come from the system is what the decoder says of the content.
+                    // An error that did not come from the system is the decoder's.
                     let kind = match error.raw_os_error() {
                         Some(_) => error.kind(),
                         None => io::ErrorKind::InvalidData,
@@ -110,19 +111,19 @@ impl ArchiveReader {
         }
     }
 
-    /// Goes forward to `offset`; false if the content ends before. Damage on the way is the error
-    /// of the next read: a reader reports it and goes on with the next file, while one that cannot
-    /// even begin would be refused for as long as the file is there.
+    /// Skips to `offset`; false if the content ends before. Damage on the way becomes the error of
+    /// the next read: a reader reports it and continues with the next file, while one that fails to
+    /// open would fail for as long as the file exists.
     pub fn skip_to(&mut self, offset: u64) -> io::Result<bool> {
         let mut scratch = vec![0; SKIP_BYTES];
         loop {
             stop_if_abandoned()?;
             let left = usize::try_from(offset.saturating_sub(self.offset())).unwrap_or(usize::MAX);
-            let wanted = left.min(SKIP_BYTES);
-            if wanted == 0 {
+            let n_next = left.min(SKIP_BYTES);
+            if n_next == 0 {
                 return Ok(true);
             }
-            match self.read_full(scratch.get_mut(..wanted).unwrap_or_default()) {
+            match self.read_full(scratch.get_mut(..n_next).unwrap_or_default()) {
                 Ok(0) => return Ok(false),
                 Ok(_n_bytes) => {}
                 Err(error) if is_damage(&error) => return Ok(true),
@@ -138,7 +139,7 @@ impl fmt::Debug for ArchiveReader {
     }
 }
 
-/// Reads a file by place, so that a descriptor can be shared.
+/// Reads a file by offset, so that a descriptor can be shared.
 struct FileFromStart {
     file: File,
     offset: u64,
@@ -165,7 +166,7 @@ enum ZstdState<R: io::BufRead> {
 
 struct ZstdFrame<R: io::BufRead> {
     decoder: StreamingDecoder<io::Chain<io::Cursor<[u8; 4]>, R>, FrameDecoder>,
-    /// Of what was unpacked: the decoder reads the frame's checksum, and compares it with nothing.
+    /// Of the decompressed content: the decoder reads the frame's checksum, but does not verify it.
     checksum: Xxh64,
 }
 
@@ -202,7 +203,7 @@ impl<R: io::BufRead> Read for ZstdFrames<R> {
 
 impl<R: io::BufRead> ZstdFrame<R> {
     /// Compares all of the content with the checksum, where the frame has one (RFC 8878, section
-    /// 3.1.1), and gives back what the frame was read from.
+    /// 3.1.1), and returns the frame's reader.
     fn end(self) -> io::Result<R> {
         let of_frame = self.decoder.decoder.get_checksum_from_data();
         let of_content = self.checksum.digest() & u64::from(u32::MAX);
@@ -306,7 +307,7 @@ mod tests {
         assert_eq!(&buffer[..8], b"one\ntwo\n");
     }
 
-    /// All that is there, and the error that ends it.
+    /// All content, and the error that ends it.
     fn unpacked(packed: &[u8], compression: Compression) -> (Vec<u8>, Option<std::io::Error>) {
         let mut reader = reader(packed, compression);
         let (mut all, mut buffer) = (Vec::new(), vec![0; 1000]);
@@ -332,12 +333,12 @@ mod tests {
                     let mut changed = twice.clone();
                     changed[at] ^= bits;
                     let (content, error) = unpacked(&changed, compression);
-                    // In a header some bytes say nothing of the content, such as a time.
+                    // Some header bytes, such as the time, do not affect the content.
                     let is_whole = content == text.repeat(2).as_bytes();
                     assert!(is_whole || error.is_some(), "{program}: {at} ^ {bits}: {error:?}");
                 }
                 let (content, error) = unpacked(&twice[..at], compression);
-                // An empty file is nothing yet, or damage, as each decoder has it.
+                // An empty file is either empty content or damage, depending on the decoder.
                 let is_end = at == packed.len() || at == 0 && error.is_none();
                 assert_eq!(error.is_none(), is_end, "{program}: cut at {at}: {error:?}");
                 assert!(text.repeat(2).as_bytes().starts_with(&content), "{program}: cut at {at}");

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use crate::cursor::{Cursor, Version, hash32};
 
 /// Device, inode and birth time. A file system gives the inode of a deleted file to the next one
-/// (ext4 does so at once), so that device and inode alone may name two files; the birth time tells
-/// them apart where the file system keeps one (`statx(2)`, `STATX_BTIME`), and is 0 elsewhere.
+/// (ext4 does so at once), so that device and inode alone may name two files; the birth time
+/// distinguishes them if the file system has one (`statx(2)`, `STATX_BTIME`), and is 0 elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileId {
     device: u64,
@@ -33,20 +33,20 @@ impl FileId {
         self.device
     }
 
-    /// An identity for tests of what only compares them.
+    /// An identity for tests that only compare them.
     #[cfg(test)]
     #[must_use]
     pub fn numbered(inode: u64) -> Self {
         FileId { device: 1, inode, birth_nanos: 0 }
     }
 
-    /// What stands for it in a cursor.
+    /// Its hash in a cursor.
     #[must_use]
     pub fn hash(self) -> u32 {
         hash_of([self.device, self.inode, self.birth_nanos])
     }
 
-    /// What stood for it in a cursor of version 1.
+    /// Its hash in a cursor of version 1.
     #[must_use]
     pub fn hash_v1(self) -> u32 {
         hash_of([self.device, self.inode])
@@ -61,13 +61,13 @@ impl FileId {
         }
     }
 
-    /// When it was made, in nanoseconds since 1970; 0 where that is not known.
+    /// When it was created, in nanoseconds since 1970; 0 if unknown.
     #[must_use]
     pub fn born(self) -> u64 {
         self.birth_nanos
     }
 
-    /// Whether the file system keeps birth times, so that no two files have one id.
+    /// Whether the file system has birth times, so that ids are unique.
     #[must_use]
     pub fn is_unique(self) -> bool {
         self.birth_nanos != 0

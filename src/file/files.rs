@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 use crate::chunk::{Generation, Position};
 use crate::cursor::{Cursor, hash32};
 use crate::file::archive::is_damage;
-use crate::file::chronicle::Chronicle;
+use crate::file::fd_reserve::FdReserve;
+use crate::file::file_history::FileHistory;
 use crate::file::file_id::FileId;
 use crate::file::folders::Folders;
 use crate::file::gzip_indexes::GzipIndexes;
@@ -19,7 +20,6 @@ use crate::file::held_file::HeldFile;
 use crate::file::lineage::{self, Sibling};
 use crate::file::location::Location;
 use crate::file::own_files::OwnFiles;
-use crate::file::reserve::Reserve;
 use crate::file::resume;
 use crate::file::rotation::Compression;
 use crate::file::segment::handover::Handover;
@@ -38,7 +38,7 @@ pub struct Files {
     /// What the live end has left last of what was emptied or cut: for clients that come back.
     left: Mutex<VecDeque<Arc<Segment>>>,
     heads: Mutex<HashMap<HeadKey, Vec<u8>>>,
-    chronicle: Mutex<Chronicle>,
+    file_history: Mutex<FileHistory>,
     n_handovers: AtomicU64,
     shared: Arc<SharedFiles>,
     redactor: Redactor,
@@ -49,26 +49,26 @@ pub struct Files {
 pub struct SharedFiles {
     indexes: GzipIndexes,
     folders: Folders,
-    reserve: Reserve,
+    fd_reserve: FdReserve,
     own: OwnFiles,
 }
 
 impl SharedFiles {
-    /// With its reserve of descriptors at hand from the start.
+    /// With a full reserve of descriptors.
     #[must_use]
     pub fn with_reserve() -> Self {
         let shared = Self::default();
-        shared.reserve.fill();
+        shared.fd_reserve.fill();
         shared
     }
 
-    /// Never opens these.
+    /// Sets the files that are never opened.
     #[must_use]
     pub fn guarding(self, own: OwnFiles) -> Self {
         SharedFiles { own, ..self }
     }
 
-    /// What is never opened.
+    /// The files that are never opened.
     #[must_use]
     pub fn own(&self) -> &OwnFiles {
         &self.own
@@ -88,7 +88,7 @@ impl Files {
         redactor: Redactor,
     ) -> Self {
         let source = hash32(name.as_str().as_bytes());
-        let (open, left, heads, chronicle, n_handovers) = Default::default();
+        let (open, left, heads, file_history, n_handovers) = Default::default();
         Files {
             location,
             source,
@@ -96,7 +96,7 @@ impl Files {
             open,
             left,
             heads,
-            chronicle,
+            file_history,
             n_handovers,
             shared,
             redactor,
@@ -109,7 +109,7 @@ impl Files {
         &self.location
     }
 
-    /// Where reads are counted.
+    /// The metrics.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
@@ -124,7 +124,7 @@ impl Files {
     /// All files, from old to young.
     pub fn list(&self) -> io::Result<Vec<Sibling>> {
         let list = || lineage::list(&self.location, &self.shared.folders, Duration::ZERO);
-        let siblings = self.shared.reserve.open(list)?;
+        let siblings = self.shared.fd_reserve.open(list)?;
         let alike = |packed: &Sibling, plain: &Sibling| self.is_packed_from(packed, plain);
         let siblings = lineage::drop_twins(siblings, alike)?;
         let segments: Vec<Arc<Segment>> =
@@ -134,11 +134,11 @@ impl Files {
             |segment: &Arc<Segment>| siblings.iter().any(|it| Some(it.id) == segment.id());
         lock(&self.left).retain(is_listed);
         let open: Vec<FileId> = segments.iter().filter_map(|segment| segment.id()).collect();
-        lock(&self.chronicle).note(&siblings, |id| open.contains(&id));
+        lock(&self.file_history).note(&siblings, |id| open.contains(&id));
         Ok(siblings)
     }
 
-    /// Closes the oldest of the deleted files that readers are behind in, if there are too many.
+    /// Closes the oldest deleted files that are kept for slow readers, if there are too many.
     fn bound_deleted(&self, segments: &[Arc<Segment>], siblings: &[Sibling]) {
         let is_listed = |segment: &Segment| siblings.iter().any(|it| Some(it.id) == segment.id());
         let deleted: Vec<_> = segments
@@ -151,7 +151,7 @@ impl Files {
         for held in deleted.into_iter().take(n_spare) {
             held.release();
         }
-        // One that nobody has begun to read is not kept at all.
+        // A file without a reader is not kept at all.
         let is_begun = |segment: &&Arc<Segment>| Arc::strong_count(segment) > 2;
         let is_noted =
             |segment: &&Arc<Segment>| segments.iter().any(|it| it.onward().is_to(segment));
@@ -161,31 +161,31 @@ impl Files {
         }
     }
 
-    /// Notes what a file is now that nobody writes to it any more.
+    /// Records the final state of a file.
     pub fn note_end(&self, segment: &Segment) {
-        // One that was emptied goes on under its own identity.
+        // A file that was truncated continues under its own identity.
         let id = segment.id().filter(|_| !segment.is_truncated());
         if let (Some(id), Ok((size, modified))) = (id, segment.size_and_change()) {
-            lock(&self.chronicle).note_end(id, size, modified);
+            lock(&self.file_history).note_end(id, size, modified);
         }
     }
 
     /// How many of `siblings`, from the oldest on, were seen to come before the file of a cursor.
     #[must_use]
     pub fn n_before(&self, cursor: &Cursor, siblings: &[Sibling]) -> usize {
-        let chronicle = lock(&self.chronicle);
+        let file_history = lock(&self.file_history);
         // A copy of that file comes before it, too, but was made later.
         let is_older = |sibling: &Sibling| {
             let born = sibling.id.born();
             !sibling.is_packed() && born > 0 && born / NANOS_A_MILLI < cursor.generation.written
         };
         let is_before = |sibling: &Sibling| {
-            is_older(sibling) && chronicle.is_before(sibling.id, |id| id.is_in(cursor))
+            is_older(sibling) && file_history.is_before(sibling.id, |id| id.is_in(cursor))
         };
         siblings.iter().rposition(is_before).map_or(0, |at| at + 1)
     }
 
-    /// How often the live end went over to another segment.
+    /// How often the live end moved to another segment.
     #[must_use]
     pub fn n_handovers(&self) -> u64 {
         self.n_handovers.load(Ordering::Acquire)
@@ -196,7 +196,7 @@ impl Files {
         self.n_handovers.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    /// Notes how the live end has left a segment, for those who are behind.
+    /// Records how the live end has left a segment, for readers that are behind.
     pub fn note_handover(&self, from: &Arc<Segment>, handover: Handover) {
         if Arc::ptr_eq(from, &handover.to) {
             return;
@@ -231,7 +231,7 @@ impl Files {
             open.retain(|segment| segment.strong_count() > 0);
             open.clone()
         };
-        // One at a time: who is looked at counts as read.
+        // One at a time: examining a segment counts as reading it.
         open.iter().filter_map(Weak::upgrade).for_each(|segment| segment.onward().shorten());
         if open.len() > MAX_KNOWN {
             let is_deleted = |segment: &Segment| {
@@ -243,24 +243,24 @@ impl Files {
         }
     }
 
-    /// The bytes of the files between two that were seen once and are gone.
+    /// The bytes of lost files between two others.
     #[must_use]
     pub fn gone_between(&self, from: &Segment, to: &Segment, siblings: &[Sibling]) -> u64 {
         match (from.id(), to.id()) {
-            (Some(from), Some(to)) => lock(&self.chronicle).gone_between(from, to, siblings),
+            (Some(from), Some(to)) => lock(&self.file_history).gone_between(from, to, siblings),
             (Some(_) | None, Some(_) | None) => 0,
         }
     }
 
-    /// All files, from old to young, as they were a moment ago: for lists of many sources.
+    /// All files, from old to young, possibly cached for a moment: for lists of many sources.
     pub fn list_for_show(&self) -> io::Result<Vec<Sibling>> {
         let siblings = lineage::list(&self.location, &self.shared.folders, SHOWN_AGE)?;
         lineage::drop_twins(siblings, |_packed, _plain| Ok(true))
     }
 
-    /// Whether `packed` is (or is becoming) what `plain` is packed to.
+    /// Whether `packed` is, or is becoming, the compressed form of `plain`.
     fn is_packed_from(&self, packed: &Sibling, plain: &Sibling) -> io::Result<bool> {
-        // What packs a file begins after that was written, and keeps its time in the end.
+        // A compressor starts after the file was written, and keeps its time in the end.
         let is_older = packed.modified < plain.modified;
         let (packed, plain_size) = (self.open(packed)?, plain.size);
         let plain = self.open(plain)?.read_range(0, TWIN_BYTES)?;
@@ -274,7 +274,7 @@ impl Files {
         let is_whole = is_whole && archive.read_full(&mut [0]).is_ok();
         let is_alike = plain.iter().zip(unpacked.iter().take(n_read)).all(|(a, b)| a == b);
         let n_read = n_read as u64;
-        // Nothing, or the first frames of more, look whole as well.
+        // An empty archive, or its first frames, look complete as well.
         let is_begun = n_read < plain_size && (!is_whole || !is_older);
         Ok(is_alike && (is_begun || n_read == plain_size))
     }
@@ -308,12 +308,12 @@ impl Files {
     /// Opens a file, or shares it if it is open.
     pub fn open(&self, sibling: &Sibling) -> io::Result<Arc<Segment>> {
         let (path, compression) = (&sibling.path, sibling.compression);
-        let SharedFiles { indexes, reserve, own, .. } = &*self.shared;
+        let SharedFiles { indexes, fd_reserve, own, .. } = &*self.shared;
         let redactor = &self.redactor;
-        let fresh = reserve.open(|| {
+        let fresh = fd_reserve.open(|| {
             Segment::open(path, &self.location, compression, self.source, indexes, redactor)
         })?;
-        // SECURITY: whatever name or link has led here since the catalog looked.
+        // SECURITY: checked again, as names and links may have changed since the scan.
         if own.hold(fresh.id()) {
             let text = "is a file of this server's own";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
@@ -325,8 +325,8 @@ impl Files {
         self.share(fresh)
     }
 
-    /// Looks again where a file was renamed or packed between the listing and its opening. A rotator
-    /// moves a few names and is done.
+    /// Retries if a file was renamed or compressed between the listing and its opening. A rotator
+    /// only moves a few names.
     pub fn settled<T>(&self, mut look: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         for _ in 1..MAX_TRIES {
             match look() {
@@ -337,7 +337,7 @@ impl Files {
         look()
     }
 
-    /// The file of a segment, for what it holds now. It need not have a name any more.
+    /// The file of a segment, with its current content. It may have been deleted.
     pub fn again(&self, segment: &Segment) -> io::Result<Arc<Segment>> {
         self.share(segment.again()?)
     }
@@ -375,7 +375,7 @@ impl Files {
             .find(|segment| !segment.is_released() && resume::was_read_of(cursor, segment))
     }
 
-    /// Stands for "no file yet"; the same one as long as somebody holds it.
+    /// A placeholder for "no file yet"; the same one as long as it is held.
     #[must_use]
     pub fn absent(&self) -> Arc<Segment> {
         let mut open = lock(&self.open);
@@ -387,16 +387,16 @@ impl Files {
         })
     }
 
-    /// The segment behind a place of this source.
+    /// The segment of a position of this source.
     #[must_use]
-    pub fn segment_of(&self, place: &Position) -> Option<Arc<Segment>> {
+    pub fn segment_of(&self, position: &Position) -> Option<Arc<Segment>> {
         lock(&self.open).iter().filter_map(Weak::upgrade).find(|segment| {
             let generation: Arc<dyn Generation> = Arc::<Segment>::clone(segment);
-            crate::chunk::is_same(&generation, &place.generation)
+            crate::chunk::is_same(&generation, &position.generation)
         })
     }
 
-    /// The first bytes of a file's unpacked content.
+    /// The first bytes of a file's decompressed content.
     pub fn head_of(&self, sibling: &Sibling) -> io::Result<Vec<u8>> {
         let key = (sibling.id, sibling.size, sibling.modified);
         if let Some(head) = lock(&self.heads).get(&key) {
@@ -424,7 +424,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Deleted files of one source that are kept open for readers; more than the live end looks ahead.
+/// How many deleted files of one source are kept open for readers; more than the live end looks
+/// ahead.
 const MAX_DELETED: usize = 24;
 
 /// What was emptied or cut last, of one source.
@@ -433,13 +434,13 @@ const MAX_LEFT: usize = 8;
 /// Open files of one source up to which it is kept how the live end went from one to the next.
 const MAX_KNOWN: usize = 48;
 
-/// How much of a file is compared with what may be made of it.
+/// How much of a file is compared with its possible archive.
 const TWIN_BYTES: u64 = 64 * 1024;
 
-/// Looks at files that never stop moving.
+/// How often an opening is retried while files are being renamed.
 const MAX_TRIES: usize = 64;
 
-/// How old a list of files may be that is only shown.
+/// The maximum age of a list of files that is only displayed.
 const SHOWN_AGE: Duration = Duration::from_secs(1);
 
 /// Of each source; a head is at most 1 KiB.

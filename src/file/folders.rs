@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::file::folders::stamp::Stamp;
+use crate::file::folders::stamp::FolderStamp;
 use crate::file::lineage::is_absence;
 use crate::file::rotation::{self, Rotated};
 
@@ -18,49 +18,49 @@ mod stamp;
 /// The rotated files of a folder, by the name they are siblings of.
 pub type Listing = HashMap<String, Vec<(PathBuf, Rotated)>>;
 
-/// Folders, as they were read last.
+/// The last listing of each folder.
 #[derive(Debug, Default)]
 pub struct Folders {
     kept: Mutex<HashMap<PathBuf, Arc<Folder>>>,
 }
 
-/// One folder, as it was read last.
+/// The last listing of one folder.
 #[derive(Debug, Default)]
 struct Folder {
-    state: Mutex<State>,
+    state: Mutex<FolderState>,
     has_ended: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    last: Option<Known>,
+struct FolderState {
+    last: Option<FolderReading>,
     /// How many readings have begun.
     n_begun: u64,
     is_being_read: bool,
-    asked: Option<Instant>,
+    last_used: Option<Instant>,
 }
 
-/// What a reading has brought.
+/// The result of a reading.
 #[derive(Clone, Debug)]
-struct Known {
+struct FolderReading {
     /// Its number among the folder's readings.
     number: u64,
     begun: Instant,
     listing: Arc<Listing>,
-    /// What the folder's time was before the reading; none where it is not to be trusted.
-    stamp: Option<Stamp>,
+    /// The folder's stamp before the reading; `None` if it cannot be trusted.
+    stamp: Option<FolderStamp>,
 }
 
-/// A reading that has begun. However it ends, those who wait for it go on.
+/// A reading in progress. However it ends, its waiters continue.
 struct ReadingGuard<'a> {
     folder: &'a Folder,
     number: u64,
 }
 
 impl Folders {
-    /// What is in a folder, as it was at most `max_age` ago. Empty if there is no such folder.
-    /// Blocking. With a `max_age` of zero nothing is told that was read before the call, unless the
-    /// folder has not changed since.
+    /// The listing of a folder, at most `max_age` old. Empty if there is no such folder. Blocking.
+    /// With a `max_age` of zero it is read after the call began, unless the folder has not changed
+    /// since.
     pub fn list(&self, folder: &Path, max_age: Duration) -> io::Result<Arc<Listing>> {
         let kept = self.folder(folder);
         if let Some(listing) = kept.known(max_age) {
@@ -74,7 +74,7 @@ impl Folders {
         if let Some(folder) = kept.get(path) {
             return Arc::clone(folder);
         }
-        // A good time to let go of those that nobody asks for any more, and of all if those are many.
+        // A good time to drop the ones no longer used, and all if they are many.
         kept.retain(|_, folder| !folder.is_forgotten());
         if kept.len() >= MAX_KEPT {
             kept.clear();
@@ -84,22 +84,22 @@ impl Folders {
 }
 
 impl Folder {
-    /// What was read a short while ago.
+    /// A recent listing.
     fn known(&self, max_age: Duration) -> Option<Arc<Listing>> {
         let state = lock(&self.state);
         let known = state.last.as_ref().filter(|known| known.begun.elapsed() <= max_age)?;
         (!max_age.is_zero()).then(|| Arc::clone(&known.listing))
     }
 
-    /// What is there now: what was read last if nothing has changed since, else what a reading brings
-    /// that begins after the call. One reads, the others wait for it.
+    /// The current listing: the last one if nothing has changed since, else that of a reading which
+    /// begins after the call. One caller reads, the others wait for it.
     fn read_after_now(&self, path: &Path) -> io::Result<Arc<Listing>> {
         let mut state = lock(&self.state);
-        state.asked = Some(Instant::now());
+        state.last_used = Some(Instant::now());
         let (n_begun, known) = (state.n_begun, state.last.clone());
         drop(state);
         let unchanged = known.filter(|known| {
-            known.stamp.as_ref().is_some_and(|stamp| Stamp::of(path).as_ref() == Some(stamp))
+            known.stamp.as_ref().is_some_and(|stamp| FolderStamp::of(path).as_ref() == Some(stamp))
         });
         if let Some(known) = unchanged {
             return Ok(known.listing);
@@ -123,19 +123,20 @@ impl Folder {
 
     fn is_forgotten(&self) -> bool {
         let state = lock(&self.state);
-        let asked = state.asked.or(state.last.as_ref().map(|known| known.begun));
-        !state.is_being_read && asked.is_none_or(|asked| asked.elapsed() > KEPT_UNASKED)
+        let last_used = state.last_used.or(state.last.as_ref().map(|known| known.begun));
+        !state.is_being_read && last_used.is_none_or(|last_used| last_used.elapsed() > KEPT_UNASKED)
     }
 }
 
 impl ReadingGuard<'_> {
     fn read(self, path: &Path) -> io::Result<Arc<Listing>> {
         let begun = Instant::now();
-        let stamp = Stamp::of(path).map(|stamp| stamp.with_kind(path));
+        let stamp = FolderStamp::of(path).map(|stamp| stamp.with_kind(path));
         let listing = Arc::new(read(path)?);
-        // What has changed within a tick of the clock may change again under the same time.
-        let stamp = stamp.filter(Stamp::was_settled);
-        let known = Known { number: self.number, begun, listing: Arc::clone(&listing), stamp };
+        // A folder that changed within a tick of the clock may change again under the same time.
+        let stamp = stamp.filter(FolderStamp::was_settled);
+        let known =
+            FolderReading { number: self.number, begun, listing: Arc::clone(&listing), stamp };
         lock(&self.folder.state).last = Some(known);
         Ok(listing)
     }
@@ -168,10 +169,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Folders that are kept in mind.
+/// How many folders are cached.
 const MAX_KEPT: usize = 1024;
 
-/// A folder that nobody has asked for during this time is forgotten.
+/// A folder that was not requested for this time is dropped.
 const KEPT_UNASKED: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Gzip with an index: a deflate stream has no places to begin at, so on the way through it the
-//! decoder's state is kept now and then. A later reader begins at the last of these places before the
-//! one it wants. (The method is that of zlib's `examples/zran.c`; the format is RFC 1952's.)
+//! Gzip with an index: a deflate stream has no entry points, so the decoder's state is saved now
+//! and then. A later reader begins at the last of these points before the offset it needs. (The
+//! method is that of zlib's `examples/zran.c`; the format is RFC 1952's.)
 
 mod checksum;
 
@@ -15,19 +15,19 @@ use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
 use crate::file::gzip::checksum::{Checksum, TRAILER_BYTES};
 
-/// Unpacks a gzip file, all of its members one after the other.
+/// Decompresses a gzip file, all of its members one after the other.
 pub struct GzipReader {
     file: File,
     index: Arc<GzipIndex>,
     state: Box<InflateState>,
-    /// Of the member that is being unpacked, from its start on.
+    /// The checksum of the current member, from its start.
     checksum: Checksum,
-    /// Packed bytes that were read, and how many of them are used.
+    /// Compressed bytes that were read, and how many of them are used.
     packed: Vec<u8>,
     used: usize,
-    /// Where the packed bytes after `packed` are.
+    /// The file offset of the compressed bytes after `packed`.
     packed_offset: u64,
-    /// How many unpacked bytes were handed out.
+    /// How many decompressed bytes were returned.
     offset: u64,
     stage: Stage,
 }
@@ -41,11 +41,11 @@ enum Stage {
     Member,
     /// A member's checksum and length.
     Trailer,
-    /// Nothing: after the last member there may be padding.
+    /// The end: after the last member there may be padding.
     End,
 }
 
-/// Places of one gzip file at which unpacking can begin.
+/// Points of one gzip file at which decompression can begin.
 #[derive(Default)]
 pub struct GzipIndex {
     points: Mutex<Points>,
@@ -63,12 +63,13 @@ struct Point {
     offset: u64,
     packed_offset: u64,
     state: Box<InflateState>,
-    /// Of its member up to here, so that whoever begins here can check the member all the same.
+    /// The checksum of its member up to here, so that a reader that begins here can verify the
+    /// member.
     checksum: Checksum,
 }
 
 impl GzipReader {
-    /// Begins as near before `offset` (unpacked) as the index allows.
+    /// Begins as close before `offset` (decompressed) as the index allows.
     #[must_use]
     pub fn open(file: File, index: Arc<GzipIndex>, offset: u64) -> Self {
         let point = index.last_before(offset);
@@ -78,13 +79,13 @@ impl GzipReader {
         GzipReader { file, index, state, checksum, packed, used, packed_offset, offset, stage }
     }
 
-    /// How many unpacked bytes lie before the next one.
+    /// The decompressed offset of the next byte.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Unpacks into `buffer`; 0 at the end.
+    /// Decompresses into `buffer`; 0 at the end.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while !buffer.is_empty() {
             match self.stage {
@@ -106,7 +107,7 @@ impl GzipReader {
             if done.status == Ok(MZStatus::StreamEnd) {
                 self.stage = Stage::Trailer;
             }
-            // What was unpacked before an error comes first; the error comes again.
+            // Bytes before an error are returned first; the error is returned again.
             if done.bytes_written > 0 {
                 self.note_point();
                 return Ok(done.bytes_written);
@@ -134,7 +135,7 @@ impl GzipReader {
         }
     }
 
-    /// Reads a member's header, if there is a member (any more).
+    /// Reads a member's header, if there is another member.
     fn begin_member(&mut self) -> io::Result<()> {
         let is_first = self.packed_offset == 0;
         let Some(first) = self.byte()? else {
@@ -211,7 +212,7 @@ impl GzipReader {
         Ok(byte)
     }
 
-    /// Reads more if nothing is left of what was read.
+    /// Reads more if everything read was used.
     fn fill(&mut self) -> io::Result<()> {
         if self.used < self.packed.len() {
             return Ok(());
@@ -234,7 +235,7 @@ impl Point {
 }
 
 impl GzipIndex {
-    /// Whether nobody has come far enough to keep a place.
+    /// Whether it has no points yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lock().all.is_empty()
@@ -251,7 +252,7 @@ impl GzipIndex {
         points.all.last().map_or(0, |point| point.offset) + points.spacing <= offset
     }
 
-    /// Keeps a place; with too many, every second one is let go of.
+    /// Adds a point; if there are too many, every second one is dropped.
     fn keep(&self, point: Point) {
         let mut points = self.lock();
         points.all.push(point);

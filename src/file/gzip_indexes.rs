@@ -1,4 +1,4 @@
-//! Gzip indexes: those of the files that were read last, for the whole process.
+//! Gzip indexes: a cache for the whole process, of the files that were read last.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ pub struct GzipIndexes {
     kept: Mutex<Vec<(Key, Arc<GzipIndex>)>>,
 }
 
-/// A packed file is not written to; if it is all the same, it is another one.
+/// A compressed file is not written to; if it is, it counts as another one.
 type Key = (FileId, u64, Option<SystemTime>);
 
 impl GzipIndexes {
@@ -26,7 +26,7 @@ impl GzipIndexes {
             Some(at) => kept.remove(at).1,
             None => Arc::default(),
         };
-        // Most files are only looked at; what costs memory is an index that holds places.
+        // Most files are only opened; only an index with points costs memory.
         let n_filled = kept.iter().filter(|(_, index)| !index.is_empty()).count();
         let is_victim =
             |(_, index): &(Key, Arc<GzipIndex>)| n_filled < MAX_FILLED || !index.is_empty();
@@ -40,6 +40,6 @@ impl GzipIndexes {
     }
 }
 
-/// Indexes that hold places: at most 4.2 MiB each.
+/// How many indexes with points are kept: at most 4.2 MiB each.
 const MAX_FILLED: usize = 8;
 const MAX_INDEXES: usize = 1024;

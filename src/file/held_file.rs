@@ -1,5 +1,6 @@
-//! Held file: an open log file. A deleted one keeps its space on the disk for as long as somebody has it
-//! open, so that those which readers are behind in are few, and the oldest is closed under its readers.
+//! Held file: an open log file. A deleted file keeps its disk space for as long as it is open, so
+//! the number of those kept for slow readers is bounded, and the oldest is closed under its
+//! readers.
 
 use std::fs::File;
 use std::io;
@@ -12,18 +13,18 @@ use crate::metrics::Metrics;
 /// An open file.
 #[derive(Debug)]
 pub struct HeldFile {
-    state: Mutex<State>,
+    state: Mutex<HeldState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct HeldState {
     file: Option<Arc<File>>,
-    /// The size and the last change of one that was closed.
+    /// The size and modification time of a file that was closed.
     last: (u64, Option<SystemTime>),
     counted: Option<CountedGuard>,
 }
 
-/// Counts a deleted file that is held open.
+/// Counts a deleted file that is kept open.
 #[derive(Debug)]
 struct CountedGuard(Arc<Metrics>);
 
@@ -33,7 +34,7 @@ impl Drop for CountedGuard {
     }
 }
 
-/// Why a file cannot be read any more.
+/// Why a file can no longer be read.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("was deleted, and is not kept for readers any more")]
 struct Released;
@@ -49,7 +50,7 @@ impl HeldFile {
     #[must_use]
     pub fn new(file: File) -> Self {
         let (last, counted) = Default::default();
-        HeldFile { state: Mutex::new(State { file: Some(Arc::new(file)), last, counted }) }
+        HeldFile { state: Mutex::new(HeldState { file: Some(Arc::new(file)), last, counted }) }
     }
 
     /// The file; [`is_released`] once it was closed.
@@ -60,17 +61,17 @@ impl HeldFile {
         }
     }
 
-    /// Its size and last change; of one that was closed, those it had then.
+    /// Its size and modification time; of a closed file, the last known ones.
     pub fn size_and_change(&self) -> io::Result<(u64, Option<SystemTime>)> {
         let file = match &*self.lock() {
-            State { file: Some(file), .. } => Arc::clone(file),
-            State { file: None, last, .. } => return Ok(*last),
+            HeldState { file: Some(file), .. } => Arc::clone(file),
+            HeldState { file: None, last, .. } => return Ok(*last),
         };
         let metadata = file.metadata()?;
         Ok((metadata.len(), metadata.modified().ok()))
     }
 
-    /// Whether it is open and has no name any more; from then on it is counted.
+    /// Whether it is open but was deleted; from then on it is counted.
     pub fn is_deleted(&self, metrics: &Arc<Metrics>) -> bool {
         let mut state = self.lock();
         let metadata = state.file.as_ref().and_then(|file| file.metadata().ok());
@@ -89,7 +90,7 @@ impl HeldFile {
         (state.file, state.last, state.counted) = (None, last, None);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HeldState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

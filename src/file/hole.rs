@@ -1,5 +1,6 @@
-//! Hole: the run of zeros that a file begins with when it was emptied under a writer that does not
-//! append but goes on at its own offset (`java > app.log` under copytruncate). It is not content.
+//! Hole: the run of zeros that a file begins with when it was truncated under a writer that does
+//! not append but continues at its own offset (`java > app.log` under copytruncate). It is not
+//! content.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +11,7 @@ use rustix::io::Errno;
 
 use crate::file::archive::ArchiveReader;
 
-/// The first bytes of a file behind its hole, at most `max_bytes`, and where they stand.
+/// The first bytes of a file behind its hole, at most `max_bytes`, and their offset.
 pub fn head_of(file: &File, max_bytes: usize) -> io::Result<(u64, Vec<u8>)> {
     let head = read_at(file, 0, max_bytes)?;
     if head.first() != Some(&0) {
@@ -22,14 +23,13 @@ pub fn head_of(file: &File, max_bytes: usize) -> io::Result<(u64, Vec<u8>)> {
     }
 }
 
-/// Where the hole that a file begins with ends; the file's size, if it holds nothing else.
+/// The end of the hole at the start of a file; the file's size, if it has no other content.
 pub fn data_start(file: &File) -> io::Result<u64> {
-    // A look of its own at the file: the seek moves an offset that nobody else uses, as all reads
-    // name theirs.
+    // The seek moves the shared file offset, which is unused, as all reads pass theirs.
     let mut start = match seek(file, SeekFrom::Data(0)) {
         Ok(start) => start,
         Err(Errno::NXIO) => return Ok(file.metadata()?.len()),
-        // Not every file system can tell.
+        // Not every file system supports this.
         Err(Errno::INVAL | Errno::NOTSUP) => 0,
         Err(error) => return Err(error.into()),
     };
@@ -43,13 +43,13 @@ pub fn data_start(file: &File) -> io::Result<u64> {
     }
 }
 
-/// [`head_of`] what an archive holds.
+/// [`head_of`] the content of an archive.
 pub fn head_of_archive(
     archive: &mut ArchiveReader,
     max_bytes: usize,
 ) -> io::Result<(u64, Vec<u8>)> {
     let (mut start, mut head) = (0, Vec::new());
-    // Less is content, odd as it is.
+    // Fewer zeros count as content.
     let mut zeros = Vec::new();
     while start < MAX_PACKED_HOLE_BYTES {
         let mut block = vec![0; max_bytes - head.len()];
@@ -76,7 +76,7 @@ pub fn head_of_archive(
     Ok((start, head))
 }
 
-/// How many zeros `bytes` begin with.
+/// The number of zeros at the start of `bytes`.
 #[must_use]
 pub fn count_zeros(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| **byte == 0).count()
@@ -102,5 +102,5 @@ const MIN_BYTES: u64 = 128;
 
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// A packed file is not unpacked further than this for the sake of its head.
+/// A compressed file is not decompressed further than this to find its head.
 const MAX_PACKED_HOLE_BYTES: u64 = 256 << 20;

@@ -15,25 +15,24 @@ pub struct Location {
     pub siblings: bool,
     /// Where rotated siblings are moved to, beside the file's own folder; absolute.
     pub olddir: Option<PathBuf>,
-    /// The configured places that the file's target has to stay inside; `None` for a path that
-    /// the user named, which is followed wherever it points.
+    /// The configured roots that the file's target has to stay inside; `None` for a path that the
+    /// user named, which is followed wherever it points.
     ///
-    /// Every root stands here as it was configured, and as what it led to at the start where that
-    /// differs. Compare through [`Location::permits`], which looks where the roots lead now.
+    /// Every root is listed as configured, and as resolved at the start if that differs. Compare
+    /// through [`Location::permits`], which resolves the roots again.
     pub confined_to: Option<Arc<[PathBuf]>>,
 }
 
 impl Location {
     /// Whether `target` (a canonical path) may be read as this source's file or sibling: it is
-    /// inside of the configured places, or of the olddir.
+    /// inside the configured roots, or the olddir.
     ///
-    /// SECURITY: ask this for each file before it is opened, a link may have been put there since
-    /// the catalog looked.
+    /// SECURITY: check each file before it is opened: a link may have been created since the scan.
     #[must_use]
     pub fn permits(&self, target: &Path) -> bool {
         let Some(roots) = &self.confined_to else { return true };
         let mut permitted = roots.iter().chain(&self.olddir);
-        // Only where a root leads elsewhere than it did at the start does the second look matter.
+        // The second check matters only if a root resolves differently than at the start.
         permitted.clone().any(|root| target.starts_with(root))
             || permitted.any(|root| target.starts_with(canonical_or_expected(root)))
     }

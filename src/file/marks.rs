@@ -1,5 +1,5 @@
-//! Marks: ends of lines that were read from a file, each with what stood before it. When the file
-//! is suddenly shorter they show how much of what was read is still there.
+//! Marks: line ends that were read from a file, each with a check of the bytes before it. When the
+//! file is suddenly shorter they show how much of what was read is still there.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,25 +13,25 @@ pub struct Marks {
 /// The end of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// What stands before it, as [`crate::cursor::check_of`] has it.
+    /// [`crate::cursor::check_of`] the bytes before it.
     pub check: u32,
-    /// Where its line begins; none where the end of the line before is not known.
+    /// Where its line begins; `None` if the end of the line before is not known.
     pub start: Option<u64>,
 }
 
-/// The last mark that holds.
+/// The last mark that still matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Last {
     /// Where it is.
     pub offset: u64,
-    /// What stands before it stands before no other.
+    /// Whether the bytes before it are unique among the marks.
     pub is_only: bool,
-    /// The next line end is known, too, and does not hold: all that is left was read up to here.
+    /// The next line end is known, too, and does not match: everything left was read up to here.
     pub is_exact: bool,
 }
 
 impl Marks {
-    /// Notes line ends, in any order.
+    /// Adds line ends, in any order.
     pub fn note(&self, ends: impl IntoIterator<Item = (u64, Mark)>) {
         let mut kept = self.lock();
         for (offset, mark) in ends.into_iter().filter(|(_, mark)| mark.check != 0) {
@@ -75,7 +75,7 @@ impl Marks {
         self.lock().get(&offset).map(|mark| mark.check)
     }
 
-    /// Notes what `other` knows of the part before `offset`.
+    /// Adds the marks of `other` before `offset`.
     pub fn take_over(&self, other: &Marks, offset: u64) {
         let before: Vec<_> = other.lock().range(..=offset).map(|(at, it)| (*at, *it)).collect();
         self.note(before);
@@ -86,7 +86,7 @@ impl Marks {
     }
 }
 
-/// Drops every second mark of the older half: what was read last is kept line by line.
+/// Drops every second mark of the older half: recent marks are kept for every line.
 fn thin(kept: &mut BTreeMap<u64, Mark>) {
     let n_old = kept.len() / 2;
     let dropped: Vec<u64> = kept.keys().copied().take(n_old).step_by(2).collect();

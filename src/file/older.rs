@@ -1,6 +1,6 @@
-//! Older: the lines before a place. They are looked for backwards, window by window, so that a page
-//! costs what it shows and not what lies before it; a packed file is begun near the window where
-//! its index allows.
+//! Older: the lines before a position. They are searched backwards, window by window, so that a
+//! page costs what it shows and not what lies before it; a compressed file is read from near the
+//! window if its index allows.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,22 +21,22 @@ use crate::source::Older;
 pub struct OlderSeek<'a> {
     filter: &'a Filter,
     zone: &'a Zone,
-    wanted: usize,
-    /// Bytes of log that may still be looked at.
+    n_wanted: usize,
+    /// How many bytes may still be searched.
     budget: u64,
-    found: Found,
+    found: PageLines,
 }
 
 /// Lines that pass, in order.
 #[derive(Debug, Default)]
-struct Found {
-    parts: VecDeque<Part>,
+struct PageLines {
+    parts: VecDeque<SelectedLines>,
     n_lines: usize,
     n_bytes: usize,
 }
 
 #[derive(Debug)]
-struct Part {
+struct SelectedLines {
     chunk: Arc<Chunk>,
     selection: Selection,
 }
@@ -46,23 +46,23 @@ struct Part {
 struct Window {
     from: u64,
     to: u64,
-    /// The segment ends at `to`: what has no line end there is a line.
+    /// The segment ends at `to`: an unterminated rest there is a line.
     is_end: bool,
 }
 
 impl<'a> OlderSeek<'a> {
-    /// Looks for the last `wanted` lines that pass `filter`.
+    /// Searches for the last `n_wanted` lines that pass `filter`.
     #[must_use]
-    pub fn new(filter: &'a Filter, zone: &'a Zone, wanted: usize) -> Self {
-        OlderSeek { filter, zone, wanted, budget: BUDGET_BYTES, found: Found::default() }
+    pub fn new(filter: &'a Filter, zone: &'a Zone, n_wanted: usize) -> Self {
+        OlderSeek { filter, zone, n_wanted, budget: BUDGET_BYTES, found: PageLines::default() }
     }
 
-    /// Looks through a segment backwards from `upper` (none: from its end, as it is not written to
-    /// any more). Returns up to where it has looked: 0 for all of it.
+    /// Searches a segment backwards from `upper` (`None`: from its end, as it is no longer written
+    /// to). Returns how far it has searched: 0 for all of it.
     pub fn in_segment(&mut self, segment: &Arc<Segment>, upper: Option<u64>) -> io::Result<u64> {
         let (mut to, mut is_end) = match upper {
             Some(upper) => (upper, false),
-            // How long a packed file is in plain text is known only when it has been read.
+            // The decompressed size is known only after reading all of it.
             None if segment.is_archive() => {
                 let all = Window { from: 0, to: u64::MAX, is_end: true };
                 let lines = self.read(segment, all, false)?;
@@ -81,7 +81,7 @@ impl<'a> OlderSeek<'a> {
             window_bytes = (window_bytes * 4).min(MAX_WINDOW_BYTES);
             self.budget = self.budget.saturating_sub(to - from);
             let lines = match self.read(segment, window, from > 0) {
-                // A line longer than the window: look at more of it, in the end at a piece.
+                // A line longer than the window: read more of it, and at last only a piece.
                 Ok(None) if !is_widest => continue,
                 Ok(None) => self.read(segment, window, false),
                 lines => lines,
@@ -101,33 +101,33 @@ impl<'a> OlderSeek<'a> {
         Ok(to)
     }
 
-    /// Whether no more is to be looked for.
+    /// Whether the search is complete.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.found.n_lines >= self.wanted || self.budget == 0 || self.found.n_bytes >= PAGE_BYTES
+        self.found.n_lines >= self.n_wanted || self.budget == 0 || self.found.n_bytes >= PAGE_BYTES
     }
 
-    /// The page. `reached`: up to where was looked; `is_oldest`: nothing lies before it.
+    /// The page. `reached`: how far was searched; `is_oldest`: nothing lies before it.
     #[must_use]
     pub fn finish(self, reached: Position, is_oldest: bool) -> Older {
         let mut found = self.found;
-        let cut = found.keep_last(self.wanted);
+        let cut = found.keep_last(self.n_wanted);
         let begin = is_oldest && cut.is_none();
         let start = cut.unwrap_or(reached);
         let lines = found.parts.into_iter().map(|part| (part.chunk, part.selection)).collect();
         Older { lines, start, begin }
     }
 
-    /// The lines of a window that pass, and where the first line begins that was looked at.
-    /// `skips`: the window may begin inside a line, which is left out; none if no other begins.
+    /// The matching lines of a window, and where its first line begins. `skips`: the window may
+    /// begin inside a line, which is skipped; `None` if no other begins.
     fn read(
         &self,
         segment: &Arc<Segment>,
         window: Window,
         mut skips: bool,
-    ) -> io::Result<Option<(u64, Found)>> {
+    ) -> io::Result<Option<(u64, PageLines)>> {
         let mut reader = SegmentReader::new(Arc::clone(segment), window.from)?;
-        let mut found = Found::default();
+        let mut found = PageLines::default();
         let (mut first, mut inherited) = (window.from, None);
         loop {
             stop_if_abandoned()?;
@@ -148,31 +148,32 @@ impl<'a> OlderSeek<'a> {
                 chunk = Arc::new(chunk.after(end));
                 (skips, first) = (false, end);
             }
-            let mut told = match inherited.take() {
-                Some(told) => told,
+            let mut metadata_state = match inherited.take() {
+                Some(metadata_state) => metadata_state,
                 None => seek::context(segment, first, self.filter, self.zone)?,
             };
             if !chunk.raw().is_empty() {
-                let selection = search::select(self.filter, &chunk, &mut told, self.zone)?;
+                let selection =
+                    search::select(self.filter, &chunk, &mut metadata_state, self.zone)?;
                 found.push(chunk, selection);
             }
-            inherited = Some(told);
-            // Of a whole packed file only the end is kept.
-            if found.n_lines > 4 * self.wanted || found.n_bytes > 4 * PAGE_BYTES {
-                first = found.keep_last(self.wanted).map_or(first, |cut| cut.offset);
+            inherited = Some(metadata_state);
+            // Of a whole compressed file only the end is kept.
+            if found.n_lines > 4 * self.n_wanted || found.n_bytes > 4 * PAGE_BYTES {
+                first = found.keep_last(self.n_wanted).map_or(first, |cut| cut.offset);
             }
         }
         Ok((!skips).then_some((first, found)))
     }
 }
 
-impl Found {
+impl PageLines {
     fn push(&mut self, chunk: Arc<Chunk>, selection: Selection) {
         match selection {
             Selection::All => self.push_part(chunk, Selection::All),
             Selection::Lines(selected) if selected.is_empty() => {}
             Selection::Lines(selected) if selected.len() * 4 < chunk.n_lines() => {
-                // Few lines do not hold the memory of many.
+                // Copied, so that few lines do not keep the memory of many.
                 for index in selected {
                     self.push_part(Arc::new(line_of(&chunk, index as usize)), Selection::All);
                 }
@@ -182,28 +183,28 @@ impl Found {
     }
 
     fn push_part(&mut self, chunk: Arc<Chunk>, selection: Selection) {
-        let part = Part { chunk, selection };
+        let part = SelectedLines { chunk, selection };
         self.n_lines += part.n_lines();
         self.n_bytes += part.chunk.raw().len();
         self.parts.push_back(part);
     }
 
-    fn put_before(&mut self, mut earlier: Found) {
+    fn put_before(&mut self, mut earlier: PageLines) {
         std::mem::swap(self, &mut earlier);
         self.n_lines += earlier.n_lines;
         self.n_bytes += earlier.n_bytes;
         self.parts.append(&mut earlier.parts);
     }
 
-    /// Lets go of all but the last lines, as many as are wanted and fit a page. Returns the place
-    /// before those that are kept, where any were let go.
-    fn keep_last(&mut self, wanted: usize) -> Option<Position> {
+    /// Drops all but the last lines, as many as requested and as fit a page. Returns the position
+    /// before the kept ones, if any were dropped.
+    fn keep_last(&mut self, n_wanted: usize) -> Option<Position> {
         let mut cut = None;
         loop {
             let is_last = self.parts.len() == 1;
             let Some(first) = self.parts.front_mut() else { break };
             let n_lines = first.n_lines();
-            let spare = self.n_lines.saturating_sub(wanted);
+            let spare = self.n_lines.saturating_sub(n_wanted);
             if spare >= n_lines || self.n_bytes > PAGE_BYTES && !is_last {
                 let Some(dropped) = self.parts.pop_front() else { break };
                 cut = Some(dropped.chunk.end());
@@ -220,7 +221,7 @@ impl Found {
     }
 }
 
-impl Part {
+impl SelectedLines {
     fn n_lines(&self) -> usize {
         match &self.selection {
             Selection::All => self.chunk.n_lines(),
@@ -228,7 +229,7 @@ impl Part {
         }
     }
 
-    /// Lets go of the first lines selected; returns the place after them.
+    /// Drops the first selected lines; returns the position after them.
     fn drop_first(&mut self, n_lines: usize) -> Position {
         let selected = match std::mem::replace(&mut self.selection, Selection::All) {
             Selection::All => {
@@ -242,7 +243,7 @@ impl Part {
     }
 }
 
-/// The place after a line of a chunk.
+/// The position after a line of a chunk.
 fn place_after(chunk: &Chunk, index: usize) -> Position {
     chunk.lines().nth(index).map_or_else(
         || chunk.end(),
@@ -254,7 +255,7 @@ fn place_after(chunk: &Chunk, index: usize) -> Position {
     )
 }
 
-/// One line as a chunk of its own, in memory of its own.
+/// A copy of one line as a chunk.
 fn line_of(chunk: &Chunk, index: usize) -> Chunk {
     let ends = chunk.line_ends();
     let from = index.checked_sub(1).and_then(|before| ends.get(before));
@@ -272,10 +273,11 @@ fn line_of(chunk: &Chunk, index: usize) -> Chunk {
     chunk.part(from, to, start, ends)
 }
 
-/// What a page may hold, in bytes of log.
+/// The maximum size of a page, in bytes of log.
 const PAGE_BYTES: usize = 1 << 20;
 
-/// What may be looked at for a page; with a rare filter it comes short, and says up to where.
+/// How many bytes are searched for a page; with a rare filter it is shorter than requested, and
+/// says how far it reaches.
 const BUDGET_BYTES: u64 = 64 << 20;
 
 const FIRST_WINDOW_BYTES: u64 = 64 * 1024;

@@ -1,5 +1,5 @@
-//! Own files: what the server itself keeps its users, tokens, keys and configuration in. None of it is
-//! ever a log, by whatever name it is reached.
+//! Own files: those with the server's users, tokens, keys and configuration. None of them is ever a
+//! log, by whatever name it is reached.
 
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
@@ -12,7 +12,7 @@ use crate::file::file_id::FileId;
 #[derive(Clone, Debug, Default)]
 pub struct OwnFiles(Arc<[PathBuf]>);
 
-/// What our own files are at one moment.
+/// The identities of our own files at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Identities {
     files: OwnFiles,
@@ -20,13 +20,13 @@ pub struct Identities {
 }
 
 impl OwnFiles {
-    /// Those at these paths.
+    /// The files at these paths.
     #[must_use]
     pub fn new(paths: Vec<PathBuf>) -> Self {
         OwnFiles(paths.into())
     }
 
-    /// What they are now; a file that is written anew is another one.
+    /// Their current identities; a file that is replaced has another one.
     #[must_use]
     pub fn identities(&self) -> Identities {
         let metadata = self.0.iter().filter_map(|path| fs::metadata(path).ok());
@@ -34,7 +34,7 @@ impl OwnFiles {
         Identities { files: self.clone(), ids }
     }
 
-    /// Whether an open file is one of them now.
+    /// Whether an open file is currently one of them.
     #[must_use]
     pub fn hold(&self, id: Option<FileId>) -> bool {
         id.is_some_and(|id| self.identities().ids.contains(&id))
@@ -42,8 +42,8 @@ impl OwnFiles {
 }
 
 impl Identities {
-    /// Whether what is at `path` is one of them: by identity, as links may lead there, and by its
-    /// path, as it may have been made just now.
+    /// Whether the file at `path` is one of them: by identity, as links may lead there, and by
+    /// path, as it may have been created just now.
     #[must_use]
     pub fn hold(&self, path: &Path, metadata: &Metadata) -> bool {
         self.ids.contains(&FileId::of(metadata)) || self.files.0.iter().any(|own| own == path)

@@ -1,17 +1,17 @@
-//! Search: lines of the past looked through for those that pass a filter, on a thread for blocking
-//! calls. A pattern can be as slow as its writer likes, so it is asked at each line, and within long ones,
-//! whether anybody still waits for the answer, and what it takes is paid for by whoever asks.
+//! Search: filters older lines on a thread for blocking calls. A pattern can be arbitrarily slow,
+//! so abandonment is checked at each line, and within long ones, and the time is charged to the
+//! viewer.
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use crate::chunk::Chunk;
 use crate::disk::{spend, stop_if_abandoned};
-use crate::filter::{At, Filter, Inherited, Selection, Sifting};
+use crate::filter::{At, ChunkFilter, Filter, Inherited, Selection};
 use crate::line::Zone;
 
-/// The lines of `chunk` that pass; takes over into `inherited` what they tell. An error once nobody
-/// waits any more, or the allowance of the call is spent ([`crate::disk::AllowanceSpent`]).
+/// The lines of `chunk` that pass; updates `inherited` from them. An error once the call is
+/// abandoned, or its allowance is spent ([`crate::disk::AllowanceSpent`]).
 pub fn select(
     filter: &Filter,
     chunk: &Chunk,
@@ -21,7 +21,7 @@ pub fn select(
     if filter.is_empty() {
         return Ok(Selection::All);
     }
-    let mut sifting = Sifting::new(*inherited);
+    let mut sifting = ChunkFilter::new(*inherited);
     let mut meter = Meter { counted: Instant::now(), n_bytes: 0 };
     let mut may_go_on = Ok(());
     let looked = filter.sift(chunk, zone, &mut sifting, |at| {
@@ -29,7 +29,7 @@ pub fn select(
             At::Line { n_bytes, n_line_bytes: _ } if n_bytes < meter.n_bytes + CLOCK_BYTES => {
                 stop_if_abandoned()
             }
-            // Within a line it is slow already.
+            // A check within a line means that it is slow already.
             At::Line { n_bytes, n_line_bytes: _ } | At::Within { n_bytes } => meter.count(n_bytes),
         };
         may_go_on.is_ok()
@@ -47,7 +47,7 @@ struct Meter {
 }
 
 impl Meter {
-    /// Pays for what was looked through since the last time. What an ordinary pattern takes is free.
+    /// Charges for what was searched since the last time. The time of an ordinary pattern is free.
     fn count(&mut self, n_bytes: usize) -> io::Result<()> {
         stop_if_abandoned()?;
         let now = Instant::now();
@@ -59,8 +59,8 @@ impl Meter {
     }
 }
 
-/// After so many bytes the clock is looked at.
+/// How many bytes are searched between two reads of the clock.
 const CLOCK_BYTES: usize = 2 * 1024;
 
-/// 64 MB a second, far slower than ordinary patterns are: 1 ms for as much as a stream has free.
+/// 64 MB a second, far slower than ordinary patterns.
 const FREE_A_KIB: Duration = Duration::from_micros(16);

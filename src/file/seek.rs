@@ -1,5 +1,5 @@
-//! Seek: finds the place at which to begin. The last lines are found by reading backwards, a time
-//! by bisecting; neither grows with the file.
+//! Seek: finds the position at which to begin. The last lines are found by reading backwards, a
+//! time by bisecting; neither grows with the file.
 
 use std::io;
 use std::sync::Arc;
@@ -11,29 +11,29 @@ use crate::file::segment::Segment;
 use crate::file::segment_reader::{Block, SegmentReader};
 use crate::filter::{Filter, Inherited};
 use crate::line::split::{Encoding, trim_line_end};
-use crate::line::{Zone, facts};
+use crate::line::{Zone, metadata};
 
 /// Finds the start of the last lines of a segment that pass a filter.
 #[derive(Debug)]
 pub struct TailSeek<'a> {
-    /// What counts.
+    /// Which lines count.
     pub filter: &'a Filter,
-    /// For times that tell no zone.
+    /// The zone for times without one.
     pub zone: &'a Zone,
     /// How many lines are still to be found.
-    pub wanted: u64,
+    pub n_wanted: u64,
 }
 
 impl TailSeek<'_> {
-    /// Where in `segment`, between `lower` and `upper`, the last lines wanted begin. If there are
-    /// fewer, `lower`, and `wanted` is what is still missing.
+    /// Where the last `n_wanted` lines of `segment` between `lower` and `upper` begin. If there are
+    /// fewer, `lower`, and `n_wanted` is how many are still missing.
     pub fn in_segment(
         &mut self,
         segment: &Arc<Segment>,
         lower: u64,
         upper: u64,
     ) -> io::Result<u64> {
-        if self.wanted == 0 {
+        if self.n_wanted == 0 {
             return Ok(upper);
         }
         if segment.is_archive() {
@@ -59,7 +59,7 @@ impl TailSeek<'_> {
         Ok(lower)
     }
 
-    /// Without a filter: by the line ends alone.
+    /// Without a filter: counts line ends only.
     fn count_lines(
         &mut self,
         segment: &Segment,
@@ -71,12 +71,12 @@ impl TailSeek<'_> {
         let last = for_each_line_end(segment, encoding, from, end, |_line_end| n_lines += 1)?;
         // A last line without end is a line, too.
         n_lines += u64::from(last < end);
-        if n_lines < self.wanted {
-            self.wanted -= n_lines;
+        if n_lines < self.n_wanted {
+            self.n_wanted -= n_lines;
             return Ok(None);
         }
-        let skipped = n_lines - self.wanted;
-        self.wanted = 0;
+        let skipped = n_lines - self.n_wanted;
+        self.n_wanted = 0;
         let (mut n_seen, mut start) = (0, from);
         for_each_line_end(segment, encoding, from, end, |line_end| {
             n_seen += 1;
@@ -109,28 +109,29 @@ impl TailSeek<'_> {
             self.passing_starts(&chunk, &mut inherited, |start| starts.push(start))?;
         }
         let n_lines = starts.len() as u64;
-        if n_lines < self.wanted {
-            self.wanted -= n_lines;
+        if n_lines < self.n_wanted {
+            self.n_wanted -= n_lines;
             return Ok(None);
         }
-        let at = usize::try_from(n_lines - self.wanted).unwrap_or(usize::MAX);
-        self.wanted = 0;
+        let at = usize::try_from(n_lines - self.n_wanted).unwrap_or(usize::MAX);
+        self.n_wanted = 0;
         Ok(starts.get(at).copied())
     }
 
-    /// A packed file is read from its start: once to count, and again where not all is wanted.
+    /// A compressed file is read from its start: once to count, and again if not all lines are
+    /// needed.
     fn in_archive(&mut self, segment: &Arc<Segment>, lower: u64) -> io::Result<u64> {
         let mut n_lines = 0;
         self.for_each_in_archive(segment, lower, |_start| {
             n_lines += 1;
             true
         })?;
-        if n_lines <= self.wanted {
-            self.wanted -= n_lines;
+        if n_lines <= self.n_wanted {
+            self.n_wanted -= n_lines;
             return Ok(lower);
         }
-        let (mut skipped, mut found) = (n_lines - self.wanted, lower);
-        self.wanted = 0;
+        let (mut skipped, mut found) = (n_lines - self.n_wanted, lower);
+        self.n_wanted = 0;
         self.for_each_in_archive(segment, lower, |start| {
             found = start;
             let is_wanted = skipped == 0;
@@ -140,7 +141,7 @@ impl TailSeek<'_> {
         Ok(found)
     }
 
-    /// Calls for the start of each line that passes, until told to stop.
+    /// Calls for the start of each line that passes, until the callee stops it.
     fn for_each_in_archive(
         &self,
         segment: &Arc<Segment>,
@@ -149,8 +150,8 @@ impl TailSeek<'_> {
     ) -> io::Result<()> {
         let mut inherited = Inherited::default();
         let mut reader = SegmentReader::new(Arc::clone(segment), lower)?;
-        let mut goes_on = true;
-        while goes_on {
+        let mut has_more = true;
+        while has_more {
             stop_if_abandoned()?;
             let chunk = match reader.next_block(CHUNK_BYTES, u64::MAX)? {
                 Block::Chunk(chunk) => chunk,
@@ -159,7 +160,7 @@ impl TailSeek<'_> {
                     None => break,
                 },
             };
-            let mut found = |start| goes_on = goes_on && found(start);
+            let mut found = |start| has_more = has_more && found(start);
             self.passing_starts(&chunk, &mut inherited, &mut found)?;
         }
         Ok(())
@@ -185,14 +186,14 @@ impl TailSeek<'_> {
     }
 }
 
-/// What the lines before `offset` tell, for a filter that has to know.
+/// The metadata that lines before `offset` pass on, for a filter that needs it.
 pub fn context(
     segment: &Arc<Segment>,
     offset: u64,
     filter: &Filter,
     zone: &Zone,
 ) -> io::Result<Inherited> {
-    if !filter.looks_at_facts() {
+    if !filter.uses_metadata() {
         return Ok(Inherited::default());
     }
     Ok(Inherited::from_lines(&lines_before(segment, offset)?, zone))
@@ -211,7 +212,7 @@ pub fn lines_before(segment: &Arc<Segment>, offset: u64) -> io::Result<Vec<u8>> 
     Ok(Chunk::new(start, raw.into(), encoding, Ends::default()).text().to_vec())
 }
 
-/// The end of the last whole line before `end`. In a line too long to be held, a place in it.
+/// The end of the last whole line before `end`. In a line too long to be held, an offset in it.
 pub fn last_line_end(segment: &Segment, end: u64) -> io::Result<u64> {
     let encoding = segment.encoding();
     let unit = encoding.unit_bytes() as u64;
@@ -227,7 +228,7 @@ pub fn last_line_end(segment: &Segment, end: u64) -> io::Result<u64> {
     Ok(if from == 0 { 0 } else { end / unit * unit })
 }
 
-/// Calls for the place after each line end between `from` and `end`; returns the last one, or
+/// Calls for the offset after each line end between `from` and `end`; returns the last one, or
 /// `from`. In blocks: a line may be longer than memory.
 fn for_each_line_end(
     segment: &Segment,
@@ -285,9 +286,9 @@ fn line_start(
 /// Where to begin for lines of a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinceStart {
-    /// The first place.
+    /// The first position.
     pub offset: u64,
-    /// What lies before it and passes all the same: the lines before any that tells a time.
+    /// What lies before it and passes regardless: the lines before any with a time.
     pub head: u64,
 }
 
@@ -316,12 +317,13 @@ pub fn since(segment: &Arc<Segment>, since: i64, end: u64, zone: &Zone) -> io::R
     if head == 0 {
         return Ok(SinceStart { offset, head });
     }
-    // After the head nothing is known of the lines before; so it goes on at one that tells its time.
+    // After the head nothing is known about the lines before; so it continues at one with its own
+    // time.
     let timed = first_time(segment, encoding, offset, end, zone)?;
     Ok(SinceStart { offset: timed.map_or(offset, |(start, _)| start), head })
 }
 
-/// The first line after `from` that tells a time: where it begins, and the time.
+/// The first line after `from` with a time: its start, and the time.
 fn first_time(
     segment: &Arc<Segment>,
     encoding: Encoding,
@@ -333,7 +335,7 @@ fn first_time(
     let mut reader = SegmentReader::new(Arc::clone(segment), start)?;
     let limit = end.min(start + PROBE_BYTES);
     let time_of = |line: &LineRef<'_>| {
-        if line.continues { None } else { facts(trim_line_end(line.text), zone).time }
+        if line.continues { None } else { metadata(trim_line_end(line.text), zone).time }
     };
     while let Block::Chunk(chunk) = reader.next_block(FIRST_PROBE_BYTES, limit)? {
         let mut line_start = chunk.start().offset;
@@ -357,9 +359,9 @@ const CONTEXT_BYTES: u64 = 64 * 1024;
 /// A bisection ends in a stretch of this size.
 const BISECT_BYTES: u64 = 64 * 1024;
 
-/// Lines may be out of order by as much as lies in this stretch.
+/// By how much lines may be out of order.
 const DISORDER_BYTES: u64 = 128 * 1024;
 
-/// How far to look for a line that tells a time.
+/// How far to look for a line with a time.
 const PROBE_BYTES: u64 = 1 << 20;
 const FIRST_PROBE_BYTES: usize = 16 * 1024;

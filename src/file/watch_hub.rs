@@ -1,9 +1,9 @@
 //! Watch hub: notifies feeds that their file may have changed. Its events come from linemux, which
 //! knows about files that do not exist yet and about rotation. They are hints only: a hint that is
-//! missed costs latency, never a line, as every feed looks again on its own after a while.
+//! missed costs latency, never a line, as every feed checks its file periodically.
 //!
 //! linemux cannot unwatch. When something is released, the hub builds a fresh multiplexer over what
-//! is still followed and drops the old one, and with it every watch it held.
+//! is still followed and drops the old one with all its watches.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -26,7 +26,7 @@ use crate::metrics::Metrics;
 #[derive(Debug)]
 pub struct WatchHub {
     followed: Mutex<HashMap<PathBuf, Followed>>,
-    /// `followed` is not what the multiplexer watches. Holds one permit.
+    /// Signals that `followed` differs from what the multiplexer watches. Holds one permit.
     changed: Notify,
     metrics: Arc<Metrics>,
     disks: Arc<Disks>,
@@ -64,9 +64,9 @@ impl WatchHub {
                 kept.get_mut().n_guards += 1;
                 kept.get().hints.subscribe()
             }
-            Entry::Vacant(place) => {
+            Entry::Vacant(vacant) => {
                 let (hints, receiver) = watch::channel(Hint::default());
-                place.insert(Followed { n_guards: 1, hints, is_watched: false });
+                vacant.insert(Followed { n_guards: 1, hints, is_watched: false });
                 receiver
             }
         };
@@ -75,7 +75,7 @@ impl WatchHub {
         (hints, WatchGuard { hub, path, beside: Mutex::default() })
     }
 
-    /// How many files have to be polled, as no event source can be had for them.
+    /// How many files have to be polled, as no event source is available for them.
     #[must_use]
     pub fn n_polled(&self) -> usize {
         self.lock().values().filter(|followed| followed.hints.borrow().is_polled).count()
@@ -116,8 +116,8 @@ impl WatchHub {
 }
 
 impl WatchGuard {
-    /// Watches also the file at `path`, in place of an earlier one: the one that is read, where it
-    /// is not at the path of its source.
+    /// Also watches the file at `path`, replacing an earlier one: the file that is read, if it is
+    /// not at the path of its source.
     pub fn watch_beside(&self, path: Option<&Path>) {
         let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
         if beside.as_deref() == path {
@@ -128,11 +128,12 @@ impl WatchGuard {
         }
         let mut followed = self.hub.lock();
         let hints = followed.get(&self.path).map(|own| own.hints.clone());
-        // A path that another source has wakes that one: then the safety tick has to do.
+        // If the path belongs to another source, events wake only that one: the safety tick covers
+        // this.
         if let (Some(hints), Some(path)) = (hints, path)
-            && let Entry::Vacant(place) = followed.entry(path.to_owned())
+            && let Entry::Vacant(vacant) = followed.entry(path.to_owned())
         {
-            place.insert(Followed { n_guards: 1, hints, is_watched: false });
+            vacant.insert(Followed { n_guards: 1, hints, is_watched: false });
             *beside = Some(path.to_owned());
             self.hub.changed.notify_one();
         }
@@ -151,9 +152,9 @@ struct Watcher {
     hub: Arc<WatchHub>,
     /// None while nothing is followed: then there is no inotify instance either.
     mux: Option<Mux>,
-    /// From the paths that events name to those that feeds know.
+    /// Maps the paths in events to those of feeds.
     keys: HashMap<PathBuf, PathBuf>,
-    /// When the multiplexer is to be built anew.
+    /// When to rebuild the multiplexer.
     rebuild_at: Option<Instant>,
 }
 
@@ -163,7 +164,7 @@ struct Mux {
     n_stale: usize,
 }
 
-/// What the multiplexer has told.
+/// An event of the multiplexer.
 enum WatchEvent {
     /// These paths may have changed.
     Paths {
@@ -172,13 +173,13 @@ enum WatchEvent {
     },
     /// Anything may have changed.
     Anything,
-    /// There are no events any more.
+    /// There will be no further events.
     Dry,
     Failed(io::Error),
 }
 
 impl Watcher {
-    /// Watches what is new, and plans to let go of what is not wanted any more.
+    /// Watches new files, and schedules the removal of those no longer needed.
     async fn follow_changes(&mut self) {
         let (new, n_followed) = {
             let followed = self.hub.lock();
@@ -204,7 +205,7 @@ impl Watcher {
 
     async fn add(&mut self, path: PathBuf) {
         let is_remote = self.hub.disks.is_remote(&path);
-        // To add a watch looks at the path: one that does not answer would hold up all the others.
+        // Adding a watch examines the path: one that does not respond would block all the others.
         let is_silent = is_remote && !self.hub.disks.access(&path).answers(&path).await;
         let added = match &mut self.mux {
             _ if is_silent => Err(io::Error::new(io::ErrorKind::TimedOut, "its disk is silent")),
@@ -221,7 +222,7 @@ impl Watcher {
         let is_polled = match added {
             Ok(key) => {
                 self.keys.insert(key, path.clone());
-                // Others may write there without an event here.
+                // Other hosts may write there without an event here.
                 is_remote
             }
             Err(error) => {
@@ -233,7 +234,7 @@ impl Watcher {
         };
         if let Some(followed) = self.hub.lock().get_mut(&path) {
             followed.is_watched = true;
-            // Also a wake-up: something may have been written before the watch was there.
+            // Also a wake-up: lines may have been written before the watch was added.
             followed.hints.send_modify(|hint| {
                 hint.n_wakes += 1;
                 hint.is_polled = is_polled;
@@ -242,8 +243,8 @@ impl Watcher {
         self.hub.metrics.polled.set(self.hub.n_polled().try_into().unwrap_or(i64::MAX));
     }
 
-    fn take_event(&mut self, told: WatchEvent) {
-        match told {
+    fn take_event(&mut self, event: WatchEvent) {
+        match event {
             WatchEvent::Paths { paths, n_moved } => {
                 self.wake(&paths);
                 if let Some(mux) = &mut self.mux {
@@ -310,7 +311,7 @@ async fn next_event(mux: Option<&mut Mux>) -> WatchEvent {
         match next {
             // An overflow names no path.
             Ok(Some(event)) if event.need_rescan() => return WatchEvent::Anything,
-            // Also our own opening and reading is told as an access.
+            // Our own opening and reading causes access events, too.
             Ok(Some(event)) if event.kind.is_access() => {}
             Ok(Some(event)) => {
                 let is_move = !event.kind.is_modify() || event.paths.is_empty();
@@ -342,7 +343,7 @@ async fn until(time: Option<Instant>) {
 /// Events that are taken at a time.
 const MAX_EVENTS: usize = 1024;
 
-/// After this many renames and removals the multiplexer is built anew.
+/// After this many renames and removals the multiplexer is rebuilt.
 const MAX_STALE: usize = 8;
 
 const RELEASE_PAUSE: Duration = Duration::from_secs(1);

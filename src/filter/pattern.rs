@@ -1,6 +1,7 @@
-//! Pattern: a regular expression that can be left in the middle of a line. The regex library goes to a
-//! line's end, and where both are large that takes a minute. So where they are, an automaton of the same
-//! meaning is led through the line byte by byte, and asked for on the way whether to go on.
+//! Pattern: a regular expression whose search can be interrupted in the middle of a line. The regex
+//! library always runs to the line's end, and where line and pattern are large that takes a minute.
+//! In that case an equivalent automaton is stepped through the line byte by byte, with checks on
+//! the way.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -17,11 +18,11 @@ pub struct Pattern {
     steps: Arc<Steps>,
 }
 
-/// The automaton; made when it is wanted.
+/// The automaton; built on first use.
 #[derive(Debug, Default)]
 struct Steps {
     automaton: OnceLock<Option<DFA>>,
-    /// What was made of it so far. Who finds it in use makes another.
+    /// Its cache. A search that finds it in use makes another.
     cache: Mutex<Option<Cache>>,
 }
 
@@ -38,9 +39,13 @@ impl Pattern {
         self.regex.as_str()
     }
 
-    /// Whether it matches in `line`; none if it was left, as `goes_on` said, which is told how many of
-    /// the line's bytes were looked at.
-    pub fn is_match(&self, line: &[u8], goes_on: &mut dyn FnMut(usize) -> bool) -> Option<bool> {
+    /// Whether it matches in `line`; `None` if `may_continue` interrupted it, which is given how
+    /// many of the line's bytes were looked at.
+    pub fn is_match(
+        &self,
+        line: &[u8],
+        may_continue: &mut dyn FnMut(usize) -> bool,
+    ) -> Option<bool> {
         if line.len() < SHORT_LINE_BYTES {
             return Some(self.regex.is_match(line));
         }
@@ -52,51 +57,51 @@ impl Pattern {
         }
         let kept = self.steps.cache.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut cache = kept.unwrap_or_else(|| automaton.create_cache());
-        let found = step_through(automaton, &mut cache, line, goes_on);
+        let found = step_through(automaton, &mut cache, line, may_continue);
         *self.steps.cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(cache);
         match found {
-            Found::Told(is_match) => Some(is_match),
-            Found::Left => None,
-            Found::CannotTell => Some(self.regex.is_match(line)),
+            SearchResult::Decided(is_match) => Some(is_match),
+            SearchResult::Left => None,
+            SearchResult::Undecidable => Some(self.regex.is_match(line)),
         }
     }
 }
 
-enum Found {
-    Told(bool),
+enum SearchResult {
+    Decided(bool),
     Left,
     /// A Unicode word boundary beside a byte that is not ASCII.
-    CannotTell,
+    Undecidable,
 }
 
 fn step_through(
     automaton: &DFA,
     cache: &mut Cache,
     line: &[u8],
-    goes_on: &mut dyn FnMut(usize) -> bool,
-) -> Found {
+    may_continue: &mut dyn FnMut(usize) -> bool,
+) -> SearchResult {
     let Ok(mut state) = automaton.start_state_forward(cache, &Input::new(line)) else {
-        return Found::CannotTell;
+        return SearchResult::Undecidable;
     };
     for (n_bytes, byte) in line.iter().enumerate() {
-        if n_bytes.is_multiple_of(STEPS) && !goes_on(n_bytes) {
-            return Found::Left;
+        if n_bytes.is_multiple_of(STEPS) && !may_continue(n_bytes) {
+            return SearchResult::Left;
         }
         let Ok(next) = automaton.next_state(cache, state, *byte) else {
-            return Found::CannotTell;
+            return SearchResult::Undecidable;
         };
         state = next;
         if state.is_match() {
-            return Found::Told(true);
+            return SearchResult::Decided(true);
         } else if state.is_dead() {
-            return Found::Told(false);
+            return SearchResult::Decided(false);
         } else if state.is_quit() {
-            return Found::CannotTell;
+            return SearchResult::Undecidable;
         }
     }
     match automaton.next_eoi_state(cache, state) {
-        Ok(end) => Found::Told(end.is_match()),
-        Err(_cache_is_full) => Found::CannotTell,
+        Ok(end) => SearchResult::Decided(end.is_match()),
+        Err(_cache_is_full) => SearchResult::Undecidable,
     }
 }
 
@@ -185,7 +190,7 @@ const STEPS: usize = 64;
 
 #[cfg(test)]
 mod tests {
-    use super::{Found, Pattern, PatternError, compile, has_upper_case, step_through};
+    use super::{Pattern, PatternError, SearchResult, compile, has_upper_case, step_through};
 
     #[test]
     fn lower_case_matches_any_case() {
@@ -234,7 +239,7 @@ mod tests {
                 let line = long(end);
                 let mut cache = automaton.create_cache();
                 let stepped = step_through(&automaton, &mut cache, &line, &mut |_| true);
-                if let Found::Told(is_match) = stepped {
+                if let SearchResult::Decided(is_match) = stepped {
                     let expected = pattern.regex.is_match(&line);
                     assert_eq!(is_match, expected, "{} {end:?}", pattern.as_str());
                 } else {

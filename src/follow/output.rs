@@ -1,4 +1,4 @@
-//! Output: standard output, as it can be written without ever being stuck in it.
+//! Output: standard output, written without ever blocking in a write.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
@@ -11,19 +11,19 @@ use tokio::net::unix::pipe;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// Where lines go.
+/// Where lines are written.
 #[derive(Debug)]
-pub enum Output {
-    /// A pipe, which is opened anew: how it is written is then ours alone, and not a setting that
-    /// we share with whoever else holds it. What it has taken is known to the byte.
+pub enum LineOutput {
+    /// A pipe, reopened: its non-blocking mode is then ours alone, and not shared with other
+    /// processes. How much was written is known to the byte.
     Pipe(pipe::Sender),
-    /// A file, or what takes everything: a write does not wait for anybody.
+    /// A file, or a device that accepts everything: a write does not block.
     File(File),
-    /// A terminal, or a socket: written on a thread where that may take its time.
+    /// A terminal, or a socket: written on a thread, where it may block.
     Other(tokio::fs::File),
 }
 
-impl Output {
+impl LineOutput {
     /// Standard output. It has to be called on a runtime.
     pub fn stdout() -> io::Result<Self> {
         let stdout = io::stdout();
@@ -32,7 +32,8 @@ impl Output {
             let opened = pipe::OpenOptions::new().open_sender("/proc/self/fd/1");
             match opened {
                 Ok(sender) => return Ok(Self::Pipe(sender)),
-                // Where that is not allowed (another user's pipe, no /proc) it is written as it is.
+                // Where that is not allowed (another user's pipe, no /proc) the original descriptor
+                // is used.
                 Err(error) => tracing::debug!(%error, "standard output cannot be opened anew"),
             }
         }
@@ -72,7 +73,7 @@ impl Output {
         }
     }
 
-    /// Resolves when nobody reads any more, even while nothing is written.
+    /// Resolves when the reader is gone, even while nothing is written.
     pub async fn closed(&self) -> io::Error {
         match self {
             Self::Pipe(sender) => match sender.ready(Interest::ERROR).await {
@@ -109,7 +110,7 @@ async fn write_pipe(
     (n_written, Ok(()))
 }
 
-/// A reader that reads gets the rest of what is being written; one that does not is not waited for.
+/// An active reader gets the rest of the current write; a stopped one is not waited for.
 async fn cancelled_a_while_ago(cancel: &CancellationToken) {
     cancel.cancelled().await;
     let never = std::future::pending::<()>();

@@ -1,5 +1,5 @@
-//! Printer: lines to standard output, each stream's as they come. It knows what was really written:
-//! that alone counts for the place to go on from.
+//! Printer: lines to standard output, each stream's as they come. It knows what was really written,
+//! which alone counts for the position to resume from.
 
 use std::io::{self, IsTerminal as _};
 
@@ -7,44 +7,44 @@ use clap::builder::styling;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::follow::output::Output;
+use crate::follow::output::LineOutput;
 use crate::follow::reporter::Reporter;
 use crate::follow::terminal::{style_of_level, style_of_source, write_visible};
-use tailcast_client::{Batch, Event, Gap, Places, Record};
+use tailcast_client::{Batch, Event, Gap, Record, StreamPosition};
 
 /// How lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     /// As JSON records.
     pub is_json: bool,
-    /// A terminal shows them: it must not obey them.
+    /// For a terminal, which must not interpret them.
     pub is_terminal: bool,
     /// With colours.
     pub is_coloured: bool,
 }
 
-/// What a stream is called before its lines.
+/// The prefix of a stream's lines.
 #[derive(Clone, Debug)]
 pub struct StreamName {
-    /// Its server, where there are several.
+    /// Its server, if there are several.
     pub server: Option<String>,
-    /// There are other streams beside it.
+    /// Whether there are other streams.
     pub is_one_of_several: bool,
 }
 
 /// How far it was printed.
 #[derive(Debug)]
 pub struct Printed {
-    /// The place of each stream after its last line that was written.
-    pub places: Vec<Places>,
-    /// What ended the printing before its time.
+    /// The position of each stream after its last written line.
+    pub positions: Vec<StreamPosition>,
+    /// The error that ended the printing early.
     pub failure: Option<io::Error>,
 }
 
 /// Prints.
 #[derive(Debug)]
 pub struct Printer {
-    output: Output,
+    output: LineOutput,
     style: Style,
     streams: Vec<Stream>,
     reporter: Reporter,
@@ -56,22 +56,22 @@ pub struct Printer {
 struct Stream {
     name: StreamName,
     has_prefix: bool,
-    places: Places,
+    position: StreamPosition,
 }
 
-/// What is written next, and where in it each record ends.
+/// The bytes to write next, with the end of each record.
 #[derive(Debug, Default)]
 struct Page {
     bytes: Vec<u8>,
     ends: Vec<usize>,
-    /// The stream and source whose line is written only in part.
+    /// The stream and source whose line is only partly written.
     unfinished: Option<(usize, String)>,
     /// The sources that were printed; their numbers are their colours.
     sources: Vec<(usize, String)>,
 }
 
 impl Style {
-    /// As it suits what standard output is.
+    /// Chosen by the kind of standard output.
     #[must_use]
     pub fn of_stdout(is_json: bool) -> Self {
         let is_terminal = io::stdout().is_terminal();
@@ -86,7 +86,7 @@ impl Printer {
     /// A printer of these streams.
     #[must_use]
     pub fn new(
-        output: Output,
+        output: LineOutput,
         style: Style,
         names: Vec<StreamName>,
         reporter: Reporter,
@@ -95,13 +95,13 @@ impl Printer {
         let streams = names.into_iter().map(|name| Stream {
             has_prefix: name.is_one_of_several,
             name,
-            places: Places::default(),
+            position: StreamPosition::default(),
         });
         let streams = streams.collect();
         Printer { output, style, streams, reporter, cancel, page: Page::default() }
     }
 
-    /// Prints what comes, until all streams have ended, or it is to stop, or nobody reads.
+    /// Prints events, until all streams have ended, it is cancelled, or the reader is gone.
     pub async fn run(mut self, mut queue: mpsc::Receiver<(usize, Event)>) -> Printed {
         let mut failure = None;
         while failure.is_none() {
@@ -117,10 +117,10 @@ impl Printer {
             let Some((number, event)) = next else { break };
             failure = self.print(number, &event).await.err();
         }
-        // Nobody is to wait for a printer that has ended.
+        // Senders must not wait for a printer that has ended.
         self.cancel.cancel();
-        let places = self.streams.into_iter().map(|stream| stream.places).collect();
-        Printed { places, failure }
+        let positions = self.streams.into_iter().map(|stream| stream.position).collect();
+        Printed { positions, failure }
     }
 
     async fn print(&mut self, number: usize, event: &Event) -> io::Result<()> {
@@ -148,12 +148,12 @@ impl Printer {
             | Event::FallenBack(_) => {}
         }
         if let Some(stream) = self.streams.get_mut(number) {
-            stream.places.advance(event);
+            stream.position.advance(event);
         }
         Ok(())
     }
 
-    /// A record that is no line, for who reads records.
+    /// A record that is not a line, for JSON output.
     async fn print_record(&mut self, json: &str) -> io::Result<()> {
         if !self.style.is_json {
             return Ok(());
@@ -175,7 +175,7 @@ impl Printer {
         }
         let (n_bytes, written) = self.output.write(&self.page.bytes, &self.cancel).await;
         let n_lines = self.page.ends.partition_point(|end| *end <= n_bytes);
-        stream.places.advance_lines(batch, n_lines);
+        stream.position.advance_lines(batch, n_lines);
         written
     }
 }
@@ -184,7 +184,7 @@ impl Page {
     fn begin(&mut self) {
         self.bytes.clear();
         self.ends.clear();
-        // One page of uncommonly long lines is not to be kept for ever.
+        // The memory of uncommonly long lines is released.
         self.bytes.shrink_to(KEPT_BYTES);
     }
 
@@ -247,7 +247,7 @@ impl Page {
     }
 }
 
-/// For a terminal: what it must not obey is made visible.
+/// For a terminal: control characters are made visible.
 fn write_coloured(colour: Option<styling::Style>, text: &str, out: &mut Vec<u8>) {
     let Some(colour) = colour else { return write_visible(text, out) };
     out.extend_from_slice(colour.render().to_string().as_bytes());

@@ -1,5 +1,5 @@
-//! Reporter: what happens, on standard error, in a task of its own: a standard error that nobody
-//! reads holds nobody up.
+//! Reporter: messages on standard error, written by a task of its own, so that a blocked standard
+//! error delays nothing else.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::follow::terminal::write_visible;
 use tailcast_client::Seconds;
 use tailcast_client::{Event, Missed};
 
-/// Says things on standard error. Cheap to clone.
+/// Reports on standard error. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Reporter {
     queue: mpsc::Sender<String>,
@@ -32,7 +32,8 @@ impl Reporter {
         (Reporter { queue }, Reporting(task))
     }
 
-    /// Says something, after `tailcast: `. What nobody reads for long is not kept for ever.
+    /// Reports a message, after `tailcast: `. Messages are dropped if standard error is blocked for
+    /// long.
     pub fn say(&self, words: String) {
         if let Err(error) = self.queue.try_send(words) {
             tracing::debug!(%error, "nobody reads what is said");
@@ -41,7 +42,7 @@ impl Reporter {
 }
 
 impl Reporting {
-    /// Waits until all was said, for a moment.
+    /// Waits briefly until everything is written.
     pub async fn finish(self) {
         let _said: bool = timeout(GRACE, self.0).await.is_ok();
     }
@@ -51,7 +52,7 @@ async fn write(mut words: mpsc::Receiver<String>) {
     let mut stderr = tokio::io::stderr();
     while let Some(words) = words.recv().await {
         let mut line = b"tailcast: ".to_vec();
-        // Some of it is in the words of a server.
+        // Parts of it come from a server.
         write_visible(&words, &mut line);
         line.push(b'\n');
         if stderr.write_all(&line).await.is_err() || stderr.flush().await.is_err() {
@@ -60,7 +61,7 @@ async fn write(mut words: mpsc::Receiver<String>) {
     }
 }
 
-/// What is worth saying of an event as soon as it is known.
+/// The message for an event, if it is worth one.
 #[must_use]
 pub fn describe(event: &Event) -> Option<String> {
     match event {

@@ -1,10 +1,10 @@
-//! Terminal: log text is foreign, and a terminal obeys. Here what it would obey is made visible,
-//! and levels and sources are given colours.
+//! Terminal: log text is foreign, and a terminal interprets it. Control characters are made visible
+//! here, and levels and sources get colours.
 
 use clap::builder::styling::{AnsiColor, Effects, Style};
 
 /// Writes text so that a terminal only shows it: controls, and characters that reorder or hide
-/// others, are made visible; colours that the text brings are left out. Tabs stay.
+/// others, are made visible; colours in the text are removed. Tabs stay.
 pub fn write_visible(text: &str, out: &mut Vec<u8>) {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t');
     if text.bytes().all(is_plain) {
@@ -57,7 +57,7 @@ fn write_char(c: char, out: &mut Vec<u8>) {
     out.extend_from_slice(c.encode_utf8(&mut bytes).as_bytes());
 }
 
-/// The colour of a line of this level; none for what is usual.
+/// The colour of a line of this level; `None` for usual levels.
 #[must_use]
 pub fn style_of_level(level: &str) -> Option<Style> {
     match level {

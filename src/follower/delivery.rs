@@ -1,4 +1,4 @@
-//! Delivery: what a viewer gets, and why its stream ends.
+//! Delivery: what a viewer receives, and why its stream ends.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use crate::chunk::Chunk;
 use crate::filter::Selection;
 use crate::history::EventKind;
 
-/// What a viewer gets next.
+/// The next item for a viewer.
 #[derive(Clone, Debug)]
 pub enum Delivery {
     /// The lines of a chunk that pass the filter, at least one.
     Lines {
-        /// Whose lines, by its number among [`crate::follower::Follower::names`].
-        track: usize,
+        /// The index of the source among [`crate::follower::Follower::names`].
+        source_index: usize,
         /// The chunk.
         chunk: Arc<Chunk>,
         /// Its lines that pass.
@@ -21,23 +21,23 @@ pub enum Delivery {
     /// Something happened between two lines.
     Event {
         /// In which source.
-        track: usize,
+        source_index: usize,
         /// What.
         kind: EventKind,
     },
-    /// A source was opened after the stream had begun; its place is known now. Says nothing.
+    /// A source was opened after the stream had begun; its position is known now. No output.
     Joined {
         /// Which.
-        track: usize,
+        source_index: usize,
     },
-    /// A source cannot be read. One that is followed is tried again, and joins when it can be.
+    /// A source cannot be read. One that is followed is retried, and joins when it can be read.
     Unreadable {
         /// Which.
-        track: usize,
+        source_index: usize,
         /// Why.
         reason: Arc<str>,
     },
-    /// Nothing was to be said for the time of a heartbeat.
+    /// Nothing was delivered for a heartbeat interval.
     Heartbeat,
     /// The last delivery.
     End(EndReason),
@@ -46,13 +46,13 @@ pub enum Delivery {
 /// Why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// All was sent that was there.
+    /// Everything that existed was sent.
     Eof,
     /// The clock has passed `until`.
     Until,
     /// The server stops.
     Shutdown,
-    /// The viewer may not read this any more.
+    /// The viewer's permission was revoked.
     Revoked,
     /// A limit of the server was met.
     Limit,

@@ -1,7 +1,6 @@
-//! Filtering: the lines of a chunk are looked at where they are wanted, on a worker that serves others
-//! as well, as long as that is quick. A pattern can be as slow as its writer likes, so what takes
-//! longer goes on beside the workers, a few viewers at a time and in turn; and a viewer whose filter
-//! goes on costing more than its share is ended.
+//! Filtering: the lines of a chunk are filtered on the worker that runs the viewer as long as that
+//! is quick. A pattern can be arbitrarily slow, so longer work moves off the workers, a few viewers
+//! at a time and in turn; and a viewer whose filter keeps costing more than its share is ended.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -12,11 +11,11 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use crate::chunk::Chunk;
-use crate::filter::{At, Filter, Inherited, Selection, Sifted, Sifting};
+use crate::filter::{At, ChunkFilter, Filter, FilterProgress, Inherited, Selection};
 use crate::follower::output::Shared;
 use crate::line::Zone;
 
-/// Looks through one viewer's chunks, one after the other.
+/// Filters one viewer's chunks, one after the other.
 #[derive(Debug)]
 pub struct Filtering {
     shared: Arc<Shared>,
@@ -30,36 +29,36 @@ enum Speed {
     Unknown,
     /// As expected.
     Quick,
-    /// It took long: the next one need not be begun on a worker.
+    /// It was slow: do not start the next one on a worker.
     Slow,
 }
 
-/// A chunk that was looked through.
+/// A filtered chunk.
 #[derive(Debug)]
 pub struct Filtered {
-    /// Of which track.
-    pub track: usize,
+    /// The index of its source.
+    pub source_index: usize,
     /// The chunk.
     pub chunk: Arc<Chunk>,
     /// Its lines that pass.
     pub selection: Selection,
-    /// What its lines have told.
+    /// The inherited metadata after its lines.
     pub inherited: Inherited,
-    /// What it took beside the workers.
+    /// The time it took off the workers.
     spent: Duration,
-    /// The filter was lost by a panic.
+    /// The filter has panicked.
     pub is_lost: bool,
 }
 
-/// A chunk that is being looked through.
-pub type Job = BoxFuture<'static, Filtered>;
+/// A chunk that is being filtered.
+pub type FilterJob = BoxFuture<'static, Filtered>;
 
-/// What has become of a chunk so far.
-pub enum Begun {
+/// The state of a chunk after the first try.
+pub enum FirstPass {
     /// It was quick.
     Done(Filtered),
     /// It takes longer.
-    Goes(Job),
+    Pending(FilterJob),
 }
 
 impl Filtering {
@@ -70,9 +69,14 @@ impl Filtering {
     }
 
     /// Begins with a chunk.
-    pub fn begin(&mut self, track: usize, chunk: Arc<Chunk>, inherited: Inherited) -> Begun {
+    pub fn begin(
+        &mut self,
+        source_index: usize,
+        chunk: Arc<Chunk>,
+        inherited: Inherited,
+    ) -> FirstPass {
         let (filter, zone) = (&self.shared.filter, &self.shared.zone);
-        let mut piece = Piece { sifting: Sifting::new(inherited), spent: Duration::ZERO };
+        let mut piece = Piece { sifting: ChunkFilter::new(inherited), spent: Duration::ZERO };
         let longest = match self.speed {
             Speed::Unknown => SHORT_LINE_BYTES,
             Speed::Quick => LONG_LINE_BYTES,
@@ -81,13 +85,13 @@ impl Filtering {
         let is_quick =
             filter.is_empty() || longest > 0 && piece.sift_here(filter, &chunk, zone, longest);
         if is_quick {
-            return Begun::Done(piece.done(filter, track, chunk));
+            return FirstPass::Done(piece.done(filter, source_index, chunk));
         }
         let (filter, zone) = (Arc::clone(filter), Arc::clone(zone));
-        Begun::Goes(beside(filter, zone, track, chunk, piece).boxed())
+        FirstPass::Pending(beside(filter, zone, source_index, chunk, piece).boxed())
     }
 
-    /// Notes what a chunk took; whether the viewer may go on.
+    /// Charges the time of a chunk; returns whether the viewer may continue.
     pub fn note(&mut self, filtered: &Filtered) -> bool {
         self.speed = if filtered.spent > QUICK { Speed::Slow } else { Speed::Quick };
         self.shared.allowance.spend(filtered.spent, Instant::now())
@@ -95,28 +99,28 @@ impl Filtering {
 }
 
 struct Piece {
-    sifting: Sifting,
+    sifting: ChunkFilter,
     spent: Duration,
 }
 
 impl Piece {
-    /// Looks through the chunk as far as that is quick; whether it is done.
+    /// Filters the chunk as far as that is quick; returns whether it is done.
     fn sift_here(&mut self, filter: &Filter, chunk: &Chunk, zone: &Zone, longest: usize) -> bool {
         let begun = Instant::now();
         let mut looked = 0;
         let sifted = filter.sift(chunk, zone, &mut self.sifting, |at| match at {
             At::Line { n_bytes, n_line_bytes } => {
-                // A look at the clock costs as much as some hundred bytes of an ordinary pattern.
+                // Reading the clock costs as much as some hundred bytes of an ordinary pattern.
                 let is_due = n_bytes >= looked + CLOCK_BYTES;
                 looked = if is_due { n_bytes } else { looked };
                 n_line_bytes <= longest && !(is_due && begun.elapsed() > QUICK)
             }
             At::Within { n_bytes: _ } => begun.elapsed() <= QUICK,
         });
-        sifted == Sifted::All
+        sifted == FilterProgress::All
     }
 
-    /// Looks through more of the chunk for a while; whether it is done.
+    /// Filters more of the chunk for a while; returns whether it is done.
     fn sift_beside(&mut self, filter: &Filter, chunk: &Chunk, zone: &Zone) -> bool {
         let begun = Instant::now();
         let sifted = filter.sift(chunk, zone, &mut self.sifting, |at| match at {
@@ -125,34 +129,34 @@ impl Piece {
         });
         self.spent += begun.elapsed();
         match sifted {
-            Sifted::All => true,
-            Sifted::Before => false,
-            // More than anybody may spend.
-            Sifted::Within => {
+            FilterProgress::All => true,
+            FilterProgress::Before => false,
+            // More than any viewer may spend.
+            FilterProgress::Within => {
                 self.spent = Duration::MAX;
                 true
             }
         }
     }
 
-    fn done(self, filter: &Filter, track: usize, chunk: Arc<Chunk>) -> Filtered {
+    fn done(self, filter: &Filter, source_index: usize, chunk: Arc<Chunk>) -> Filtered {
         let Piece { sifting, spent } = self;
         let inherited = sifting.inherited();
         let selection = if filter.is_empty() { Selection::All } else { sifting.selection(&chunk) };
-        Filtered { track, chunk, selection, inherited, spent, is_lost: false }
+        Filtered { source_index, chunk, selection, inherited, spent, is_lost: false }
     }
 }
 
-/// Looks through what is left of a chunk, turn by turn. Dropped, it stops with the turn.
+/// Filters the rest of a chunk, turn by turn. Dropped, it stops after the current turn.
 async fn beside(
     filter: Arc<Filter>,
     zone: Arc<Zone>,
-    track: usize,
+    source_index: usize,
     chunk: Arc<Chunk>,
     mut piece: Piece,
 ) -> Filtered {
     loop {
-        // First come, first served: who wants much gets no more turns than who wants little.
+        // First come, first served: an expensive filter gets no more turns than a cheap one.
         let permit = Arc::clone(&TURNS).acquire_owned().await;
         let (own_filter, own_zone) = (Arc::clone(&filter), Arc::clone(&zone));
         let own_chunk = Arc::clone(&chunk);
@@ -162,47 +166,55 @@ async fn beside(
             (piece, is_done)
         });
         match turn.await {
-            Ok((done, true)) => return done.done(&filter, track, chunk),
+            Ok((done, true)) => return done.done(&filter, source_index, chunk),
             Ok((back, false)) => piece = back,
             Err(error) => {
                 tracing::error!(%error, "a filter has panicked");
                 let (selection, inherited) = (Selection::Lines(Vec::new()), Inherited::default());
                 let spent = Duration::ZERO;
-                return Filtered { track, chunk, selection, inherited, spent, is_lost: true };
+                return Filtered {
+                    source_index,
+                    chunk,
+                    selection,
+                    inherited,
+                    spent,
+                    is_lost: true,
+                };
             }
         }
     }
 }
 
-/// So many filters run beside the workers at once, of all viewers: half the cores.
+/// How many filters run off the workers at once, of all viewers: half the cores.
 static TURNS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     let n_cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Arc::new(Semaphore::new((n_cores / 2).max(1)))
 });
 
-/// A chunk that takes longer goes on beside the workers.
+/// A chunk that takes longer moves off the workers.
 const QUICK: Duration = Duration::from_millis(1);
 
-/// For so long a viewer's filter runs at a time.
+/// The length of a turn of a viewer's filter.
 const TURN: Duration = Duration::from_millis(20);
 
-/// What one line may take; more ends the stream.
+/// How long one line may take; more ends the stream.
 const LONGEST_LINE: Duration = Duration::from_secs(2);
 
-/// After so many bytes the clock is looked at.
+/// How many bytes are filtered between two reads of the clock.
 const CLOCK_BYTES: usize = 2 * 1024;
 
-/// A longer line is never looked at on a worker: it may be left only where it is long for its pattern.
+/// A longer line is never filtered on a worker: only lines that are long for their pattern can be
+/// interrupted.
 const LONG_LINE_BYTES: usize = 2 * 1024;
 
-/// Nor is one longer than this before the filter is known to be quick.
+/// The same limit before the filter is known to be quick.
 const SHORT_LINE_BYTES: usize = 256;
 
-impl std::fmt::Debug for Begun {
+impl std::fmt::Debug for FirstPass {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Done(_) => "Done",
-            Self::Goes(_) => "Goes",
+            Self::Pending(_) => "Goes",
         })
     }
 }

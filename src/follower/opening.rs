@@ -1,6 +1,6 @@
-//! Opening: how a track comes to its source. An opening is a future like all that a track waits for,
-//! so that it can be dropped and taken up again at any time, many go on side by side, and one that
-//! waits for a silent disk holds up none of the others.
+//! Opening: how a source stream opens its source. An opening is a future like all that a source
+//! stream waits for, so that it can be dropped and retried at any time, many run side by side, and
+//! one that waits for a silent disk does not delay the others.
 
 use std::fmt;
 use std::io;
@@ -18,23 +18,24 @@ use crate::follower::output::Shared;
 use crate::follower::wait::{self, PendingRead, ReadResult, Ready};
 use crate::source::{OpenError, Opened, Source, SourceName, Start};
 
-/// What an opening has come to.
+/// The result of an opening.
 pub enum Opening {
-    /// The source is open, with a part in its live end where it is followed.
+    /// The source is open, with a guard of its live end if it is followed.
     Opened(Option<FeedGuard>, Box<Opened>),
     /// It cannot be opened.
     Failed(OpenError),
-    /// Its storage takes long; go on without it, this tells more.
+    /// Its storage is slow; continue without it, this future has the result.
     Late(PendingRead),
-    /// Its storage has been silent for so long that it counts as unreadable until this tells more.
+    /// Its storage has been silent for so long that it counts as unreadable until this future has a
+    /// result.
     Stalled(OpenError, PendingRead),
 }
 
-/// What is to be opened, and how.
+/// What to open, and how.
 #[derive(Debug)]
-pub struct Plan {
-    /// The number of the track.
-    pub track: usize,
+pub struct OpenRequest {
+    /// The index of the source stream.
+    pub source_index: usize,
     /// The source.
     pub source: Arc<dyn Source>,
     /// Where to begin.
@@ -47,21 +48,21 @@ pub struct Plan {
 
 /// Opens a source after a pause.
 #[must_use]
-pub fn open(plan: Plan, pause: Duration) -> PendingRead {
+pub fn open(plan: OpenRequest, pause: Duration) -> PendingRead {
     async move {
         sleep(pause).await;
-        let track = plan.track;
+        let source_index = plan.source_index;
         let permit = Arc::clone(&plan.shared.openings).acquire_owned().await;
         let opening = if plan.follow { follow(plan).await } else { read(plan).await };
         drop(permit);
-        Ready { track, cause: ReadResult::Opening(opening) }
+        Ready { source_index, result: ReadResult::Opening(opening) }
     }
     .boxed()
 }
 
 /// Opens a source that is not followed.
-async fn read(plan: Plan) -> Opening {
-    let Plan { track: _, source, start, shared, follow: _ } = plan;
+async fn read(plan: OpenRequest) -> Opening {
+    let OpenRequest { source_index: _, source, start, shared, follow: _ } = plan;
     let opening = wait::open(Arc::clone(&source), start, &shared, None);
     match wait::unless_stalled(source, opening).await {
         Ok(opened) => Opening::Opened(None, Box::new(opened)),
@@ -69,34 +70,34 @@ async fn read(plan: Plan) -> Opening {
     }
 }
 
-/// Takes part in the live end first, then looks at the history: what is written in between is in
-/// both, not in neither.
-async fn follow(plan: Plan) -> Opening {
-    let Plan { track, source, start, shared, follow: _ } = plan;
+/// Joins the live end first, then opens the history: what is written in between is in both, not in
+/// neither.
+async fn follow(plan: OpenRequest) -> Opening {
+    let OpenRequest { source_index, source, start, shared, follow: _ } = plan;
     let guard = Arc::clone(&source).subscribe();
-    // Where the live end is late the history is opened without it: it tells what is wrong, or the two
-    // ends meet later.
+    // If the live end is late the history is opened without it: its error shows what is wrong, or
+    // the two meet later.
     let end = timeout(LIVE_PATIENCE, wait::live_end(&guard)).await.ok().flatten();
     let is_silent = end.is_none();
     let own = Arc::clone(&source);
     let mut opening = async move { wait::open(own, start, &shared, end).await }.boxed();
     if !is_silent {
-        // One that has long to read, to find the last lines that pass, is waited for.
-        return unless_stalled(track, source.name().clone(), guard, opening).await;
+        // An opening that reads for long, to find the last matching lines, is waited for.
+        return unless_stalled(source_index, source.name().clone(), guard, opening).await;
     }
     match timeout(LATE, &mut opening).await {
         Ok(opened) => done(guard, opened),
         Err(_late) => {
-            let rest = unless_stalled(track, source.name().clone(), guard, opening);
-            Opening::Late(later(track, rest))
+            let rest = unless_stalled(source_index, source.name().clone(), guard, opening);
+            Opening::Late(later(source_index, rest))
         }
     }
 }
 
-/// Waits for an opening until the live end tells that the storage has stalled. The opening goes on:
-/// another one would only be another that waits.
+/// Waits for an opening until the live end reports that the storage has stalled. The opening
+/// continues: another one would just wait, too.
 async fn unless_stalled(
-    track: usize,
+    source_index: usize,
     name: SourceName,
     guard: FeedGuard,
     mut opening: BoxFuture<'static, Result<Opened, OpenError>>,
@@ -107,7 +108,7 @@ async fn unless_stalled(
     }
     let source = io::Error::new(io::ErrorKind::TimedOut, "its disk does not answer");
     let rest = async move { done(guard, opening.await) };
-    Opening::Stalled(OpenError::Unreadable { name, source }, later(track, rest))
+    Opening::Stalled(OpenError::Unreadable { name, source }, later(source_index, rest))
 }
 
 fn done(guard: FeedGuard, opened: Result<Opened, OpenError>) -> Opening {
@@ -117,12 +118,12 @@ fn done(guard: FeedGuard, opened: Result<Opened, OpenError>) -> Opening {
     }
 }
 
-fn later(track: usize, rest: impl Future<Output = Opening> + Send + 'static) -> PendingRead {
-    async move { Ready { track, cause: ReadResult::Opening(rest.await) } }.boxed()
+fn later(source_index: usize, rest: impl Future<Output = Opening> + Send + 'static) -> PendingRead {
+    async move { Ready { source_index, result: ReadResult::Opening(rest.await) } }.boxed()
 }
 
-/// The place in a source that was not opened yet: before all that it has. A stream that is resumed
-/// from here begins at the source's first line.
+/// The position in a source that was not opened yet: before everything in it. A stream resumed from
+/// here begins at the source's first line.
 #[must_use]
 pub fn before_all(name: &SourceName) -> Position {
     let source = hash32(name.as_str().as_bytes());
@@ -150,17 +151,17 @@ impl fmt::Debug for Opening {
     }
 }
 
-/// How long to wait before a source that could not be opened is tried again, after so many failures.
+/// The delay before a failed opening is retried, after so many failures.
 #[must_use]
 pub fn pause_after(n_failures: u32) -> Duration {
     wait::PAUSE.saturating_mul(1 << n_failures.saturating_sub(1).min(4))
 }
 
-/// So many sources of one viewer are opened at once.
+/// How many sources of one viewer are opened at once.
 pub const MAX_OPENINGS: usize = 16;
 
-/// A live end that has not opened after this time is not waited for.
+/// How long to wait for a live end to open.
 const LIVE_PATIENCE: Duration = Duration::from_millis(500);
 
-/// After this time more a source is late.
+/// After this further time a source counts as late.
 const LATE: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Output: what a track brings to its viewer, and what all tracks of a viewer share.
+//! Output: what a source stream yields, and what all source streams of a viewer share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::history::EventKind;
 use crate::line::Zone;
 use crate::source::Gap;
 
-/// What a track brings to its viewer.
+/// An item of a source stream, before filtering.
 #[derive(Debug)]
 pub enum Output {
-    /// Lines, which the filter has yet to look at.
+    /// Lines that are not filtered yet.
     Lines(Arc<Chunk>),
     /// Something happened between two lines.
     Event {
@@ -25,36 +25,36 @@ pub enum Output {
         /// The place after it.
         end: Position,
     },
-    /// The source was opened; its place is known now.
+    /// The source was opened; its position is known now.
     Joined,
     /// The source cannot be read for this reason.
     Unreadable(Arc<str>),
 }
 
-/// What going on has brought.
+/// The result of advancing a source stream.
 #[derive(Default)]
 pub struct Advance {
-    /// For the viewer.
+    /// Items for the viewer.
     pub items: Vec<Output>,
-    /// What to wait for.
+    /// Futures to wait for.
     pub next: Vec<PendingRead>,
 }
 
-/// What all tracks of a viewer share.
+/// What all source streams of a viewer share.
 #[derive(Debug)]
 pub struct Shared {
     /// Which lines.
     pub filter: Arc<Filter>,
-    /// For times that tell no zone.
+    /// The zone for times without one.
     pub zone: Arc<Zone>,
     /// Permits to open a source: so many are opened at once.
     pub openings: Arc<Semaphore>,
-    /// The time that looking through lines may take.
+    /// The time that filtering may take.
     pub allowance: Arc<Allowance>,
 }
 
 impl Output {
-    /// A gap, with the place after it.
+    /// A gap, with the position after it.
     #[must_use]
     pub fn of_gap(gap: &Gap, end: Position) -> Self {
         let kind = EventKind::Gap { bytes: gap.bytes, reason: gap.reason };
@@ -64,6 +64,6 @@ impl Output {
 
 impl fmt::Debug for Advance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Progressed").field("items", &self.items).finish_non_exhaustive()
+        f.debug_struct("Advance").field("items", &self.items).finish_non_exhaustive()
     }
 }

@@ -206,7 +206,7 @@ impl SourceStream {
     }
 
     /// Goes on with what was waited for.
-    pub fn advance(&mut self, cause: ReadResult) -> Advance {
+    pub fn advance(&mut self, result: ReadResult) -> Advance {
         let mut out = Advance::default();
         if self.is_done() {
             return out;
@@ -214,7 +214,7 @@ impl SourceStream {
         if let Some(gap) = self.gap.take() {
             out.items.push(Output::of_gap(&gap, self.read_to.clone()));
         }
-        match cause {
+        match result {
             ReadResult::Opening(opening) => self.take_opening(opening, &mut out),
             ReadResult::Changed(changes) => self.take_live(changes, &mut out),
             ReadResult::Read(history, Ok(step)) => {
@@ -231,22 +231,22 @@ impl SourceStream {
                     out.items.push(Output::Unreadable(error.source.to_string().into()));
                 }
                 let gives_up = !self.is_ending && self.n_read_failures >= MAX_FAILURES;
-                self.retry(&mut out, |track| match gives_up {
-                    true => track.give_up(history),
-                    false => track.read(history, wait::PAUSE),
+                self.retry(&mut out, |source_index| match gives_up {
+                    true => source_index.give_up(history),
+                    false => source_index.read(history, wait::PAUSE),
                 });
             }
             ReadResult::Rest(history, rest) => self.take_rest(history, rest, &mut out),
             ReadResult::Reopened(Ok(opened)) => self.go_on_from(opened, &mut out),
             ReadResult::Reopened(Err(error)) => {
                 tracing::warn!(source = %self.name(), %error, "a source cannot be read on");
-                self.retry(&mut out, |track| track.reopen(wait::PAUSE));
+                self.retry(&mut out, |source_index| source_index.reopen(wait::PAUSE));
             }
             ReadResult::Lost => {
                 tracing::error!(source = %self.name(), "a read has panicked");
                 // It will panic again: what cannot be read is told rather than tried for ever.
                 self.n_failures += u32::from(!self.is_ending);
-                self.retry(&mut out, |track| track.reopen(wait::PAUSE));
+                self.retry(&mut out, |source_index| source_index.reopen(wait::PAUSE));
             }
         }
         self.release();

@@ -1,5 +1,5 @@
-//! Tracks: all ways of a viewer through its sources. They are opened side by side, and their backlogs
-//! are shown one after the other; from then on each goes on as its lines come.
+//! Source streams: all sources of a viewer. They are opened side by side, and their backlogs are
+//! sent one after the other; from then on lines are sent as they come.
 
 use std::sync::Arc;
 
@@ -15,22 +15,22 @@ use crate::follower::wait::{PendingRead, Ready};
 use crate::line::Zone;
 use crate::source::{OpenError, Source, Start};
 
-/// All tracks of a viewer.
+/// All source streams of a viewer.
 #[derive(Debug)]
 pub struct SourceStreams {
     all: Vec<SourceStream>,
     shared: Arc<Shared>,
-    /// The track whose backlog is being shown; those after it have not begun.
+    /// The source whose backlog is being sent; those after it have not begun.
     beginning: usize,
-    /// Backlogs are being shown.
+    /// Whether backlogs are being sent.
     has_begun: bool,
-    /// Tracks before this one were opened, or are being opened.
+    /// Sources before this index were opened, or are being opened.
     to_open: usize,
     follow: bool,
 }
 
 impl SourceStreams {
-    /// No tracks yet.
+    /// No sources yet.
     #[must_use]
     pub fn new(filter: Filter, zone: Arc<Zone>, follow: bool, allowance: Arc<Allowance>) -> Self {
         let openings = Arc::new(Semaphore::new(MAX_OPENINGS));
@@ -45,22 +45,23 @@ impl SourceStreams {
         }
     }
 
-    /// Adds a source as the next track, to be opened when its turn comes.
+    /// Adds a source, to be opened when its turn comes.
     pub fn add(&mut self, source: Arc<dyn Source>, start: Start) {
         let (number, shared) = (self.all.len(), Arc::clone(&self.shared));
         self.all.push(SourceStream::new(number, source, start, shared, !self.follow));
     }
 
-    /// Adds a source that has appeared: its lines are shown as soon as they can be.
+    /// Adds a source that has appeared: its lines are sent as soon as they are read.
     pub fn add_newcomer(&mut self, source: Arc<dyn Source>) {
         self.add(source, Start::Oldest);
-        if let Some(track) = self.all.last_mut() {
-            track.give_turn();
+        if let Some(stream) = self.all.last_mut() {
+            stream.give_turn();
         }
     }
 
-    /// Opens what is to be open by now. Of a stream that does not follow only what is shown soon: a
-    /// source takes a descriptor while it is read, and there may be more sources than descriptors.
+    /// Opens the sources that are due. Of a stream that does not follow only those that are sent
+    /// soon: a source takes a descriptor while it is read, and there may be more sources than
+    /// descriptors.
     pub fn open_due(&mut self) -> Vec<PendingRead> {
         let n_due = match self.follow {
             true => self.all.len(),
@@ -76,8 +77,8 @@ impl SourceStreams {
             .collect()
     }
 
-    /// Whether a stream can begin: a source is open, and of few sources (whose places the beginning
-    /// tells) it is known of all how they stand.
+    /// Whether a stream can begin: a source is open, and, if there are few (the `start` record then
+    /// carries their positions), no opening is pending.
     #[must_use]
     pub fn can_begin(&self, n_few: usize) -> bool {
         let is_few = self.all.len() <= n_few;
@@ -85,11 +86,11 @@ impl SourceStreams {
             && !(is_few && self.all.iter().any(SourceStream::is_pending))
     }
 
-    /// Why no stream can come about: no source could be opened, or one is not what it was taken for.
+    /// Why no stream is possible: no source could be opened, or a cursor belongs to another source.
     pub fn refusal(&mut self) -> Option<OpenError> {
-        let is_other = |track: &&mut SourceStream| track.is_of_other_source();
-        if let Some(track) = self.all.iter_mut().find(is_other) {
-            return track.take_refusal();
+        let is_other = |stream: &&mut SourceStream| stream.is_of_other_source();
+        if let Some(stream) = self.all.iter_mut().find(is_other) {
+            return stream.take_refusal();
         }
         if self.all.iter().all(SourceStream::is_refused) {
             return self.all.iter_mut().find_map(SourceStream::take_refusal);
@@ -97,19 +98,19 @@ impl SourceStreams {
         None
     }
 
-    /// Whether backlogs are being shown.
+    /// Whether backlogs are being sent.
     #[must_use]
     pub fn have_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// Whether to open a source has taken more time than the viewer has.
+    /// Whether opening a source has exceeded the viewer's allowance.
     #[must_use]
     pub fn are_too_expensive(&self) -> bool {
         self.all.iter().any(SourceStream::is_too_expensive)
     }
 
-    /// Begins with the first track; the others follow one after the other.
+    /// Begins with the first source; the others follow one after the other.
     pub fn begin(&mut self) -> Vec<PendingRead> {
         self.has_begun = true;
         let passed = self.all.iter_mut().take(self.beginning);
@@ -118,61 +119,61 @@ impl SourceStreams {
         next
     }
 
-    /// Goes on with a track.
-    pub fn advance(&mut self, moved: Ready) -> Advance {
-        let number = moved.track;
-        let Some(track) = self.all.get_mut(number) else { return Advance::default() };
-        let mut progressed = track.advance(moved.cause);
-        if self.has_begun && (number < self.beginning || track.has_turn()) {
-            progressed.next.extend(track.begin());
+    /// Advances a source that is ready.
+    pub fn advance(&mut self, ready: Ready) -> Advance {
+        let number = ready.source_index;
+        let Some(stream) = self.all.get_mut(number) else { return Advance::default() };
+        let mut advance = stream.advance(ready.result);
+        if self.has_begun && (number < self.beginning || stream.has_turn()) {
+            advance.next.extend(stream.begin());
         }
-        progressed.next.extend(self.settle());
-        progressed
+        advance.next.extend(self.settle());
+        advance
     }
 
-    /// Comes to the next backlog that is to be shown, and opens what is to be open by then.
+    /// Moves to the next backlog to be sent, and opens the sources that are due.
     fn settle(&mut self) -> Vec<PendingRead> {
         while self.all.get(self.beginning).is_some_and(SourceStream::lets_pass) {
             self.beginning += 1;
         }
         let mut next = self.open_due();
         if self.has_begun
-            && let Some(track) = self.all.get_mut(self.beginning)
+            && let Some(stream) = self.all.get_mut(self.beginning)
         {
-            next.extend(track.begin());
+            next.extend(stream.begin());
         }
         next
     }
 
-    /// All tracks, by number.
+    /// All source streams, by index.
     #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &SourceStream> {
         self.all.iter()
     }
 
-    /// What all tracks share.
+    /// What all source streams share.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// What the lines of a track have told that the filter has looked at.
+    /// The inherited metadata after the filtered lines of a source.
     #[must_use]
     pub fn inherited(&self, number: usize) -> Inherited {
         self.all.get(number).map(SourceStream::inherited).unwrap_or_default()
     }
 
-    /// Notes what the lines of a track have told.
+    /// Sets the inherited metadata of a source.
     pub fn set_inherited(&mut self, number: usize, inherited: Inherited) {
-        if let Some(track) = self.all.get_mut(number) {
-            track.set_inherited(inherited);
+        if let Some(stream) = self.all.get_mut(number) {
+            stream.set_inherited(inherited);
         }
     }
 
-    /// Notes how far a track was delivered.
-    pub fn set_place(&mut self, number: usize, place: Position) {
-        if let Some(track) = self.all.get_mut(number) {
-            track.set_place(place);
+    /// Sets how far a source was delivered.
+    pub fn set_position(&mut self, number: usize, position: Position) {
+        if let Some(stream) = self.all.get_mut(number) {
+            stream.set_place(position);
         }
     }
 
@@ -188,7 +189,7 @@ impl SourceStreams {
         self.all.iter().any(SourceStream::has_failed)
     }
 
-    /// Ends each track where it catches up.
+    /// Ends each source where it catches up.
     pub fn stop_following(&mut self) {
         self.follow = false;
         self.all.iter_mut().for_each(SourceStream::stop_following);

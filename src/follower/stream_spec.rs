@@ -12,42 +12,42 @@ use crate::filter::Filter;
 use crate::follower::{EndReason, Follower};
 use crate::source::{Source, SourceName, Start};
 
-/// What a viewer wants to see.
+/// What a viewer has requested.
 #[derive(Debug)]
 pub struct StreamSpec {
     /// The sources, and where to begin in each.
     pub sources: Vec<(Arc<dyn Source>, Start)>,
     /// Which lines.
     pub filter: Filter,
-    /// Go on at the live end.
+    /// Follow the live end.
     pub follow: bool,
-    /// With `follow`: end when the clock comes here.
+    /// With `follow`: when to end.
     pub until: Option<Instant>,
-    /// The reason to give when all was sent without a fault.
+    /// The reason to give when everything was sent without an error.
     pub done: EndReason,
-    /// The longest time without a word.
+    /// The heartbeat interval.
     pub heartbeat: Duration,
     /// Sources that may appear later.
     pub source_watch: Option<SourceWatch>,
-    /// What the viewer may read, where that can change.
+    /// What the viewer may read, if that can change.
     pub permissions: Option<Permissions>,
-    /// The time that looking through lines may take, in all that this viewer asks for.
+    /// The time that filtering may take, in all requests of this viewer.
     pub allowance: Arc<Allowance>,
     /// Ends the stream.
     pub cancel: CancellationToken,
 }
 
-/// Tells whether a viewer may still read what it reads.
+/// Whether a viewer may still read its sources.
 pub struct Permissions {
-    /// Changes when rights may have changed. They may also run out by themselves, so that they are
-    /// looked at with each heartbeat as well.
+    /// Changes when permissions may have changed. They may also expire, so they are checked at each
+    /// heartbeat as well.
     pub changes: watch::Receiver<u64>,
-    /// Whether it may read a source now.
+    /// Whether the viewer may read a source now.
     pub may_read: Box<dyn Fn(&SourceName) -> bool + Send + Sync>,
 }
 
 impl Permissions {
-    /// Waits until rights may have changed; for ever once they cannot. Cancel-safe.
+    /// Waits until permissions may have changed; for ever once they cannot. Cancel-safe.
     pub async fn changed(&mut self) {
         if self.changes.changed().await.is_err() {
             std::future::pending::<()>().await;
@@ -61,15 +61,15 @@ impl Permissions {
     }
 }
 
-/// Tells of sources that appear later.
+/// Reports sources that appear later.
 pub struct SourceWatch {
     /// Changes when the list may have changed.
     pub changes: watch::Receiver<u64>,
-    /// All sources that the viewer wants, as of now.
+    /// All sources that match the request now.
     pub list: Box<dyn Fn() -> Vec<Arc<dyn Source>> + Send + Sync>,
 }
 
-/// True when the list of sources has changed; never where there is no list.
+/// Resolves to true when the list of sources has changed; never if there is no list.
 pub(super) async fn changed(source_watch: Option<&mut SourceWatch>) -> bool {
     if let Some(source_watch) = source_watch
         && source_watch.changes.changed().await.is_ok()
@@ -79,8 +79,8 @@ pub(super) async fn changed(source_watch: Option<&mut SourceWatch>) -> bool {
     std::future::pending().await
 }
 
-/// Waits until rights may have changed; for ever where they cannot.
-pub async fn changed_rights(permissions: Option<&mut Permissions>) {
+/// Waits until permissions may have changed; for ever if they cannot.
+pub async fn permissions_changed(permissions: Option<&mut Permissions>) {
     match permissions {
         Some(permissions) => permissions.changed().await,
         None => std::future::pending().await,
@@ -89,12 +89,12 @@ pub async fn changed_rights(permissions: Option<&mut Permissions>) {
 
 impl std::fmt::Debug for Permissions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rights").field("changes", &self.changes).finish_non_exhaustive()
+        f.debug_struct("Permissions").field("changes", &self.changes).finish_non_exhaustive()
     }
 }
 
 impl std::fmt::Debug for SourceWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Roster").field("changes", &self.changes).finish_non_exhaustive()
+        f.debug_struct("SourceWatch").field("changes", &self.changes).finish_non_exhaustive()
     }
 }

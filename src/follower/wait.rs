@@ -21,51 +21,51 @@ use crate::follower::output::Shared;
 use crate::history::{ReadError, Rest, SourceReader, StreamItem};
 use crate::source::{Older, OpenError, Opened, Source, Start};
 
-/// Resolves when a track can go on.
+/// Resolves when a source stream can continue.
 pub type PendingRead = BoxFuture<'static, Ready>;
 
-/// A track that can go on.
+/// A source stream that can continue.
 #[derive(Debug)]
 pub struct Ready {
-    /// Its number.
-    pub track: usize,
+    /// Its index.
+    pub source_index: usize,
     /// With what.
-    pub cause: ReadResult,
+    pub result: ReadResult,
 }
 
-/// What a track goes on with.
+/// What a source stream continues with.
 pub enum ReadResult {
-    /// Its source was opened, or not.
+    /// The result of opening its source.
     Opening(Opening),
     /// Something has become visible at the live end.
     Changed(watch::Receiver<u64>),
-    /// A step was read.
+    /// A block was read.
     Read(Box<dyn SourceReader>, Result<StreamItem, ReadError>),
-    /// The rest without end was looked at.
+    /// The unterminated rest was checked.
     Rest(Box<dyn SourceReader>, Rest),
-    /// The history was opened anew.
+    /// The history was reopened.
     Reopened(Result<Opened, OpenError>),
     /// A read has panicked.
     Lost,
 }
 
-/// The live end has changed.
+/// Waits for a change of the live end.
 #[must_use]
-pub fn changed(track: usize, mut changes: watch::Receiver<u64>) -> PendingRead {
+pub fn changed(source_index: usize, mut changes: watch::Receiver<u64>) -> PendingRead {
     async move {
         if changes.changed().await.is_err() {
-            // The feed is gone; looking at it tells so.
+            // The feed is gone, which the next look at it will show.
             sleep(PAUSE).await;
         }
-        Ready { track, cause: ReadResult::Changed(changes) }
+        Ready { source_index, result: ReadResult::Changed(changes) }
     }
     .boxed()
 }
 
-/// The next step, after a pause. Without one the read begins now, and so goes on while what was
-/// read before is being sent: one block ahead, no more.
+/// The next step, after a pause. Without one the read begins now, and so runs while the previous
+/// block is being sent: one block ahead, no more.
 pub fn step(
-    track: usize,
+    source_index: usize,
     mut history: Box<dyn SourceReader>,
     limit: Option<Position>,
     disk: Arc<DiskAccess>,
@@ -77,46 +77,46 @@ pub fn step(
     };
     if pause.is_zero() {
         let reading = disk.call(Lane::Read, read);
-        return async move { step_of(track, reading).await }.boxed();
+        return async move { finish_read(source_index, reading).await }.boxed();
     }
     async move {
         sleep(pause).await;
-        step_of(track, disk.call(Lane::Read, read)).await
+        finish_read(source_index, disk.call(Lane::Read, read)).await
     }
     .boxed()
 }
 
-/// What a read has brought, once the others had their turn: what is read may have to be filtered for
-/// long without anything that passes, and blocks are read faster than that.
-async fn step_of(track: usize, reading: Call<Read>) -> Ready {
+/// The result of a read, after a yield to other tasks: filtering may take long without a match, and
+/// blocks are read faster than that.
+async fn finish_read(source_index: usize, reading: Call<FinishedRead>) -> Ready {
     let read = reading.await;
     yield_now().await;
-    Ready { track, cause: cause_of_step(read) }
+    Ready { source_index, result: read_result(read) }
 }
 
 /// The next step, once the live end has changed (or after a while: it may have ended).
 #[must_use]
 pub fn step_after_change(
-    track: usize,
+    source_index: usize,
     history: Box<dyn SourceReader>,
     limit: Option<Position>,
     disk: Arc<DiskAccess>,
     mut changes: watch::Receiver<u64>,
 ) -> PendingRead {
     async move {
-        // Both a time-out and the end of the feed mean: look again.
+        // Both a timeout and the end of the feed mean: read again.
         if timeout(PAUSE, changes.changed()).await.is_err() {
             tracing::trace!("nothing has changed at the live end");
         }
-        step(track, history, limit, disk, Duration::ZERO).await
+        step(source_index, history, limit, disk, Duration::ZERO).await
     }
     .boxed()
 }
 
-/// The next step, behind what cannot be read if it never will be.
+/// The next step, skipping what can never be read.
 #[must_use]
 pub fn give_up(
-    track: usize,
+    source_index: usize,
     mut history: Box<dyn SourceReader>,
     limit: Option<Position>,
     disk: Arc<DiskAccess>,
@@ -127,7 +127,7 @@ pub fn give_up(
             let step = history.give_up().and_then(|_has_left| history.step(limit.as_ref()));
             (history, step)
         };
-        Ready { track, cause: cause_of_step(disk.call(Lane::Read, read).await) }
+        Ready { source_index, result: read_result(disk.call(Lane::Read, read).await) }
     }
     .boxed()
 }
@@ -135,7 +135,7 @@ pub fn give_up(
 /// The rest of the last line.
 #[must_use]
 pub fn rest(
-    track: usize,
+    source_index: usize,
     mut history: Box<dyn SourceReader>,
     disk: Arc<DiskAccess>,
 ) -> PendingRead {
@@ -144,45 +144,45 @@ pub fn rest(
             let rest = history.take_rest(QUIET);
             (history, rest)
         };
-        let cause = match disk.call(Lane::Read, look).await {
+        let result = match disk.call(Lane::Read, look).await {
             Ok((history, rest)) => ReadResult::Rest(history, rest),
             Err(CallLost) => ReadResult::Lost,
         };
-        Ready { track, cause }
+        Ready { source_index, result }
     }
     .boxed()
 }
 
-/// The history at a place, after a pause.
+/// Reopens the history at a position, after a pause.
 pub fn reopen(
-    track: usize,
+    source_index: usize,
     source: Arc<dyn Source>,
-    place: Position,
+    position: Position,
     shared: Arc<Shared>,
     pause: Duration,
 ) -> PendingRead {
     async move {
         sleep(pause).await;
-        let opened = open(source, Start::At(place), &shared, None).await;
-        Ready { track, cause: ReadResult::Reopened(opened) }
+        let opened = open(source, Start::At(position), &shared, None).await;
+        Ready { source_index, result: ReadResult::Reopened(opened) }
     }
     .boxed()
 }
 
-/// What was asked of a source, unless its storage does not answer: one that has stalled may never,
-/// and who asks is told. The live end tells; what has long to read is waited for.
+/// The result of a request to a source, or an error if its storage has stalled, as that request may
+/// never end. The live end detects the stall; a long read is waited for.
 pub async fn unless_stalled<T>(
     source: Arc<dyn Source>,
-    asked: impl Future<Output = Result<T, OpenError>>,
+    request: impl Future<Output = Result<T, OpenError>>,
 ) -> Result<T, OpenError> {
-    let mut asked = std::pin::pin!(asked);
-    if let Ok(answer) = timeout(STALL_PATIENCE, &mut asked).await {
+    let mut request = std::pin::pin!(request);
+    if let Ok(answer) = timeout(STALL_PATIENCE, &mut request).await {
         return answer;
     }
     let name = source.name().clone();
     let guard = source.subscribe();
     tokio::select! {
-        answer = asked => answer,
+        answer = request => answer,
         () = guard.stalled() => {
             let text = "its disk does not answer";
             let source = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
@@ -208,7 +208,7 @@ pub async fn open(
     })
 }
 
-/// A page of the lines before a place; what it takes is taken off `allowance`.
+/// A page of the lines before a position; its cost is charged to `allowance`.
 pub async fn older(
     source: Arc<dyn Source>,
     before: Cursor,
@@ -216,7 +216,7 @@ pub async fn older(
     n_lines: usize,
     allowance: Arc<Allowance>,
 ) -> Result<Older, OpenError> {
-    let (name, asked) = (source.name().clone(), Arc::clone(&source));
+    let (name, request) = (source.name().clone(), Arc::clone(&source));
     let lane = if filter.is_empty() { Lane::Open } else { Lane::Search };
     let reading = async move {
         let disk = Arc::clone(source.disk());
@@ -226,10 +226,10 @@ pub async fn older(
             Err(OpenError::Unreadable { name, source: std::io::Error::other(lost) })
         })
     };
-    unless_stalled(asked, reading).await
+    unless_stalled(request, reading).await
 }
 
-/// Who only has to find a place does not wait for those who search.
+/// A request that only has to find a position does not queue behind searches.
 fn lane_of(start: &Start, filter: &Filter) -> Lane {
     match start {
         Start::Oldest | Start::After(_) | Start::At(_) | Start::Tail(0) => Lane::Open,
@@ -238,8 +238,8 @@ fn lane_of(start: &Start, filter: &Filter) -> Lane {
     }
 }
 
-/// The end of what the feed has read, as soon as it has opened its source. None if that takes
-/// long: then opening the history will tell why, or the two ends meet later.
+/// The end of what the feed has read, as soon as it has opened its source. `None` if that takes
+/// long: then opening the history will show why, or the two meet later.
 pub async fn live_end(guard: &FeedGuard) -> Option<Position> {
     let mut changes = guard.changes();
     let opened = async { while guard.end().is_none() && changes.changed().await.is_ok() {} };
@@ -249,7 +249,7 @@ pub async fn live_end(guard: &FeedGuard) -> Option<Position> {
     guard.end()
 }
 
-fn cause_of_step(read: Result<Read, CallLost>) -> ReadResult {
+fn read_result(read: Result<FinishedRead, CallLost>) -> ReadResult {
     match read {
         Ok((history, step)) => ReadResult::Read(history, step),
         Err(CallLost) => ReadResult::Lost,
@@ -269,19 +269,19 @@ impl fmt::Debug for ReadResult {
     }
 }
 
-/// A history, and what reading on in it has brought.
-type Read = (Box<dyn SourceReader>, Result<StreamItem, ReadError>);
+/// A reader, and the result of its read.
+type FinishedRead = (Box<dyn SourceReader>, Result<StreamItem, ReadError>);
 
-/// How long to wait before something that failed is tried again.
+/// The delay before a failed operation is retried.
 pub const PAUSE: Duration = Duration::from_secs(1);
 
-/// A last line without end is sent when nothing was added to it for this long.
+/// A last line without a line end is sent when it was unchanged for this long.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// After this time it is asked whether the disk answers at all.
+/// After this time it is checked whether the disk responds at all.
 const STALL_PATIENCE: Duration = Duration::from_secs(5);
 
 const OPEN_PATIENCE: Duration = Duration::from_secs(2);
 
-/// As many lines are found without a search.
+/// Up to this many lines are found without a search.
 const SHORT_TAIL: u64 = 10_000;

@@ -9,100 +9,101 @@ use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome, Request};
 use tokio::sync::watch;
 
-use crate::auth::reach::Reach;
+use crate::auth::readable::ReadableSources;
 use crate::auth::{Auth, AuthMethod, AuthenticatedUser, Principal};
-use crate::catalog::left_out::{self, LeftOut};
 use crate::catalog::pattern::SourcePattern;
+use crate::catalog::skipped::{self, SkippedEntry};
 use crate::catalog::{Catalog, Snapshot};
 use crate::follower::{Permissions, SourceWatch};
 use crate::http::app_state::AppState;
-use crate::http::host::Client;
+use crate::http::host::ClientAddress;
 use crate::http::identity;
 use crate::http::problem::Problem;
 use crate::source::{Source, SourceName};
 
-/// The catalog, shut: only [`CatalogView`] opens it.
+/// The catalog behind a private field: only [`CatalogView`] reads it.
 #[derive(Clone)]
 pub struct GuardedCatalog(Arc<Catalog<dyn Source>>);
 
-/// What one asker may see.
+/// The catalog as one principal may see it.
 #[derive(Clone)]
 pub struct CatalogView {
-    who: Principal,
+    principal: Principal,
     auth: Arc<Auth>,
     catalog: Arc<Catalog<dyn Source>>,
 }
 
-/// What all see who may read the same.
+/// The catalog as all principals with the same permissions see it.
 #[derive(Clone)]
-pub struct Sight {
-    reach: Reach,
+pub struct SharedView {
+    readable: ReadableSources,
     catalog: Arc<Catalog<dyn Source>>,
 }
 
-/// What became of a request, kept beside it: none if nobody has looked yet.
-struct Judged(Option<Result<CatalogView, Problem>>);
+/// The result of authentication, cached with the request; `None` before it ran.
+struct AuthOutcome(Option<Result<CatalogView, Problem>>);
 
-/// Who asks, as a guard of routes: [`LogRequest`](crate::http::log_request::LogRequest) has it, and so has every
-/// route that shows anything of a log. A request without a right to come in never reaches them.
+/// The request guard that authenticates. [`LogRequest`](crate::http::log_request::LogRequest) has
+/// it, and so has every route that shows anything of a log; an unauthenticated request never
+/// reaches them.
 #[derive(Clone, Debug)]
 pub struct Admitted(pub CatalogView);
 
 impl GuardedCatalog {
-    /// Shuts a catalog.
+    /// Guards a catalog.
     #[must_use]
     pub fn new(catalog: Arc<Catalog<dyn Source>>) -> Self {
         GuardedCatalog(catalog)
     }
 
-    /// How many sources there are in all, for the operator.
+    /// The number of all sources, for the operator's log.
     #[must_use]
     pub fn n_sources(&self) -> usize {
         self.0.snapshot().sources.len()
     }
 
-    /// What was found and is not served, in a sentence; none where there is nothing.
+    /// A summary of what was found and is not served; `None` if there is nothing.
     #[must_use]
-    pub fn left_out(&self) -> Option<String> {
-        left_out::summary(&self.0.snapshot().left_out)
+    pub fn skipped(&self) -> Option<String> {
+        skipped::summary(&self.0.snapshot().skipped)
     }
 }
 
 impl CatalogView {
-    /// Who asks.
+    /// The principal of this view.
     #[must_use]
-    pub fn who(&self) -> &Principal {
-        &self.who
+    pub fn principal(&self) -> &Principal {
+        &self.principal
     }
 
-    /// What stands for the asker where places are counted; none where nobody is asked.
+    /// The name under which the principal's viewers are counted; `None` without authentication.
     #[must_use]
     pub fn holder(&self) -> Option<String> {
-        match &self.who {
+        match &self.principal {
             Principal::Anyone => None,
-            Principal::User(_) | Principal::Token { .. } => Some(self.who.to_string()),
+            Principal::User(_) | Principal::Token { .. } => Some(self.principal.to_string()),
         }
     }
 
-    /// The secret behind the asker is that of a login in a browser.
+    /// Whether the principal is authenticated by a browser login.
     #[must_use]
     pub fn is_session(&self) -> bool {
         matches!(
-            &self.who,
-            Principal::User(AuthenticatedUser { name: _, way: AuthMethod::Session { .. } })
+            &self.principal,
+            Principal::User(AuthenticatedUser { name: _, method: AuthMethod::Session { .. } })
         )
     }
 
-    /// Whether the asker may still come in.
+    /// Whether the principal is still valid.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.auth.admits(&self.who)
+        self.auth.admits(&self.principal)
     }
 
-    /// Whether the asker may read how the server is.
+    /// Whether the principal may read the metrics.
     #[must_use]
     pub fn may_read_metrics(&self) -> bool {
-        self.auth.admits(&self.who) && self.auth.policy().may_read_metrics(&self.who)
+        self.auth.admits(&self.principal) && self.auth.policy().may_read_metrics(&self.principal)
     }
 
     /// The source of exactly this name.
@@ -129,16 +130,16 @@ impl CatalogView {
 
     /// What was found and is not served.
     #[must_use]
-    pub fn left_out(&self) -> Vec<LeftOut> {
+    pub fn skipped(&self) -> Vec<SkippedEntry> {
         let snapshot = self.catalog.snapshot();
-        let may_know = |left_out: &&LeftOut| self.may_read(&left_out.name.as_str().into());
-        snapshot.left_out.iter().filter(may_know).cloned().collect()
+        let may_know = |skipped: &&SkippedEntry| self.may_read(&skipped.name.as_str().into());
+        snapshot.skipped.iter().filter(may_know).cloned().collect()
     }
 
-    /// Up to three names near to one that nobody has.
+    /// Up to three similar names for one that does not exist.
     #[must_use]
-    pub fn near(&self, name: &str) -> Vec<SourceName> {
-        self.catalog.near(name, |name| self.may_read(name))
+    pub fn suggest(&self, name: &str) -> Vec<SourceName> {
+        self.catalog.suggest(name, |name| self.may_read(name))
     }
 
     /// A version that grows with each change of the list.
@@ -147,7 +148,7 @@ impl CatalogView {
         self.catalog.subscribe()
     }
 
-    /// Tells of sources that appear later and that the asker may read.
+    /// A watch that reports sources which appear later and which the principal may read.
     #[must_use]
     pub fn source_watch(&self, pattern: SourcePattern) -> SourceWatch {
         let access = self.clone();
@@ -157,7 +158,7 @@ impl CatalogView {
         }
     }
 
-    /// Tells a viewer when it has lost its right.
+    /// Lets a viewer notice when a permission is revoked.
     #[must_use]
     pub fn permissions(&self) -> Permissions {
         let access = self.clone();
@@ -167,28 +168,29 @@ impl CatalogView {
         }
     }
 
-    /// What the asker may read now, for what is shared with others who may read the same; none who may
-    /// not come in any more.
+    /// What the principal may read now, as shared with others of the same permissions; `None` if it
+    /// is no longer valid.
     #[must_use]
-    pub fn sight(&self) -> Option<Sight> {
-        let reach = self.auth.policy().reach(&self.who).filter(|_| self.is_valid())?;
-        Some(Sight { reach, catalog: Arc::clone(&self.catalog) })
+    pub fn shared_view(&self) -> Option<SharedView> {
+        let readable = self.auth.policy().readable(&self.principal).filter(|_| self.is_valid())?;
+        Some(SharedView { readable, catalog: Arc::clone(&self.catalog) })
     }
 
-    /// Asked anew each time: rights may change while somebody looks.
+    /// Evaluated on every call: permissions may change during a stream.
     fn may_read(&self, source: &SourceName) -> bool {
-        self.auth.admits(&self.who) && self.auth.policy().may_read(&self.who, source.as_str())
+        self.auth.admits(&self.principal)
+            && self.auth.policy().may_read(&self.principal, source.as_str())
     }
 }
 
-impl Sight {
+impl SharedView {
     /// What may be read.
     #[must_use]
-    pub fn reach(&self) -> &Reach {
-        &self.reach
+    pub fn readable(&self) -> &ReadableSources {
+        &self.readable
     }
 
-    /// The version of the list. Ask for it before the sources.
+    /// The version of the list. Read it before the sources.
     #[must_use]
     pub fn version(&self) -> u64 {
         *self.catalog.subscribe().borrow()
@@ -197,7 +199,7 @@ impl Sight {
     /// The sources, sorted by name.
     #[must_use]
     pub fn sources(&self) -> Vec<Arc<dyn Source>> {
-        let (snapshot, matches) = (self.catalog.snapshot(), self.reach.matcher());
+        let (snapshot, matches) = (self.catalog.snapshot(), self.readable.matcher());
         let all = snapshot.sources.values().filter(|source| matches(source.name().as_str()));
         all.map(Arc::clone).collect()
     }
@@ -208,45 +210,45 @@ impl<'r> FromRequest<'r> for Admitted {
     type Error = Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Infallible> {
-        let Some(site) = request.rocket().state::<AppState>() else {
+        let Some(app) = request.rocket().state::<AppState>() else {
             return Outcome::Forward(Status::InternalServerError);
         };
-        let judged = request.local_cache_async(async {
-            let client = Client::of(request, &site.network);
-            let (auth, catalog) = (Arc::clone(&site.auth), Arc::clone(&site.shelf.0));
-            let identified = identity::identify(request, site, &client).await;
-            Judged(Some(identified.map(|who| CatalogView { who, auth, catalog })))
+        let outcome = request.local_cache_async(async {
+            let client = ClientAddress::of(request, &app.network);
+            let (auth, catalog) = (Arc::clone(&app.auth), Arc::clone(&app.catalog.0));
+            let identified = identity::identify(request, app, &client).await;
+            AuthOutcome(Some(identified.map(|principal| CatalogView { principal, auth, catalog })))
         });
-        match &judged.await.0 {
+        match &outcome.await.0 {
             Some(Ok(access)) => Outcome::Success(Admitted(access.clone())),
-            // The catcher tells the problem.
+            // The catcher sends the problem.
             Some(Err(problem)) => Outcome::Forward(problem.status()),
             None => Outcome::Forward(Status::Unauthorized),
         }
     }
 }
 
-/// Why the request was not let in.
+/// Why authentication of the request failed.
 #[must_use]
 pub fn refusal<'r>(request: &'r Request<'_>) -> Option<&'r Problem> {
-    let judged = request.local_cache(|| Judged(None)).0.as_ref()?;
-    judged.as_ref().err()
+    let outcome = request.local_cache(|| AuthOutcome(None)).0.as_ref()?;
+    outcome.as_ref().err()
 }
 
 impl fmt::Debug for GuardedCatalog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shelf")
+        f.write_str("GuardedCatalog")
     }
 }
 
-impl fmt::Debug for Sight {
+impl fmt::Debug for SharedView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sight").field("reach", &self.reach).finish_non_exhaustive()
+        f.debug_struct("SharedView").field("readable", &self.readable).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for CatalogView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access").field("who", &self.who).finish_non_exhaustive()
+        f.debug_struct("CatalogView").field("principal", &self.principal).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,5 @@
-//! Admission: how many viewers there may be, in all, of one address and of one user. Also those
-//! count that have left and were not yet noticed.
+//! Admission: limits the viewers in all, of one address and of one user. Viewers whose disconnect
+//! was not noticed yet still count.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,13 +10,13 @@ use rocket::http::Status;
 
 use crate::config::NetworkConfig;
 use crate::http::connections::{Connections, StreamGuard};
-use crate::http::host::Client;
+use crate::http::host::ClientAddress;
 use crate::http::problem::Problem;
 
-/// How many viewers there may be, and are.
+/// The viewer limits, and the current counts.
 #[derive(Debug)]
 pub struct Admission {
-    places: Mutex<Places>,
+    counts: Mutex<ViewerCounts>,
     max_viewers: usize,
     max_of_address: usize,
     max_of_user: usize,
@@ -24,19 +24,19 @@ pub struct Admission {
 }
 
 #[derive(Debug, Default)]
-struct Places {
+struct ViewerCounts {
     n_viewers: usize,
-    held: HashMap<Holder, usize>,
+    by_holder: HashMap<Holder, usize>,
 }
 
-/// Who holds places.
+/// What viewers are counted by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Holder {
     Address(IpAddr),
     User(String),
 }
 
-/// One viewer's place.
+/// A viewer, counted until this is dropped.
 #[derive(Debug)]
 #[must_use = "the place is free again when its guard is dropped"]
 pub struct AdmissionGuard {
@@ -46,7 +46,7 @@ pub struct AdmissionGuard {
 }
 
 impl Admission {
-    /// For at most `max_viewers`, and of each as many as `network` says.
+    /// Allows `max_viewers` in all, and as many of each address and user as `network` says.
     #[must_use]
     pub fn new(
         max_viewers: usize,
@@ -54,7 +54,7 @@ impl Admission {
         connections: Arc<Connections>,
     ) -> Arc<Self> {
         Arc::new(Admission {
-            places: Mutex::default(),
+            counts: Mutex::default(),
             max_viewers,
             max_of_address: network.max_viewers_per_address,
             max_of_user: network.max_viewers_per_user,
@@ -62,16 +62,16 @@ impl Admission {
         })
     }
 
-    /// Takes a place for a client; `user` is none where nobody is asked.
+    /// Admits a viewer; `user` is `None` without authentication.
     pub fn admit(
         self: &Arc<Self>,
-        client: &Client,
+        client: &ClientAddress,
         user: Option<String>,
     ) -> Result<AdmissionGuard, Problem> {
         let address = client.limited_address().map(Holder::Address);
         let holders: Vec<_> = address.into_iter().chain(user.map(Holder::User)).collect();
-        let mut places = self.lock();
-        if places.n_viewers >= self.max_viewers {
+        let mut counts = self.lock();
+        if counts.n_viewers >= self.max_viewers {
             let detail = format!("all {} places for viewers are taken", self.max_viewers);
             return Err(Problem::new(Status::ServiceUnavailable, detail).retry_after(5));
         }
@@ -80,47 +80,47 @@ impl Admission {
                 Holder::Address(_) => (self.max_of_address, "this address"),
                 Holder::User(_) => (self.max_of_user, "this user"),
             };
-            if places.held.get(holder).is_some_and(|n_held| *n_held >= max) {
+            if counts.by_holder.get(holder).is_some_and(|n_held| *n_held >= max) {
                 let detail = format!("all {max} places for viewers of {whose} are taken");
                 return Err(Problem::new(Status::TooManyRequests, detail).retry_after(5));
             }
         }
-        places.n_viewers += 1;
+        counts.n_viewers += 1;
         for holder in &holders {
-            *places.held.entry(holder.clone()).or_insert(0) += 1;
+            *counts.by_holder.entry(holder.clone()).or_insert(0) += 1;
         }
-        drop(places);
+        drop(counts);
         let stream = client.peer.map(|peer| self.connections.stream(peer));
         Ok(AdmissionGuard { admission: Arc::clone(self), holders, _stream: stream })
     }
 
-    /// How many places are taken.
+    /// The current number of viewers.
     #[must_use]
     pub fn n_viewers(&self) -> usize {
         self.lock().n_viewers
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ViewerCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for AdmissionGuard {
     fn drop(&mut self) {
-        let mut places = self.admission.lock();
-        places.n_viewers -= 1;
+        let mut counts = self.admission.lock();
+        counts.n_viewers -= 1;
         for holder in &self.holders {
-            if let Some(n_held) = places.held.get_mut(holder) {
+            if let Some(n_held) = counts.by_holder.get_mut(holder) {
                 *n_held -= 1;
                 if *n_held == 0 {
-                    places.held.remove(holder);
+                    counts.by_holder.remove(holder);
                 }
             }
         }
     }
 }
 
-/// How fast each address may open connections: a bucket that fills with time.
+/// A token bucket that limits how fast each address may open connections.
 #[derive(Debug)]
 pub struct ConnectionRate {
     per_second: u32,
@@ -134,20 +134,20 @@ struct Bucket {
 }
 
 impl ConnectionRate {
-    /// So many a second, and as many at once.
+    /// Allows this many per second, and as many at once.
     #[must_use]
     pub fn new(per_second: u32) -> Self {
         ConnectionRate { per_second, buckets: Mutex::default() }
     }
 
-    /// Counts a connection of `address`; false if it is one too many.
+    /// Counts a connection of `address`; false if it is over the limit.
     #[must_use]
     pub fn take(&self, address: IpAddr) -> bool {
         let now = Instant::now();
         let full = f64::from(self.per_second);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MAX_BUCKETS {
-            // One that was left alone for a second is full again, which is as good as none.
+            // A bucket unused for a second is full again, so it can be dropped.
             buckets.retain(|_, bucket| (now - bucket.seen).as_secs_f64() < 1.0);
         }
         let bucket = buckets.entry(address).or_insert(Bucket { left: full, seen: now });

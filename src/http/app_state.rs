@@ -20,41 +20,42 @@ use crate::metrics::Metrics;
 /// What the routes of one server share.
 #[derive(Clone, Debug)]
 pub struct AppState {
-    /// All sources, shut: routes see them through an asker's access.
-    pub shelf: GuardedCatalog,
-    /// Who may come in.
+    /// All sources; routes see them only through a
+    /// [`CatalogView`](crate::http::access::CatalogView).
+    pub catalog: GuardedCatalog,
+    /// Users, tokens and rules.
     pub auth: Arc<Auth>,
-    /// The proxies in front, the sites around, and the limits.
+    /// Listed proxies, allowed origins, and limits.
     pub network: Arc<NetworkConfig>,
-    /// The names by which this server may be called where nobody is asked, in lower case.
+    /// The host names accepted where no authentication is required, in lower case.
     pub hosts: Arc<Vec<String>>,
-    /// Which connections speak.
+    /// The connections of this server.
     pub connections: Arc<Connections>,
-    /// The sockets of these; none where the system does not let them be looked at, and before the start.
+    /// Their sockets; `None` where the system does not let them be inspected, and before the start.
     pub descriptors: Arc<OnceLock<Arc<Descriptors>>>,
-    /// What is counted.
+    /// The Prometheus metrics.
     pub metrics: Arc<Metrics>,
-    /// For times that tell no zone.
+    /// The zone for times without one.
     pub zone: Arc<Zone>,
-    /// Where nobody says otherwise.
+    /// The default heartbeat interval.
     pub heartbeat: Duration,
-    /// A reader that takes nothing for this long is ended; none: it is kept.
+    /// A viewer that reads nothing for this long is ended; `None`: it is kept.
     pub stall_limit: Option<Duration>,
-    /// How many viewers there may be.
+    /// Limits on the number of viewers.
     pub admission: Arc<Admission>,
     /// Ends all streams, and makes the server not ready.
     pub closing: CancellationToken,
-    /// Why lines may arrive late just now.
+    /// The reasons why lines may currently arrive late.
     pub degraded: DegradedCheck,
-    /// Whose answer is not wanted any more.
+    /// Watches for clients that disconnect while their response is being prepared.
     pub departures: Arc<Departures>,
-    /// For lists of all sources.
+    /// The last known status of each source.
     pub statuses: Arc<Statuses>,
-    /// For those who watch the list.
+    /// The source lists that are being watched.
     pub boards: Arc<Boards>,
 }
 
-/// Asks why lines may arrive late.
+/// Returns the reasons why lines may arrive late.
 #[derive(Clone)]
 pub struct DegradedCheck(pub Arc<dyn Fn() -> Vec<String> + Send + Sync>);
 

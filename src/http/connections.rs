@@ -3,7 +3,7 @@
 //! one as it is accepted.
 
 mod pending;
-mod under_way;
+mod proxied_requests;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use crate::config::NetworkConfig;
 use crate::http::admission::ConnectionRate;
-use crate::http::connections::pending::{Key, Kind, Limits, Pending};
-use crate::http::connections::under_way::UnderWay;
+use crate::http::connections::pending::{Limits, NetworkKind, Pending, PendingKey};
+use crate::http::connections::proxied_requests::ProxiedRequests;
 use crate::http::host;
-use crate::listener::accepted::Accepted;
-use crate::listener::accepting::{Plan, Reception};
-use crate::listener::descriptors::Connection;
-use crate::listener::sockets::Look;
+use crate::listener::accepted::AcceptedConnections;
+use crate::listener::accepting::{AcceptPlan, Reception};
+use crate::listener::descriptors::TcpConnection;
+use crate::listener::sockets::SocketProbe;
 
-pub use crate::http::connections::under_way::UnderWayGuard;
+pub use crate::http::connections::proxied_requests::ProxiedRequestGuard;
 
 /// The connections of this server.
 #[derive(Debug)]
@@ -28,31 +28,31 @@ pub struct Connections {
     all: Mutex<All>,
     network: Arc<NetworkConfig>,
     rate: ConnectionRate,
-    under_way: Arc<UnderWay>,
+    proxied_requests: Arc<ProxiedRequests>,
     is_tls: bool,
 }
 
 #[derive(Debug, Default)]
 struct All {
-    talks: HashMap<SocketAddr, Activity>,
-    /// By descriptor: a number that is given again has ended the connection that had it before.
-    held: HashMap<i32, Connection>,
+    activities: HashMap<SocketAddr, Activity>,
+    /// By descriptor: a reused number means that the connection before it has ended.
+    held: HashMap<i32, TcpConnection>,
     n_held: HashMap<IpAddr, usize>,
     pending: Pending,
     counts_bytes: bool,
-    /// When it was last looked which of an address are still there.
+    /// When each address was last checked for connections that are gone.
     counted: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Activity {
-    /// None where it was not seen when it was accepted.
-    connection: Option<Connection>,
+    /// `None` if the connection was not seen when it was accepted.
+    connection: Option<TcpConnection>,
     last: Instant,
-    has_asked: bool,
+    has_sent_request: bool,
     n_streams: usize,
     excess: Option<Excess>,
-    pending: Option<Key>,
+    pending: Option<PendingKey>,
 }
 
 /// Why the requests of a connection are refused.
@@ -75,77 +75,83 @@ pub struct StreamGuard {
 }
 
 impl Connections {
-    /// With the limits that `network` says. Over TLS it takes longer until a connection has asked.
+    /// With the limits of `network`. Over TLS a connection needs longer to send its first request.
     #[must_use]
     pub fn new(network: Arc<NetworkConfig>, is_tls: bool) -> Arc<Self> {
         let rate = ConnectionRate::new(network.max_connections_per_second);
-        let under_way = UnderWay::new(network.max_connections_per_address);
-        Arc::new(Connections { all: Mutex::default(), network, rate, under_way, is_tls })
+        let proxied_requests = ProxiedRequests::new(network.max_connections_per_address);
+        Arc::new(Connections { all: Mutex::default(), network, rate, proxied_requests, is_tls })
     }
 
-    /// Takes a place for a request of a client that is behind a listed proxy; none if it has as many
-    /// under way as it may have connections.
+    /// Counts a request of a client behind a listed proxy; `None` if it has as many in progress as
+    /// it may have connections.
     #[must_use]
-    pub fn take_place(&self, client: IpAddr) -> Option<UnderWayGuard> {
-        self.under_way.take(client)
+    pub fn admit_proxied(&self, client: IpAddr) -> Option<ProxiedRequestGuard> {
+        self.proxied_requests.take(client)
     }
 
-    /// Notes a request; returns why it is to be refused, if it is.
+    /// Records a request; returns why it has to be refused, if so.
     pub fn note_request(&self, peer: SocketAddr) -> Option<Excess> {
         let now = Instant::now();
         let mut all = self.lock();
-        if all.talks.len() >= MAX_CONNECTIONS {
-            all.talks.retain(|_, talk| talk.n_streams > 0 || now - talk.last < LOOK_SLACK);
+        if all.activities.len() >= MAX_CONNECTIONS {
+            all.activities
+                .retain(|_, activity| activity.n_streams > 0 || now - activity.last < LOOK_SLACK);
         }
-        if !all.talks.contains_key(&peer) {
+        if !all.activities.contains_key(&peer) {
             // It was not seen when it was accepted.
             let excess = self.limited(peer).and_then(|address| self.excess(&all, address));
-            all.talks.insert(peer, Activity { excess, ..Activity::new(None, now) });
+            all.activities.insert(peer, Activity { excess, ..Activity::new(None, now) });
         }
-        let talk = all.talks.get_mut(&peer)?;
-        talk.last = now;
-        talk.has_asked = true;
-        let (excess, pending) = (talk.excess, talk.pending.take());
+        let activity = all.activities.get_mut(&peer)?;
+        activity.last = now;
+        activity.has_sent_request = true;
+        let (excess, pending) = (activity.excess, activity.pending.take());
         if let Some(key) = pending {
             all.pending.remove(key);
         }
         excess
     }
 
-    /// Notes a stream.
+    /// Records a stream.
     pub fn stream(self: &Arc<Self>, peer: SocketAddr) -> StreamGuard {
         let now = Instant::now();
         let mut all = self.lock();
-        let talk = all.talks.entry(peer).or_insert_with(|| Activity::new(None, now));
-        talk.n_streams += 1;
-        StreamGuard { connections: Arc::clone(self), peer, inode: talk.inode() }
+        let activity = all.activities.entry(peer).or_insert_with(|| Activity::new(None, now));
+        activity.n_streams += 1;
+        StreamGuard { connections: Arc::clone(self), peer, inode: activity.inode() }
     }
 
-    /// The connection of a client that has asked for something; none where it was not seen.
+    /// The connection of a client that has sent a request; `None` if it was not seen.
     #[must_use]
-    pub fn of(&self, peer: SocketAddr) -> Option<Connection> {
-        self.lock().talks.get(&peer).and_then(|talk| talk.connection)
+    pub fn of(&self, peer: SocketAddr) -> Option<TcpConnection> {
+        self.lock().activities.get(&peer).and_then(|activity| activity.connection)
     }
 
-    /// Whether a connection has been silent for too long: it has sent no whole request, or none for
-    /// a long while.
+    /// Whether a connection has been silent for too long: it has sent no whole request, or no
+    /// further one for a long time.
     #[must_use]
-    pub fn is_overdue(&self, connection: &Connection) -> bool {
-        match self.lock().talks.get(&connection.peer).filter(|talk| talk.has_asked) {
+    pub fn is_overdue(&self, connection: &TcpConnection) -> bool {
+        match self
+            .lock()
+            .activities
+            .get(&connection.peer)
+            .filter(|activity| activity.has_sent_request)
+        {
             None => connection.since.elapsed() > REQUEST_LIMIT,
-            Some(talk) => talk.n_streams == 0 && talk.last.elapsed() > SILENCE_LIMIT,
+            Some(activity) => activity.n_streams == 0 && activity.last.elapsed() > SILENCE_LIMIT,
         }
     }
 
-    /// Takes over what a look at all of them has shown: forgets those that are gone, and notes those
-    /// that were not seen when they were accepted.
-    pub fn reconcile(&self, accepted: &Accepted) {
+    /// Applies a scan of all connections: removes those that are gone, and adds those that were
+    /// missed when they were accepted.
+    pub fn reconcile(&self, accepted: &AcceptedConnections) {
         let now = Instant::now();
         let is_new = |since: Instant| now.saturating_duration_since(since) < LOOK_SLACK;
         let mut all = self.lock();
-        // One that came after the look is not among those that were seen.
-        let gone = |held: &&Connection| !is_new(held.since) && !accepted.holds(held);
-        let gone: Vec<Connection> = all.held.values().filter(gone).copied().collect();
+        // A connection accepted after the scan is not part of it.
+        let gone = |held: &&TcpConnection| !is_new(held.since) && !accepted.holds(held);
+        let gone: Vec<TcpConnection> = all.held.values().filter(gone).copied().collect();
         for connection in &gone {
             self.forget(&mut all, connection);
         }
@@ -157,27 +163,28 @@ impl Connections {
         }
         let inodes: std::collections::HashSet<u64> =
             all.held.values().map(|connection| connection.inode).collect();
-        all.talks.retain(|_, talk| {
-            talk.n_streams > 0
-                || is_new(talk.last)
-                || talk.inode().is_some_and(|inode| inodes.contains(&inode))
+        all.activities.retain(|_, activity| {
+            activity.n_streams > 0
+                || is_new(activity.last)
+                || activity.inode().is_some_and(|inode| inodes.contains(&inode))
         });
     }
 
-    /// Notes one that was not seen when it was accepted.
-    fn note_found(&self, all: &mut All, connection: &Connection) {
-        let talk = Activity::new(Some(*connection), connection.since);
-        let talk = all.talks.entry(connection.peer).or_insert(talk);
-        talk.connection = Some(*connection);
-        if !talk.has_asked && talk.pending.is_none() {
+    /// Adds a connection that was missed when it was accepted.
+    fn note_found(&self, all: &mut All, connection: &TcpConnection) {
+        let activity = Activity::new(Some(*connection), connection.since);
+        let activity = all.activities.entry(connection.peer).or_insert(activity);
+        activity.connection = Some(*connection);
+        if !activity.has_sent_request && activity.pending.is_none() {
             let (network, limits) = self.limits(connection, all.counts_bytes);
-            talk.pending = Some(all.pending.push(network, limits, *connection));
+            activity.pending = Some(all.pending.push(network, limits, *connection));
         }
     }
 
-    fn limits(&self, connection: &Connection, counts_bytes: bool) -> (IpAddr, Limits) {
+    fn limits(&self, connection: &TcpConnection, counts_bytes: bool) -> (IpAddr, Limits) {
         let address = connection.peer.ip();
-        let kind = if self.is_listed(address) { Kind::ListedProxy } else { Kind::Network };
+        let kind =
+            if self.is_listed(address) { NetworkKind::ListedProxy } else { NetworkKind::Network };
         (host::network_of(address), Limits::new(kind, counts_bytes, self.is_tls))
     }
 
@@ -186,7 +193,7 @@ impl Connections {
         self.network.trusted_proxies.iter().any(|net| host::holds(net, address))
     }
 
-    fn hold(&self, all: &mut All, connection: Connection) {
+    fn hold(&self, all: &mut All, connection: TcpConnection) {
         if let Some(before) = all.held.get(&connection.number).copied() {
             self.forget(all, &before);
         }
@@ -196,12 +203,15 @@ impl Connections {
         }
     }
 
-    fn forget(&self, all: &mut All, connection: &Connection) {
+    fn forget(&self, all: &mut All, connection: &TcpConnection) {
         all.held.remove(&connection.number);
-        if all.talks.get(&connection.peer).is_none_or(|talk| talk.inode() == Some(connection.inode))
+        if all
+            .activities
+            .get(&connection.peer)
+            .is_none_or(|activity| activity.inode() == Some(connection.inode))
         {
-            let talk = all.talks.remove(&connection.peer);
-            if let Some(key) = talk.and_then(|talk| talk.pending) {
+            let activity = all.activities.remove(&connection.peer);
+            if let Some(key) = activity.and_then(|activity| activity.pending) {
                 all.pending.remove(key);
             }
         }
@@ -221,15 +231,15 @@ impl Connections {
         is_full.then_some(Excess::Number).or(is_too_fast.then_some(Excess::Rate))
     }
 
-    /// Looks which are left of an address that has as many as it may. Most that are gone are known to
-    /// be, as their numbers were given again; the others are looked for now and then.
-    fn recount(&self, all: &mut All, address: IpAddr, now: Instant, sockets: &dyn Look) {
+    /// Checks which connections of an address at its limit still exist. Most that are gone are
+    /// known to be, as their descriptors were reused; the rest is checked now and then.
+    fn recount(&self, all: &mut All, address: IpAddr, now: Instant, sockets: &dyn SocketProbe) {
         let n_held = all.n_held.get(&address).copied().unwrap_or_default();
         let is_due = all.counted.is_none_or(|counted| now - counted > COUNT_PAUSE);
         if n_held >= self.network.max_connections_per_address && is_due {
             all.counted = Some(now);
             let own = all.held.values().filter(|held| self.limited(held.peer) == Some(address));
-            let gone: Vec<Connection> =
+            let gone: Vec<TcpConnection> =
                 own.filter(|held| !sockets.is_open(held)).copied().collect();
             for connection in &gone {
                 self.forget(all, connection);
@@ -237,7 +247,7 @@ impl Connections {
         }
     }
 
-    /// The address that the limits count by; none for a listed proxy, or this host.
+    /// The address that the limits count by; `None` for a listed proxy, or this host.
     fn limited(&self, peer: SocketAddr) -> Option<IpAddr> {
         let address = peer.ip().to_canonical();
         let is_limited = !address.is_loopback() && !self.is_listed(address);
@@ -250,16 +260,18 @@ impl Connections {
 }
 
 impl Reception for Connections {
-    fn accepted(&self, connection: Connection, sockets: &dyn Look) -> Plan {
+    fn accepted(&self, connection: TcpConnection, sockets: &dyn SocketProbe) -> AcceptPlan {
         let now = Instant::now();
         let mut all = self.lock();
         all.counts_bytes = sockets.counts_bytes();
-        // Its first request may have been quicker than we.
-        let is_early = |talk: &&mut Activity| talk.has_asked && talk.last >= connection.since;
-        if let Some(talk) = all.talks.get_mut(&connection.peer).filter(is_early) {
-            talk.connection = Some(connection);
+        // Its first request may have been handled before we saw it accepted.
+        let is_early = |activity: &&mut Activity| {
+            activity.has_sent_request && activity.last >= connection.since
+        };
+        if let Some(activity) = all.activities.get_mut(&connection.peer).filter(is_early) {
+            activity.connection = Some(connection);
             self.hold(&mut all, connection);
-            return Plan::default();
+            return AcceptPlan::default();
         }
         if let Some(before) = all.held.get(&connection.number).copied() {
             self.forget(&mut all, &before);
@@ -272,28 +284,28 @@ impl Reception for Connections {
         self.hold(&mut all, connection);
         let (network, limits) = self.limits(&connection, all.counts_bytes);
         let pending = Some(all.pending.push(network, limits, connection));
-        let talk = Activity { excess, pending, ..Activity::new(Some(connection), now) };
-        let before = all.talks.insert(connection.peer, talk);
-        if let Some(key) = before.and_then(|talk| talk.pending) {
+        let activity = Activity { excess, pending, ..Activity::new(Some(connection), now) };
+        let before = all.activities.insert(connection.peer, activity);
+        if let Some(key) = before.and_then(|activity| activity.pending) {
             all.pending.remove(key);
         }
         all.pending.relieve_for_next(now, sockets)
     }
 
-    fn knows(&self, connection: &Connection) -> bool {
+    fn knows(&self, connection: &TcpConnection) -> bool {
         let all = self.lock();
         all.held.get(&connection.number).is_some_and(|held| held.inode == connection.inode)
     }
 
-    fn look(&self, now: Instant, sockets: &dyn Look) -> Plan {
+    fn look(&self, now: Instant, sockets: &dyn SocketProbe) -> AcceptPlan {
         self.lock().pending.look(now, sockets)
     }
 }
 
 impl Activity {
-    fn new(connection: Option<Connection>, now: Instant) -> Self {
-        let (has_asked, n_streams, excess, pending) = (false, 0, None, None);
-        Activity { connection, last: now, has_asked, n_streams, excess, pending }
+    fn new(connection: Option<TcpConnection>, now: Instant) -> Self {
+        let (has_sent_request, n_streams, excess, pending) = (false, 0, None, None);
+        Activity { connection, last: now, has_sent_request, n_streams, excess, pending }
     }
 
     fn inode(&self) -> Option<u64> {
@@ -304,10 +316,10 @@ impl Activity {
 impl Drop for StreamGuard {
     fn drop(&mut self) {
         let mut all = self.connections.lock();
-        let own = |talk: &&mut Activity| self.inode.is_none() || talk.inode() == self.inode;
-        if let Some(talk) = all.talks.get_mut(&self.peer).filter(own) {
-            talk.n_streams = talk.n_streams.saturating_sub(1);
-            talk.last = Instant::now();
+        let own = |activity: &&mut Activity| self.inode.is_none() || activity.inode() == self.inode;
+        if let Some(activity) = all.activities.get_mut(&self.peer).filter(own) {
+            activity.n_streams = activity.n_streams.saturating_sub(1);
+            activity.last = Instant::now();
         }
     }
 }
@@ -318,7 +330,8 @@ pub const REQUEST_LIMIT: Duration = Duration::from_secs(15);
 /// From one request to the next. Longer than proxies keep theirs (nginx: 60 s).
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(75);
 
-/// More than there can be descriptors for; reached only where nobody looks which are gone.
+/// More than there can be descriptors for; reached only where connections that are gone go
+/// unnoticed.
 const MAX_CONNECTIONS: usize = 100_000;
 
 const LOOK_SLACK: Duration = Duration::from_secs(5);

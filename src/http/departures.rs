@@ -1,6 +1,7 @@
-//! Departures: noticing that a client has left while its answer is still being looked for. Rocket runs
-//! a route to its end whether anybody waits for the answer or not, and polls a stream without looking
-//! at its connection; but the connection itself is closed at once, and that can be seen from outside.
+//! Departures: noticing that a client has left while its response is still being prepared. Rocket
+//! runs a route to its end whether or not the client waits for it, and polls a stream without
+//! checking its connection; but the connection itself is closed at once, and that can be seen from
+//! outside.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,11 +12,11 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// The clients whose leaving is waited for.
+/// The clients that are watched for a disconnect.
 #[derive(Debug, Default)]
 pub struct Departures {
     watched: Mutex<HashMap<SocketAddr, Watched>>,
-    /// Somebody is to be watched. Holds one permit.
+    /// Wakes the watcher when a client is added. Holds one permit.
     changed: Notify,
 }
 
@@ -25,7 +26,7 @@ struct Watched {
     has_left: CancellationToken,
 }
 
-/// A client is watched for as long as somebody holds this.
+/// A client is watched for as long as this is held.
 struct WatchedGuard<'a> {
     departures: &'a Departures,
     peer: SocketAddr,
@@ -33,7 +34,7 @@ struct WatchedGuard<'a> {
 }
 
 impl Departures {
-    /// What `work` brings; none if the client leaves before. The work is dropped then.
+    /// The result of `work`; `None` if the client disconnects first. The work is dropped then.
     pub async fn unless_left<T>(
         &self,
         peer: Option<SocketAddr>,
@@ -41,7 +42,7 @@ impl Departures {
     ) -> Option<T> {
         let mut work = Box::pin(work);
         let Some(peer) = peer else { return Some(work.await) };
-        // What takes no time is not worth a look.
+        // Fast work is not worth a check of the socket.
         if let Ok(done) = timeout(PATIENCE, &mut work).await {
             return Some(done);
         }
@@ -49,7 +50,7 @@ impl Departures {
         guard.has_left.run_until_cancelled(work).await
     }
 
-    /// Waits until somebody is to be watched; then who. Cancel-safe.
+    /// Waits until there are clients to watch, and returns them. Cancel-safe.
     pub async fn watched(&self) -> Vec<SocketAddr> {
         loop {
             let peers: Vec<SocketAddr> = self.lock().keys().copied().collect();
@@ -60,7 +61,7 @@ impl Departures {
         }
     }
 
-    /// Notes that these have left.
+    /// Records that these have disconnected.
     pub fn note(&self, peers: &[SocketAddr]) {
         let watched = self.lock();
         peers.iter().filter_map(|peer| watched.get(peer)).for_each(|it| it.has_left.cancel());
@@ -94,5 +95,5 @@ impl Drop for WatchedGuard<'_> {
     }
 }
 
-/// An answer that takes longer is given up when its client leaves.
+/// A response that takes longer than this is abandoned when its client disconnects.
 const PATIENCE: Duration = Duration::from_millis(50);

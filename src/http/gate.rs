@@ -1,5 +1,5 @@
 //! The gate: what every request has to pass before a route sees it, and what every answer carries.
-//! It is closed by rewriting the request, so that no route can forget it.
+//! A refused request is rewritten to a hidden route, so no route can forget the check.
 
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::uri::Origin;
@@ -8,20 +8,20 @@ use rocket::request::Request;
 use rocket::{Data, Response, State, get};
 
 use crate::http::app_state::AppState;
-use crate::http::connections::{Excess, UnderWayGuard};
-use crate::http::host::{self, Client};
+use crate::http::connections::{Excess, ProxiedRequestGuard};
+use crate::http::host::{self, ClientAddress};
 use crate::http::log_request::OriginalMethod;
 use crate::http::problem::{Problem, printable};
 
-/// Refuses what must not come in, and dresses every answer.
+/// Refuses bad requests, and sets the common response headers.
 #[derive(Debug, Default)]
 pub struct Gate;
 
-/// Whether the connection ends with this answer, as its address has too many.
+/// Whether to close the connection after this response, as its address has too many.
 struct EndsConnection(bool);
 
-/// The place of a request that came through a listed proxy, for as long as it is being answered.
-struct UnderWay(Option<UnderWayGuard>);
+/// Counts a request that came through a listed proxy for as long as it is being answered.
+struct ProxiedRequest(Option<ProxiedRequestGuard>);
 
 /// Why a request was refused at the gate.
 struct Refused(Option<Problem>);
@@ -35,10 +35,10 @@ impl Fairing for Gate {
     async fn on_request(&self, request: &mut Request<'_>, _data: &mut Data<'_>) {
         let method = request.method();
         request.local_cache(|| OriginalMethod(method));
-        let Some(site) = request.rocket().state::<AppState>() else { return };
-        let Err(problem) = pass(request, site) else { return };
+        let Some(app) = request.rocket().state::<AppState>() else { return };
+        let Err(problem) = pass(request, app) else { return };
         request.local_cache(|| Refused(Some(problem)));
-        // A HEAD stays one: its answer has no body.
+        // A HEAD stays a HEAD: its response has no body.
         if method != Method::Head {
             request.set_method(Method::Get);
         }
@@ -46,7 +46,7 @@ impl Fairing for Gate {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let Some(site) = request.rocket().state::<AppState>() else { return };
+        let Some(app) = request.rocket().state::<AppState>() else { return };
         if request.local_cache(|| EndsConnection(false)).0 {
             response.set_header(Header::new("Connection", "close"));
         }
@@ -57,31 +57,31 @@ impl Fairing for Gate {
         }
         let policy = response.headers().get_one("Content-Security-Policy");
         let policy = policy.unwrap_or("default-src 'none'; base-uri 'none'; form-action 'none'");
-        let ancestors = site.network.frame_ancestors.join(" ");
+        let ancestors = app.network.frame_ancestors.join(" ");
         let ancestors = if ancestors.is_empty() { "'none'".to_owned() } else { ancestors };
         let policy = format!("{policy}; frame-ancestors {ancestors}");
         response.set_header(Header::new("Content-Security-Policy", policy));
-        share(request, response, site);
+        share(request, response, app);
     }
 }
 
-/// Lets listed sites of other origins read from a browser.
-fn share(request: &Request<'_>, response: &mut Response<'_>, site: &AppState) {
-    if site.network.origins.is_empty() {
+/// Sets the CORS headers for listed sites.
+fn share(request: &Request<'_>, response: &mut Response<'_>, app: &AppState) {
+    if app.network.origins.is_empty() {
         return;
     }
     response.adjoin_header(Header::new("Vary", "Origin"));
     let origin = request.headers().get_one("origin");
-    if let Some(origin) = origin.filter(|origin| host::is_listed_origin(origin, &site.network)) {
+    if let Some(origin) = origin.filter(|origin| host::is_listed_origin(origin, &app.network)) {
         response.set_header(Header::new("Access-Control-Allow-Origin", origin.to_owned()));
         response.set_header(Header::new("Access-Control-Allow-Credentials", "true"));
     }
 }
 
-/// A browser's question whether a page of another origin may ask.
+/// A CORS preflight request.
 #[rocket::options("/<_..>")]
-pub fn preflight(origin: FromOrigin, site: &State<AppState>) -> Result<(Status, Allowed), Problem> {
-    if origin.0.is_some_and(|origin| host::is_listed_origin(&origin, &site.network)) {
+pub fn preflight(origin: FromOrigin, app: &State<AppState>) -> Result<(Status, Allowed), Problem> {
+    if origin.0.is_some_and(|origin| host::is_listed_origin(&origin, &app.network)) {
         return Ok((Status::NoContent, Allowed));
     }
     let detail = "OPTIONS is not allowed here; expected GET or HEAD, or the origin of a site that \
@@ -103,7 +103,7 @@ impl<'r> rocket::request::FromRequest<'r> for FromOrigin {
     }
 }
 
-/// What a listed site may send.
+/// The CORS headers for a listed site.
 #[derive(Debug)]
 pub struct Allowed;
 
@@ -117,7 +117,7 @@ impl<'r> rocket::response::Responder<'r, 'static> for Allowed {
     }
 }
 
-/// Tells why a request was refused. Asked for by itself, it is as unknown as any other path.
+/// Reports why a request was refused. Requested directly, it is a 404 like any unknown path.
 #[must_use]
 #[get("/.refused")]
 pub fn refused(reason: RefusedReason) -> Problem {
@@ -140,13 +140,13 @@ impl<'r> rocket::request::FromRequest<'r> for RefusedReason {
     }
 }
 
-/// Everything that is asked of a request before anything else.
-fn pass(request: &Request<'_>, site: &AppState) -> Result<(), Problem> {
-    let client = Client::of(request, &site.network);
-    let excess = client.peer.and_then(|peer| site.connections.note_request(peer));
+/// All checks that a request has to pass before routing.
+fn pass(request: &Request<'_>, app: &AppState) -> Result<(), Problem> {
+    let client = ClientAddress::of(request, &app.network);
+    let excess = client.peer.and_then(|peer| app.connections.note_request(peer));
     if let Some(excess) = excess {
         request.local_cache(|| EndsConnection(true));
-        let network = &site.network;
+        let network = &app.network;
         let detail = match excess {
             Excess::Rate => {
                 let limit = network.max_connections_per_second;
@@ -164,15 +164,15 @@ fn pass(request: &Request<'_>, site: &AppState) -> Result<(), Problem> {
         && !is_probe
         && let Some(address) = client.limited_address()
     {
-        let place = site.connections.take_place(address);
-        if request.local_cache(|| UnderWay(place)).0.is_none() {
-            let limit = site.network.max_connections_per_address;
+        let guard = app.connections.admit_proxied(address);
+        if request.local_cache(|| ProxiedRequest(guard)).0.is_none() {
+            let limit = app.network.max_connections_per_address;
             let detail = format!("{limit} requests of this address are being answered already");
             return Err(Problem::new(Status::TooManyRequests, detail).retry_after(1));
         }
     }
     refuse_size(request)?;
-    if is_probe { Ok(()) } else { refuse_host(request, site) }
+    if is_probe { Ok(()) } else { refuse_host(request, app) }
 }
 
 fn refuse_size(request: &Request<'_>) -> Result<(), Problem> {
@@ -192,9 +192,10 @@ fn refuse_size(request: &Request<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// SECURITY: a page of somebody else's can have its own name lead to us (DNS rebinding), and would
-/// then read the logs as one of ours. Where nobody is asked who they are, the name has to be known.
-fn refuse_host(request: &Request<'_>, site: &AppState) -> Result<(), Problem> {
+/// SECURITY: a foreign page can make its own host name resolve to us (DNS rebinding), and would
+/// then read the logs like one of our pages. Where no authentication is required, the host name has
+/// to be a known one.
+fn refuse_host(request: &Request<'_>, app: &AppState) -> Result<(), Problem> {
     let mut hosts = request.headers().get("host");
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         let detail = "expected exactly one `Host` header";
@@ -207,8 +208,8 @@ fn refuse_host(request: &Request<'_>, site: &AppState) -> Result<(), Problem> {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let is_known = name == "localhost"
         || name.parse::<std::net::IpAddr>().is_ok()
-        || site.hosts.contains(&name)
-        || site.auth.policy().asks;
+        || app.hosts.contains(&name)
+        || app.auth.policy().requires_auth;
     if is_known {
         return Ok(());
     }

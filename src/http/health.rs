@@ -1,4 +1,4 @@
-//! `GET /healthz`, `/readyz` and `/metrics`: how the server itself is.
+//! `GET /healthz`, `/readyz` and `/metrics`: the state of the server itself.
 
 use rocket::http::{ContentType, Status};
 use rocket::{State, get};
@@ -7,25 +7,25 @@ use crate::http::access::Admitted;
 use crate::http::app_state::AppState;
 use crate::http::problem::Problem;
 
-/// The process answers.
+/// The process is up.
 #[must_use]
 #[get("/healthz")]
 pub fn healthz() -> (ContentType, &'static str) {
     (ContentType::Plain, "ok\n")
 }
 
-/// Whether requests should come here: not while shutting down. `degraded`, with reasons, while
-/// lines may arrive late.
+/// Whether to route requests to this server: not while shutting down. `degraded`, with reasons,
+/// while lines may arrive late.
 #[get("/readyz")]
-pub fn readyz(site: &State<AppState>) -> Result<(ContentType, String), Problem> {
-    if site.closing.is_cancelled() {
+pub fn readyz(app: &State<AppState>) -> Result<(ContentType, String), Problem> {
+    if app.closing.is_cancelled() {
         return Err(Problem::new(Status::ServiceUnavailable, "the server is shutting down"));
     }
-    let reasons = (site.degraded.0)();
+    let reasons = (app.degraded.0)();
     let text = match reasons.as_slice() {
         [] => "ready\n".to_owned(),
-        // The reasons name folders, and nobody is asked here who they are.
-        _named if site.auth.policy().asks => "degraded\n".to_owned(),
+        // The reasons name folders, and this route requires no authentication.
+        _named if app.auth.policy().requires_auth => "degraded\n".to_owned(),
         reasons => format!("degraded\n{}\n", reasons.join("\n")),
     };
     Ok((ContentType::Plain, text))
@@ -35,15 +35,15 @@ pub fn readyz(site: &State<AppState>) -> Result<(ContentType, String), Problem> 
 #[get("/metrics")]
 pub fn metrics(
     admitted: Admitted,
-    site: &State<AppState>,
+    app: &State<AppState>,
 ) -> Result<(ContentType, String), Problem> {
     if !admitted.0.may_read_metrics() {
         let detail = "reading the metrics needs a rule or a token with `metrics = true`";
         return Err(Problem::new(Status::Forbidden, detail));
     }
-    let n_sources = site.shelf.n_sources();
-    site.metrics.sources.set(n_sources.try_into().unwrap_or(i64::MAX));
-    let text = site.metrics.render().map_err(|error| {
+    let n_sources = app.catalog.n_sources();
+    app.metrics.sources.set(n_sources.try_into().unwrap_or(i64::MAX));
+    let text = app.metrics.render().map_err(|error| {
         tracing::error!(%error, "the metrics could not be written");
         Problem::new(Status::ServiceUnavailable, "the metrics could not be written").retry_after(5)
     })?;

@@ -12,10 +12,10 @@ use crate::config::{ForwardedBy, NetworkConfig};
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Client {
-    /// The other end of the connection.
+pub struct ClientAddress {
+    /// The peer address of the connection.
     pub peer: Option<SocketAddr>,
-    /// The client's address, as far as it is known: the peer's, or what a listed proxy told.
+    /// The client's address, as far as it is known: the peer's, or what a listed proxy reported.
     pub address: Option<IpAddr>,
     /// The peer is a listed proxy.
     pub is_behind_proxy: bool,
@@ -26,13 +26,13 @@ pub struct Client {
 /// The scheme and host that the client used, through whichever proxies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visited {
-    /// It was encrypted on its way to the outermost proxy that tells, or to us.
+    /// It was encrypted on its way to the outermost proxy that says so, or to us.
     pub is_secure: bool,
-    /// Host and port, in lower case, as in the URL; empty if no request tells.
+    /// Host and port, in lower case, as in the URL; empty if the request does not say.
     pub host: String,
 }
 
-impl Client {
+impl ClientAddress {
     /// Where `request` came from.
     #[must_use]
     pub fn of(request: &Request<'_>, network: &NetworkConfig) -> Self {
@@ -41,11 +41,11 @@ impl Client {
         let is_listed =
             |address: IpAddr| network.trusted_proxies.iter().any(|net| holds(net, address));
         if !own.is_some_and(is_listed) {
-            return Client { peer, address: own, is_behind_proxy: false, is_shared: false };
+            return ClientAddress { peer, address: own, is_behind_proxy: false, is_shared: false };
         }
         let mut address = own;
         for hop in hops(request, network.forwarded).into_iter().rev() {
-            // What stands before an entry that makes no sense was told by nobody known.
+            // Entries before an unparsable one cannot be attributed to a known proxy.
             let Some(hop) = hop else { break };
             address = Some(hop);
             if !is_listed(hop) {
@@ -53,11 +53,11 @@ impl Client {
             }
         }
         let is_shared = address.is_some_and(is_listed);
-        Client { peer, address, is_behind_proxy: true, is_shared }
+        ClientAddress { peer, address, is_behind_proxy: true, is_shared }
     }
 
-    /// The address that limits count by; none where it stands for many clients, or for this host.
-    /// Of IPv6 the network: whoever has one address has all of that.
+    /// The address that limits count by; `None` where it stands for many clients, or for this host.
+    /// Of IPv6 the network: a client with one address has all of it.
     #[must_use]
     pub fn limited_address(&self) -> Option<IpAddr> {
         let address = self.address.filter(|address| !self.is_shared && !address.is_loopback())?;
@@ -65,7 +65,7 @@ impl Client {
     }
 }
 
-impl fmt::Display for Client {
+impl fmt::Display for ClientAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.is_behind_proxy, self.address, self.peer) {
             (true, Some(address), _) => address.fmt(f),
@@ -76,12 +76,12 @@ impl fmt::Display for Client {
 }
 
 impl Visited {
-    /// What the client of `request` used.
+    /// The scheme and host that the client of `request` used.
     #[must_use]
     pub fn of(request: &Request<'_>, network: &NetworkConfig) -> Self {
         let own = || request.headers().get_one("host").unwrap_or_default().to_owned();
         let is_secure = request.rocket().config().tls_enabled();
-        if !Client::of(request, network).is_behind_proxy {
+        if !ClientAddress::of(request, network).is_behind_proxy {
             return Visited { is_secure, host: own().to_ascii_lowercase() };
         }
         let (proto, host) = match network.forwarded {
@@ -101,7 +101,7 @@ impl Visited {
     }
 
     /// Whether a page of `origin` (as browsers send it) is one of ours: the same scheme does not
-    /// matter, as not every proxy tells it; host and port do.
+    /// matter, as not every proxy reports it; host and port do.
     #[must_use]
     pub fn is_origin(&self, origin: &str) -> bool {
         let origin = origin.to_ascii_lowercase();
@@ -147,7 +147,8 @@ pub fn host_name(host: &str) -> Option<&str> {
     (is_port && !name.is_empty() && name.chars().all(is_plain)).then_some(name)
 }
 
-/// The addresses that proxies told, from the client's on; none for one that is no address.
+/// The addresses that proxies reported, starting with the client's; `None` for an entry that is not
+/// an address.
 fn hops(request: &Request<'_>, by: ForwardedBy) -> Vec<Option<IpAddr>> {
     match by {
         ForwardedBy::XForwarded => {
@@ -155,8 +156,8 @@ fn hops(request: &Request<'_>, by: ForwardedBy) -> Vec<Option<IpAddr>> {
             values.flat_map(|value| value.split(',')).map(address).collect()
         }
         ForwardedBy::Forwarded => {
-            let told = |element: &String| parameter(element, "for").as_deref().and_then(address);
-            elements(request).iter().map(told).collect()
+            let stated = |element: &String| parameter(element, "for").as_deref().and_then(address);
+            elements(request).iter().map(stated).collect()
         }
     }
 }
@@ -177,8 +178,9 @@ fn parameter(element: &str, key: &str) -> Option<String> {
 /// `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `[2001:db8::1]:4711`.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    let parsed = bare.parse::<IpAddr>().ok();
+    let unbracketed =
+        text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let parsed = unbracketed.parse::<IpAddr>().ok();
     let parsed = parsed.or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     parsed.map(|address| address.to_canonical())
 }
@@ -188,7 +190,7 @@ fn last(request: &Request<'_>, header: &str) -> Option<String> {
     values.map(str::trim).filter(|value| !value.is_empty()).last().map(str::to_owned)
 }
 
-/// What limits count an address by: of IPv6 the network.
+/// The key that limits count an address under: the address, or its IPv6 network.
 #[must_use]
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

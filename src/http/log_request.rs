@@ -8,14 +8,14 @@ use rocket::request::{FromRequest, Outcome, Request};
 
 use crate::http::access::{Admitted, CatalogView};
 use crate::http::app_state::AppState;
-use crate::http::host::{Client, Visited};
-use crate::http::socket::Handshake;
+use crate::http::host::{ClientAddress, Visited};
+use crate::http::socket_upgrade::Handshake;
 
 /// The parts of a request that routes look at.
 #[derive(Debug)]
 pub struct LogRequest {
-    /// The name after `/logs/`, decoded; none if no name can be meant: it has an empty, `.` or `..`
-    /// part, an encoded slash, a control character, or is not UTF-8.
+    /// The name after `/logs/`, decoded; `None` if it cannot be a name: it has an empty, `.` or
+    /// `..` part, an encoded slash, a control character, or is not UTF-8.
     pub name: Option<String>,
     /// The query as it was sent.
     pub query: Option<String>,
@@ -25,18 +25,18 @@ pub struct LogRequest {
     pub last_event_id: Option<String>,
     /// The `Upgrade` and `Connection` headers ask for a WebSocket.
     pub wants_websocket: bool,
-    /// What a WebSocket client says besides.
+    /// The headers of a WebSocket handshake.
     pub handshake: Handshake,
-    /// The answer's body will not be sent.
+    /// It is a HEAD: no body will be sent.
     pub is_head: bool,
-    /// What the asker may see. Without it there is no request: who may not come in is refused
-    /// before.
+    /// What the requester may see. There is no `LogRequest` without it: unauthenticated requests
+    /// are refused earlier.
     pub access: CatalogView,
     /// Where the request came from.
-    pub client: Client,
+    pub client: ClientAddress,
     /// The scheme and host that the client used.
     pub visited: Visited,
-    /// The `Origin` header: the page that asks, if it is one.
+    /// The `Origin` header: the page that sent the request, if a page did.
     pub origin: Option<String>,
 }
 
@@ -54,7 +54,7 @@ impl<'r> FromRequest<'r> for LogRequest {
             Outcome::Error((_, never)) => match never {},
             Outcome::Forward(status) => return Outcome::Forward(status),
         };
-        let Some(site) = request.rocket().state::<AppState>() else {
+        let Some(app) = request.rocket().state::<AppState>() else {
             return Outcome::Forward(Status::InternalServerError);
         };
         let headers = request.headers();
@@ -82,14 +82,14 @@ impl<'r> FromRequest<'r> for LogRequest {
             },
             is_head: method.0 == Method::Head,
             access,
-            client: Client::of(request, &site.network),
-            visited: Visited::of(request, &site.network),
+            client: ClientAddress::of(request, &app.network),
+            visited: Visited::of(request, &app.network),
             origin: headers.get_one("origin").map(str::to_owned),
         })
     }
 }
 
-/// The name that a path asks for. SECURITY: refused rather than mended.
+/// The source name in a path. SECURITY: a bad one is refused rather than repaired.
 fn source_name(path: &str) -> Option<String> {
     let name = path.strip_prefix("/logs/")?;
     let parts = name.split('/').map(|part| {
@@ -111,7 +111,7 @@ mod tests {
     fn a_name_is_decoded_part_by_part() {
         assert_eq!(source_name("/logs/nginx/access.log").as_deref(), Some("nginx/access.log"));
         assert_eq!(source_name("/logs/a%20b%2A").as_deref(), Some("a b*"));
-        // A character of names where we run, and of no path: names are looked up, not opened.
+        // A backslash is an ordinary character in names here: names are looked up, not opened.
         assert_eq!(source_name("/logs/a%5cb").as_deref(), Some("a\\b"));
     }
 

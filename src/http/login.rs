@@ -1,5 +1,5 @@
-//! Login: the page on which people say who they are, and what becomes of it. Every way between the
-//! pages is relative, so that it works under any path that a proxy puts before it.
+//! Login: the login page and its forms. Every link between the pages is relative, so that it works
+//! under any path prefix of a proxy.
 
 use percent_encoding::percent_decode_str;
 use rocket::form::{Form, FromForm};
@@ -12,46 +12,46 @@ use rocket::{State, get, post};
 use crate::auth::{AuthError, AuthenticatedUser, Principal};
 use crate::http::access::Admitted;
 use crate::http::app_state::AppState;
-use crate::http::host::{self, Client, Visited};
+use crate::http::host::{self, ClientAddress, Visited};
 use crate::http::identity::{self, SESSION_COOKIE};
 use crate::http::log_request::OriginalMethod;
 use crate::http::negotiate::{self, Representation};
 use crate::http::problem::Problem;
 
-/// What somebody typed.
+/// The submitted form fields.
 #[derive(FromForm)]
-pub struct Typed {
+pub struct LoginForm {
     name: String,
     password: String,
     next: Option<String>,
 }
 
-/// A form that one of our own pages has sent, and who sends it.
+/// A form sent by one of our own pages, and its client.
 #[derive(Debug)]
 pub struct OwnForm {
-    client: Client,
+    client: ClientAddress,
     is_secure: bool,
-    /// Of the logins that the browser has already.
+    /// The session secrets that the browser has already.
     secrets: Vec<String>,
 }
 
-/// The page, or the way on.
+/// The login page, or a redirect.
 #[derive(Debug)]
 pub enum LoginAnswer {
-    /// The page, with what went wrong before, if something did.
+    /// The page, with the error of the last attempt, if any.
     Page {
         /// The status.
         status: Status,
-        /// Where to go afterwards; relative to the root, checked.
+        /// The page to open afterwards; relative to the root, checked.
         next: String,
-        /// One sentence.
+        /// The error, one sentence.
         problem: Option<String>,
         /// How long to wait before another attempt.
         retry_after: Option<u32>,
-        /// Who is logged in already.
+        /// The user that is logged in already.
         user: Option<String>,
     },
-    /// On to another page.
+    /// A redirect.
     Away {
         /// Relative to this one.
         to: String,
@@ -60,15 +60,15 @@ pub enum LoginAnswer {
     },
 }
 
-/// The way to the page, for a browser that came without a login.
+/// The redirect to the login page, for a browser without a login.
 #[must_use]
-pub fn way_to_page(request: &Request<'_>, site: &AppState) -> Option<LoginAnswer> {
+pub fn redirect_to_login(request: &Request<'_>, app: &AppState) -> Option<LoginAnswer> {
     let headers = request.headers();
     let accept = headers.get("accept").collect::<Vec<_>>().join(",");
     let is_person = negotiate::accepted(&accept) == Some(Representation::Viewer);
     let is_get =
         request.local_cache(|| OriginalMethod(request.method())).0 == rocket::http::Method::Get;
-    if !is_person || !is_get || headers.contains("authorization") || !site.auth.policy().has_users()
+    if !is_person || !is_get || headers.contains("authorization") || !app.auth.policy().has_users()
     {
         return None;
     }
@@ -80,19 +80,19 @@ pub fn way_to_page(request: &Request<'_>, site: &AppState) -> Option<LoginAnswer
     Some(LoginAnswer::Away { to: format!("{root}login?next={next}"), cookie: None })
 }
 
-/// The page.
+/// The login page.
 #[get("/login?<next>")]
 pub fn page(
     next: Option<&str>,
-    who: Option<Admitted>,
-    site: &State<AppState>,
+    principal: Option<Admitted>,
+    app: &State<AppState>,
 ) -> Result<LoginAnswer, Problem> {
-    if !site.auth.policy().has_users() {
+    if !app.auth.policy().has_users() {
         let detail = "there is nobody who logs in with a password; `tailcast user add` adds one";
         return Err(Problem::new(Status::NotFound, detail));
     }
-    let user = who.and_then(|Admitted(access)| match access.who() {
-        Principal::User(AuthenticatedUser { name, way: _ }) if access.is_session() => {
+    let user = principal.and_then(|Admitted(access)| match access.principal() {
+        Principal::User(AuthenticatedUser { name, method: _ }) if access.is_session() => {
             Some(name.to_string())
         }
         Principal::User(_) | Principal::Anyone | Principal::Token { .. } => None,
@@ -101,21 +101,21 @@ pub fn page(
     Ok(LoginAnswer::Page { status: Status::Ok, next, problem: None, retry_after: None, user })
 }
 
-/// Somebody says who they are.
+/// Handles the login form.
 #[post("/login", data = "<typed>")]
 pub async fn log_in(
     form: OwnForm,
-    typed: Form<Typed>,
-    site: &State<AppState>,
+    typed: Form<LoginForm>,
+    app: &State<AppState>,
 ) -> Result<LoginAnswer, Problem> {
-    let Typed { name, password, next } = typed.into_inner();
+    let LoginForm { name, password, next } = typed.into_inner();
     let next = checked(next.as_deref().unwrap_or_default());
     let address = form.client.limited_address();
-    let known = site.auth.check_password(&name, &password, address).await;
-    match known.and_then(|visitor| site.auth.log_in(&visitor)) {
+    let known = app.auth.check_password(&name, &password, address).await;
+    match known.and_then(|visitor| app.auth.log_in(&visitor)) {
         Ok(secret) => {
-            form.secrets.iter().for_each(|old| site.auth.log_out(old));
-            let seconds = site.auth.policy().session_lifetime.as_secs();
+            form.secrets.iter().for_each(|old| app.auth.log_out(old));
+            let seconds = app.auth.policy().session_lifetime.as_secs();
             let cookie = cookie(&secret, seconds, form.is_secure);
             Ok(LoginAnswer::Away { to: format!("./{next}"), cookie: Some(cookie) })
         }
@@ -126,11 +126,11 @@ pub async fn log_in(
     }
 }
 
-/// Ends the login of this browser.
+/// Logs this browser out.
 #[must_use]
 #[post("/logout")]
-pub fn log_out(form: OwnForm, site: &State<AppState>) -> LoginAnswer {
-    form.secrets.iter().for_each(|secret| site.auth.log_out(secret));
+pub fn log_out(form: OwnForm, app: &State<AppState>) -> LoginAnswer {
+    form.secrets.iter().for_each(|secret| app.auth.log_out(secret));
     let cookie = cookie("", 0, form.is_secure);
     LoginAnswer::Away { to: "./login".to_owned(), cookie: Some(cookie) }
 }
@@ -148,14 +148,14 @@ fn refused(refusal: &AuthError, next: String) -> LoginAnswer {
     LoginAnswer::Page { status, next, problem: Some(said), retry_after, user: None }
 }
 
-/// No path: the browser then takes that of the page, whatever a proxy has put before it.
+/// No path: the browser then uses that of the page, with whatever prefix a proxy adds.
 fn cookie(secret: &str, seconds: u64, is_secure: bool) -> String {
     let secure = if is_secure { "; Secure" } else { "" };
     format!("{SESSION_COOKIE}={secret}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
 }
 
 /// SECURITY: where to go after a login, relative to the root: one of our own pages, whatever was
-/// asked for. `./` before it keeps a scheme or a host out of it.
+/// requested. `./` before it keeps a scheme or a host out of it.
 fn checked(next: &str) -> String {
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '"' | '<' | '>' | '\'');
     let path = next.split(['?', '#']).next().unwrap_or_default();
@@ -190,37 +190,37 @@ impl<'r> FromRequest<'r> for OwnForm {
     /// SECURITY: a form of another site's must not log anybody in or out. Browsers say where a form
     /// comes from, and `SameSite` keeps the cookie from those of other sites.
     async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, Self::Error> {
-        let Some(site) = request.rocket().state::<AppState>() else {
+        let Some(app) = request.rocket().state::<AppState>() else {
             return Outcome::Forward(Status::InternalServerError);
         };
-        let visited = Visited::of(request, &site.network);
+        let visited = Visited::of(request, &app.network);
         let origin = request.headers().get_one("origin");
         let fetch_site = request.headers().get_one("sec-fetch-site");
         let is_own = match (fetch_site, origin) {
             (Some(fetch_site), _) => fetch_site == "same-origin" || fetch_site == "none",
-            (None, Some(origin)) => host::is_allowed_origin(origin, &visited, &site.network),
+            (None, Some(origin)) => host::is_allowed_origin(origin, &visited, &app.network),
             (None, None) => true,
         };
         if !is_own {
             let detail = "this form was sent by another site";
-            request.local_cache(|| Foreign(Some(Problem::new(Status::Forbidden, detail))));
+            request.local_cache(|| CrossSite(Some(Problem::new(Status::Forbidden, detail))));
             return Outcome::Forward(Status::Forbidden);
         }
         Outcome::Success(OwnForm {
-            client: Client::of(request, &site.network),
+            client: ClientAddress::of(request, &app.network),
             is_secure: visited.is_secure,
             secrets: identity::session_secrets(request).map(str::to_owned).collect(),
         })
     }
 }
 
-/// Kept beside a request whose form another site has sent.
-struct Foreign(Option<Problem>);
+/// Cached with a request whose form another site has sent.
+struct CrossSite(Option<Problem>);
 
-/// Why the form was not taken.
+/// Why the form was refused.
 #[must_use]
 pub fn refusal<'r>(request: &'r Request<'_>) -> Option<&'r Problem> {
-    request.local_cache(|| Foreign(None)).0.as_ref()
+    request.local_cache(|| CrossSite(None)).0.as_ref()
 }
 
 impl<'r> Responder<'r, 'static> for LoginAnswer {
@@ -260,7 +260,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-impl std::fmt::Debug for Typed {
+impl std::fmt::Debug for LoginForm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Typed").field("name", &self.name).finish_non_exhaustive()
     }

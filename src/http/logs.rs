@@ -12,16 +12,16 @@ use crate::catalog::pattern::SourcePattern;
 use crate::cursor::Cursor;
 use crate::follower::{EndReason, Follower, StreamSpec};
 use crate::http::access::CatalogView;
-use crate::http::answer::Answer;
 use crate::http::app_state::AppState;
 use crate::http::log_request::LogRequest;
+use crate::http::log_response::LogResponse;
 use crate::http::negotiate::{self, Representation};
 use crate::http::older;
 use crate::http::origin;
-use crate::http::page::Page;
+use crate::http::page::ViewerPage;
 use crate::http::problem::Problem;
-use crate::http::query::{self, Query, Tail};
-use crate::http::socket::Socket;
+use crate::http::query::{self, LogQuery, Tail};
+use crate::http::socket_upgrade::SocketUpgrade;
 use crate::http::viewer::Viewer;
 use crate::source::{DEFAULT_TAIL, Source, Start};
 use crate::viewer_log::ViewerLog;
@@ -32,95 +32,96 @@ use crate::wire::{Encoder, Format};
 
 /// Follows one log, or several by a glob.
 #[get("/logs/<_..>")]
-pub async fn logs(asked: LogRequest, site: &State<AppState>) -> Result<Answer, Problem> {
-    answer(asked, site).await
+pub async fn logs(request: LogRequest, app: &State<AppState>) -> Result<LogResponse, Problem> {
+    answer(request, app).await
 }
 
-async fn answer(asked: LogRequest, site: &AppState) -> Result<Answer, Problem> {
-    let Some(name) = asked.name.clone() else {
-        return Err(Problem::unknown_source(asked.name.as_deref().unwrap_or("…"), &[]));
-    };
-    refuse_lost_upgrade(&asked)?;
-    let query = query::parse(asked.query.as_deref(), asked.last_event_id.as_deref(), &site.zone)?;
-    if asked.wants_websocket && !asked.is_head {
-        return upgrade(&asked, &name, query, site).await;
+async fn answer(request: LogRequest, app: &AppState) -> Result<LogResponse, Problem> {
+    let name = request.name.clone().ok_or_else(|| Problem::unknown_source("…", &[]))?;
+    refuse_lost_upgrade(&request)?;
+    let query =
+        query::parse(request.query.as_deref(), request.last_event_id.as_deref(), &app.zone)?;
+    if request.wants_websocket && !request.is_head {
+        return upgrade(&request, &name, query, app).await;
     }
     let representation = match query.format {
         Some(format) => Representation::Stream(format),
-        None => negotiate::accepted(&asked.accept).ok_or_else(|| {
+        None => negotiate::accepted(&request.accept).ok_or_else(|| {
             let detail = format!("none of the types asked for is offered: {}", negotiate::OFFERED);
             Problem::new(Status::NotAcceptable, detail)
         })?,
     };
-    let wanted = ResolvedSources::find(&name, &asked.access)?;
+    let resolved = ResolvedSources::find(&name, &request.access)?;
     let format = match representation {
-        Representation::Viewer => return Ok(Answer::Page(Page::at_log(&name))),
+        Representation::Viewer => return Ok(LogResponse::ViewerPage(ViewerPage::at_log(&name))),
         Representation::Stream(format) => format,
     };
     if query.before.is_some() {
-        return wanted.older(query, format, &asked, site).await;
+        return resolved.older(query, format, &request, app).await;
     }
     let is_resume = query.from.is_some();
     let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
-    let spec = wanted.spec(query, Some(format), site, &asked.access)?;
-    if asked.is_head {
-        return Ok(Answer::Stream { format, name, viewer: None, is_long: false });
+    let spec = resolved.spec(query, Some(format), app, &request.access)?;
+    if request.is_head {
+        return Ok(LogResponse::Stream { format, name, viewer: None, is_long: false });
     }
     let is_finite = !spec.follow;
-    let place = site.admission.admit(&asked.client, asked.access.holder())?;
-    let peer = asked.client.peer;
-    let opening = Follower::open(spec, Arc::clone(&site.zone));
-    let opened = site.departures.unless_left(peer, opening).await.ok_or_else(Problem::has_left)?;
+    let admission = app.admission.admit(&request.client, request.access.holder())?;
+    let peer = request.client.peer;
+    let opening = Follower::open(spec, Arc::clone(&app.zone));
+    let opened = app.departures.unless_left(peer, opening).await.ok_or_else(Problem::has_left)?;
     let mut follower = opened.map_err(|error| Problem::of_opening(&error))?;
     if format == Format::Sse && is_resume && is_finite {
-        let looking = site.departures.unless_left(peer, follower.has_nothing());
+        let looking = app.departures.unless_left(peer, follower.has_nothing());
         if looking.await.ok_or_else(Problem::has_left)? {
-            return Ok(Answer::NothingMore);
+            return Ok(LogResponse::NothingMore);
         }
     }
     let is_long = is_finite && follower.progress().1 > LONG_BACKLOG_BYTES;
-    let zone = Arc::clone(&site.zone);
-    let encoder = Encoder::new(format, &name, wanted.pattern.is_some(), options, zone);
-    let client = asked.client;
-    let viewer = Viewer::new(follower, encoder, site.clone(), place, format, name.clone(), client);
-    Ok(Answer::Stream { format, name, viewer: Some(Box::new(viewer)), is_long })
+    let zone = Arc::clone(&app.zone);
+    let encoder = Encoder::new(format, &name, resolved.pattern.is_some(), options, zone);
+    let client = request.client;
+    let viewer =
+        Viewer::new(follower, encoder, app.clone(), admission, format, name.clone(), client);
+    Ok(LogResponse::Stream { format, name, viewer: Some(Box::new(viewer)), is_long })
 }
 
-/// Makes a WebSocket of the connection.
+/// Answers a WebSocket handshake.
 async fn upgrade(
-    asked: &LogRequest,
+    request: &LogRequest,
     name: &str,
-    query: Query,
-    site: &AppState,
-) -> Result<Answer, Problem> {
-    let accepted = asked.handshake.accept()?;
-    origin::check(asked.origin.as_deref(), &asked.visited, &site.network)?;
-    let wanted = ResolvedSources::find(name, &asked.access)?;
+    query: LogQuery,
+    app: &AppState,
+) -> Result<LogResponse, Problem> {
+    let accepted = request.handshake.accept()?;
+    origin::check(request.origin.as_deref(), &request.visited, &app.network)?;
+    let resolved = ResolvedSources::find(name, &request.access)?;
     if query.before.is_some() {
         let what = "is for plain HTTP; here the command `older` asks for it";
         return Err(Problem::parameter("before", what));
     }
-    let spec = wanted.spec(query, None, site, &asked.access)?;
-    let config = wanted.session_config(name, &spec, site, &asked.access);
-    let place = site.admission.admit(&asked.client, asked.access.holder())?;
+    let spec = resolved.spec(query, None, app, &request.access)?;
+    let config = resolved.session_config(name, &spec, app, &request.access);
+    let admission = app.admission.admit(&request.client, request.access.holder())?;
     let StreamSpec { sources, filter, permissions, .. } = spec;
-    let opening = Follower::open(config.spec(sources, filter.clone(), &[]), Arc::clone(&site.zone));
-    let opened = site.departures.unless_left(asked.client.peer, opening).await;
+    let opening = Follower::open(config.spec(sources, filter.clone(), &[]), Arc::clone(&app.zone));
+    let opened = app.departures.unless_left(request.client.peer, opening).await;
     let opened = opened.ok_or_else(Problem::has_left)?;
     let follower = opened.map_err(|error| Problem::of_opening(&error))?;
     let viewer_log = ViewerLog::new(
         "websocket",
         name.to_owned(),
-        asked.client.to_string(),
-        Arc::clone(&site.metrics),
+        request.client.to_string(),
+        Arc::clone(&app.metrics),
     );
     let session = Session::new(config, permissions, follower, filter, viewer_log);
-    Ok(Answer::Socket(Box::new(Socket::new(accepted, session, place))))
+    Ok(LogResponse::SocketUpgrade(Box::new(SocketUpgrade::new(accepted, session, admission))))
 }
 
-/// A proxy that passes the key on and not the upgrade is a common mistake; it deserves its cure.
-fn refuse_lost_upgrade(asked: &LogRequest) -> Result<(), Problem> {
-    if asked.handshake.key.is_some() && !asked.wants_websocket {
+/// A proxy that forwards the key but not the upgrade is a common mistake, so the answer says how to
+/// fix it.
+fn refuse_lost_upgrade(request: &LogRequest) -> Result<(), Problem> {
+    if request.handshake.key.is_some() && !request.wants_websocket {
         return Err(Problem::new(Status::UpgradeRequired, LOST_UPGRADE));
     }
     Ok(())
@@ -129,7 +130,7 @@ fn refuse_lost_upgrade(asked: &LogRequest) -> Result<(), Problem> {
 /// A source and where to begin in it.
 type Beginning = (Arc<dyn Source>, Start);
 
-/// The sources that a name stands for.
+/// The sources that a requested name resolves to.
 struct ResolvedSources {
     sources: Vec<Arc<dyn Source>>,
     pattern: Option<SourcePattern>,
@@ -148,23 +149,23 @@ impl ResolvedSources {
                 return Ok(ResolvedSources { sources, pattern: Some(pattern) });
             }
         }
-        if let Some(left_out) = access.left_out().iter().find(|left_out| left_out.name == name) {
-            let status = match left_out.reason.is_permission() {
+        if let Some(skipped) = access.skipped().iter().find(|skipped| skipped.name == name) {
+            let status = match skipped.reason.is_permission() {
                 true => Status::Forbidden,
                 false => Status::NotFound,
             };
-            let detail = format!("`{name}` is left out: {}", left_out.reason);
+            let detail = format!("`{name}` is left out: {}", skipped.reason);
             return Err(Problem::new(status, detail));
         }
-        Err(Problem::unknown_source(name, &access.near(name)))
+        Err(Problem::unknown_source(name, &access.suggest(name)))
     }
 
-    /// `format`: none for a WebSocket.
+    /// `format`: `None` for a WebSocket.
     fn spec(
         &self,
-        query: Query,
+        query: LogQuery,
         format: Option<Format>,
-        site: &AppState,
+        app: &AppState,
         access: &CatalogView,
     ) -> Result<StreamSpec, Problem> {
         let is_raw = format == Some(Format::Raw);
@@ -193,25 +194,25 @@ impl ResolvedSources {
             sources: self.starts(query.from.as_deref(), &start)?,
             filter: query.filter,
             follow,
-            // What was written just before takes a moment to be read.
+            // Lines written just before take a moment to be read.
             until: until.filter(|_| follow).map(|left| Instant::now() + left + UNTIL_SLACK),
             done,
-            heartbeat: query.heartbeat.unwrap_or(site.heartbeat),
+            heartbeat: query.heartbeat.unwrap_or(app.heartbeat),
             source_watch: self.pattern.clone().map(|pattern| access.source_watch(pattern)),
             permissions: Some(access.permissions()),
             allowance: Arc::default(),
-            cancel: site.closing.clone(),
+            cancel: app.closing.clone(),
         })
     }
 
-    /// A page of the lines before a place.
+    /// A page of the lines before a position.
     async fn older(
         &self,
-        query: Query,
+        query: LogQuery,
         format: Format,
-        asked: &LogRequest,
-        site: &AppState,
-    ) -> Result<Answer, Problem> {
+        request: &LogRequest,
+        app: &AppState,
+    ) -> Result<LogResponse, Problem> {
         let before = query.before.as_deref().unwrap_or_default();
         let ([source], [before], None) = (self.sources.as_slice(), before, &self.pattern) else {
             let what = "is one place of one source; a glob has none";
@@ -222,24 +223,24 @@ impl ResolvedSources {
             Some(Tail::All) | None => usize::try_from(DEFAULT_TAIL).unwrap_or(usize::MAX),
         };
         let options = TextOptions { timestamps: query.timestamps, is_plain: query.is_plain };
-        // A page may take as much as a stream: who asks for it counts as a viewer.
-        let _place = site.admission.admit(&asked.client, asked.access.holder())?;
+        // A page may cost as much as a stream, so its request counts as a viewer.
+        let _admission = app.admission.admit(&request.client, request.access.holder())?;
         let reading =
-            older::page_before(source, *before, query.filter, n_lines, format, options, site);
-        let reading = site.closing.run_until_cancelled(reading);
-        match site.departures.unless_left(asked.client.peer, reading).await {
-            Some(Some(body)) => Ok(Answer::Older(format, body?)),
+            older::page_before(source, *before, query.filter, n_lines, format, options, app);
+        let reading = app.closing.run_until_cancelled(reading);
+        match app.departures.unless_left(request.client.peer, reading).await {
+            Some(Some(body)) => Ok(LogResponse::Older(format, body?)),
             Some(None) => Err(Problem::new(Status::ServiceUnavailable, "the server is closing")),
             None => Err(Problem::has_left()),
         }
     }
 
-    /// What a WebSocket keeps through all its commands.
+    /// The settings that a WebSocket session keeps across its commands.
     fn session_config(
         &self,
-        asked: &str,
+        requested: &str,
         spec: &StreamSpec,
-        site: &AppState,
+        app: &AppState,
         access: &CatalogView,
     ) -> SessionConfig {
         let (pattern, own) = (self.pattern.clone(), access.clone());
@@ -248,16 +249,16 @@ impl ResolvedSources {
         });
         let own = access.clone();
         SessionConfig {
-            asked: asked.to_owned(),
+            requested: requested.to_owned(),
             is_glob: self.pattern.is_some(),
             follow: spec.follow,
             until: spec.until,
             done: spec.done,
             heartbeat: spec.heartbeat,
-            stall_limit: site.stall_limit,
-            zone: Arc::clone(&site.zone),
+            stall_limit: app.stall_limit,
+            zone: Arc::clone(&app.zone),
             allowance: Arc::clone(&spec.allowance),
-            cancel: site.closing.clone(),
+            cancel: app.closing.clone(),
             source_watch,
             lookup: Box::new(move |name| one(name, &own)),
         }
@@ -297,11 +298,11 @@ impl ResolvedSources {
     }
 }
 
-/// The one source of this name; the error is a sentence for its client.
+/// The source of this name; the error is a sentence for the client.
 fn one(name: &str, access: &CatalogView) -> Result<Arc<dyn Source>, String> {
-    let wanted =
+    let resolved =
         ResolvedSources::find(name, access).map_err(|problem| problem.detail().to_owned())?;
-    match (wanted.sources.into_iter().next(), wanted.pattern) {
+    match (resolved.sources.into_iter().next(), resolved.pattern) {
         (Some(source), None) => Ok(source),
         (Some(_) | None, Some(_)) => {
             Err(format!("`{name}` is a pattern, expected a source's name"))
@@ -317,5 +318,5 @@ const LOST_UPGRADE: &str = "this is a WebSocket handshake whose `Upgrade` header
 
 const UNTIL_SLACK: Duration = Duration::from_millis(200);
 
-/// From here on a download is long.
+/// From this size on a download is large.
 const LONG_BACKLOG_BYTES: u64 = 1 << 20;

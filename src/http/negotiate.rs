@@ -5,16 +5,16 @@ use tailcast_core::protocol::NDJSON;
 
 use crate::wire::Format;
 
-/// What a client can be given.
+/// What a client can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Representation {
     /// A stream in a format.
     Stream(Format),
-    /// The page for people.
+    /// The page for browsers.
     Viewer,
 }
 
-/// The representation that an `Accept` header wants most; none if it wants nothing we have.
+/// The representation that an `Accept` header prefers; `None` if it accepts nothing we offer.
 #[must_use]
 pub fn accepted(accept: &str) -> Option<Representation> {
     if accept.trim().is_empty() {
@@ -28,7 +28,7 @@ pub fn accepted(accept: &str) -> Option<Representation> {
             .find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
             .map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
         let Some(representation) = of_media(&media) else { continue };
-        // Of what is wanted equally the first counts.
+        // Of equal preferences the first wins.
         if quality > 0.0 && best.is_none_or(|(best, _)| quality > best) {
             best = Some((quality, representation));
         }
@@ -52,7 +52,7 @@ fn of_media(media: &str) -> Option<Representation> {
     }
 }
 
-/// For a 406.
+/// The text of a 406.
 pub const OFFERED: &str = "text/plain, application/x-ndjson, text/event-stream, text/html, \
     application/octet-stream";
 

@@ -1,4 +1,4 @@
-//! Older: a page of the lines before a place, for clients that speak no WebSocket.
+//! Older: a page of the lines before a position, for clients without a WebSocket.
 
 use std::sync::Arc;
 
@@ -22,20 +22,20 @@ pub async fn page_before(
     n_lines: usize,
     format: Format,
     options: TextOptions,
-    site: &AppState,
+    app: &AppState,
 ) -> Result<Bytes, Problem> {
     if matches!(format, Format::Sse | Format::Raw) {
-        let detail = "a page of lines before a place is to be had as text or ndjson";
+        let detail = "a page of older lines is available as text or ndjson";
         return Err(Problem::new(Status::NotAcceptable, detail));
     }
-    let (mut place, mut left, mut parts, mut n_bytes) = (before, n_lines, Vec::new(), 0);
+    let (mut position, mut left, mut parts, mut n_bytes) = (before, n_lines, Vec::new(), 0);
     let (mut is_begin, allowance) = (false, Arc::<Allowance>::default());
     while left > 0 && !is_begin && n_bytes < MAX_BYTES {
         let (own, allowance) = (Arc::clone(source), Arc::clone(&allowance));
-        let reading = wait::older(own, place, filter.clone(), left, allowance);
+        let reading = wait::older(own, position, filter.clone(), left, allowance);
         let older = match reading.await {
             Ok(older) => older,
-            Err(OpenError::TooExpensive(_)) if place != before => break,
+            Err(OpenError::TooExpensive(_)) if position != before => break,
             Err(error @ OpenError::OtherSource(_)) => {
                 return Err(Problem::parameter("before", &error));
             }
@@ -44,18 +44,18 @@ pub async fn page_before(
             }
         };
         let (lines, n_read) =
-            page::lines(format, source.name().as_str(), &older, options, &site.zone);
+            page::lines(format, source.name().as_str(), &older, options, &app.zone);
         left = left.saturating_sub(n_read);
         n_bytes += lines.len();
         parts.push(lines);
         is_begin = older.begin;
         match page::cursor_of(&older.start) {
-            Some(start) if start != place => place = start,
-            // It does not get any further.
+            Some(start) if start != position => position = start,
+            // The allowance does not reach further back.
             Some(_) | None => break,
         }
     }
-    let mut body = page::head(format, source.name().as_str(), &place, is_begin);
+    let mut body = page::head(format, source.name().as_str(), &position, is_begin);
     parts.iter().rev().for_each(|part| body.extend_from_slice(part));
     body.extend_from_slice(&page::foot(format, source.name().as_str(), &before));
     Ok(Bytes::from(body))

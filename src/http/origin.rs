@@ -7,8 +7,8 @@ use crate::config::NetworkConfig;
 use crate::http::host::{self, Visited};
 use crate::http::problem::{Problem, printable};
 
-/// Refuses a handshake that another site's page has begun. `origin`: what the browser says (none: it
-/// is no browser).
+/// Refuses a handshake that another site's page has started. `origin`: what the browser sent
+/// (`None`: the client is not a browser).
 pub fn check(
     origin: Option<&str>,
     visited: &Visited,

@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use crate::http::connections::Connections;
-use crate::listener::descriptors::{Connection, Descriptors};
+use crate::listener::descriptors::{Descriptors, TcpConnection};
 
 /// The way to one client.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Outlet {
     connections: Arc<Connections>,
     descriptors: Arc<OnceLock<Arc<Descriptors>>>,
     peer: Option<SocketAddr>,
-    connection: Option<Connection>,
+    connection: Option<TcpConnection>,
 }
 
 impl Outlet {

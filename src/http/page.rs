@@ -16,33 +16,33 @@ pub mod files;
 
 /// The viewer's page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct ViewerPage {
     /// The way from the page back to the root.
     base: String,
 }
 
-impl Page {
+impl ViewerPage {
     /// The page at the root.
     #[must_use]
     pub fn at_root() -> Self {
-        Page { base: ROOT.to_owned() }
+        ViewerPage { base: ROOT.to_owned() }
     }
 
     /// The page at `/logs`, or at `/logs/`, which is one step deeper.
     #[must_use]
     pub fn at_list(path: &str) -> Self {
         let base = if path.ends_with('/') { "../" } else { ROOT };
-        Page { base: base.to_owned() }
+        ViewerPage { base: base.to_owned() }
     }
 
     /// The page at `/logs/<name>`.
     #[must_use]
     pub fn at_log(name: &str) -> Self {
-        Page { base: "../".repeat(name.split('/').count()) }
+        ViewerPage { base: "../".repeat(name.split('/').count()) }
     }
 }
 
-impl<'r> Responder<'r, 'static> for Page {
+impl<'r> Responder<'r, 'static> for ViewerPage {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let files = request.rocket().state::<PageFiles>();
         let Some(body) = files.and_then(|files| files.page(&self.base)) else {

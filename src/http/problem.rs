@@ -8,30 +8,37 @@ use rocket::response::{self, Responder, Response};
 
 use crate::source::{OpenError, SourceName};
 
-/// An answer that is not what was asked for.
+/// An error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: Status,
     detail: String,
     parameter: Option<String>,
     retry_after: Option<u32>,
-    near: Vec<String>,
-    asks_who: bool,
+    suggestions: Vec<String>,
+    needs_credentials: bool,
 }
 
 impl Problem {
     /// A problem; `detail` is one sentence without a full stop.
     #[must_use]
     pub fn new(status: Status, detail: impl Into<String>) -> Self {
-        let (parameter, retry_after, near, asks_who) = Default::default();
-        Problem { status, detail: detail.into(), parameter, retry_after, near, asks_who }
+        let (parameter, retry_after, suggestions, needs_credentials) = Default::default();
+        Problem {
+            status,
+            detail: detail.into(),
+            parameter,
+            retry_after,
+            suggestions,
+            needs_credentials,
+        }
     }
 
-    /// Nobody comes in like that: the answer says how one does.
+    /// A 401 that names the accepted ways to authenticate.
     #[must_use]
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         let mut problem = Self::new(Status::Unauthorized, detail);
-        problem.asks_who = true;
+        problem.needs_credentials = true;
         problem
     }
 
@@ -47,7 +54,7 @@ impl Problem {
         &self.detail
     }
 
-    /// A parameter that is wrong: what it is, and what was expected.
+    /// A 400 for a parameter: what is wrong with it, and what was expected.
     #[must_use]
     pub fn parameter(name: &str, what: impl std::fmt::Display) -> Self {
         let mut problem = Self::new(Status::BadRequest, format!("the parameter `{name}` {what}"));
@@ -55,11 +62,11 @@ impl Problem {
         problem
     }
 
-    /// Nothing is known under this name.
+    /// A 404 for a name without a source.
     #[must_use]
-    pub fn unknown_source(asked: &str, near: &[SourceName]) -> Self {
-        let mut detail = format!("no source is named `{}`", printable(asked));
-        if let [first, rest @ ..] = near {
+    pub fn unknown_source(requested: &str, suggestions: &[SourceName]) -> Self {
+        let mut detail = format!("no source is named `{}`", printable(requested));
+        if let [first, rest @ ..] = suggestions {
             detail.push_str(&format!("; did you mean `{first}`"));
             for name in rest {
                 detail.push_str(&format!(" or `{name}`"));
@@ -67,24 +74,24 @@ impl Problem {
             detail.push('?');
         }
         let mut problem = Self::new(Status::NotFound, detail);
-        problem.near = near.iter().map(ToString::to_string).collect();
+        problem.suggestions = suggestions.iter().map(ToString::to_string).collect();
         problem
     }
 
-    /// The client has left: nobody reads this.
+    /// The client has disconnected, so this is never read.
     #[must_use]
     pub fn has_left() -> Self {
         Self::new(Status::RequestTimeout, "the client has left before its answer was found")
     }
 
-    /// The client may come back after some seconds.
+    /// Adds `Retry-After`, in seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// A source that could not be opened as asked.
+    /// A source that could not be opened as requested.
     #[must_use]
     pub fn of_opening(error: &OpenError) -> Self {
         match error {
@@ -99,7 +106,7 @@ impl Problem {
         }
     }
 
-    /// After how many seconds the client may come back, where it may.
+    /// The value of `Retry-After` in seconds, if set.
     #[must_use]
     pub fn seconds_to_wait(&self) -> Option<u32> {
         self.retry_after
@@ -116,15 +123,15 @@ impl Problem {
             if let Some(parameter) = &self.parameter {
                 members.insert("parameter".to_owned(), parameter.as_str().into());
             }
-            if !self.near.is_empty() {
-                members.insert("near".to_owned(), self.near.clone().into());
+            if !self.suggestions.is_empty() {
+                members.insert("near".to_owned(), self.suggestions.clone().into());
             }
         }
         body.to_string()
     }
 }
 
-/// Text from a request, fit to be shown: cut, without controls.
+/// Text from a request, safe to display: truncated, without control characters.
 #[must_use]
 pub fn printable(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN_CHARS).collect();
@@ -156,8 +163,8 @@ impl<'r> Responder<'r, 'static> for Problem {
         if self.status == Status::UpgradeRequired {
             response.header(Header::new("Sec-WebSocket-Version", "13"));
         }
-        if self.asks_who {
-            // A browser's script must not make it ask for a password with a window of its own.
+        if self.needs_credentials {
+            // A script's request must not make the browser open its password dialog.
             if !request.headers().contains("sec-fetch-mode") {
                 let basic = "Basic realm=\"tailcast\", charset=\"UTF-8\"";
                 response.header_adjoin(Header::new("WWW-Authenticate", basic));

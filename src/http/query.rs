@@ -1,5 +1,5 @@
-//! Query: what a URL asks for, checked. The same parameters mean the same in every format; one that
-//! is unknown, repeated or makes no sense is an error that names it.
+//! Query: what a URL asks for, checked. The same parameters mean the same in every format; an
+//! unknown, repeated or invalid one is an error that names it.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -17,48 +17,48 @@ use tailcast_core::time_expr::{When, parse_span};
 
 /// A URL's parameters.
 #[derive(Debug, Default)]
-pub struct Query {
-    /// The format asked for.
+pub struct LogQuery {
+    /// The requested format.
     pub format: Option<Format>,
-    /// How many lines of the past.
+    /// How many past lines to send.
     pub tail: Option<Tail>,
     /// Which lines; `since` and `until` among it.
     pub filter: Filter,
-    /// After these places.
+    /// Start after these cursors.
     pub from: Option<Vec<Cursor>>,
-    /// The lines before these places, and nothing else.
+    /// Only the lines before these cursors.
     pub before: Option<Vec<Cursor>>,
-    /// Go on at the live end.
+    /// Follow the live end.
     pub follow: Option<bool>,
-    /// The longest time without a word.
+    /// The heartbeat interval.
     pub heartbeat: Option<Duration>,
-    /// The time goes before each line of text.
+    /// Prefix each line of text with its time.
     pub timestamps: bool,
-    /// Escape sequences are taken out of text.
+    /// Strip escape sequences from text.
     pub is_plain: bool,
 }
 
-/// How many lines of the past.
+/// How many past lines to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tail {
-    /// All there are.
+    /// All of them.
     All,
     /// The last ones that pass the filter.
     Lines(u64),
 }
 
 /// Reads a query. `resume` is the `Last-Event-ID` header, which beats the places in the URL.
-pub fn parse(query: Option<&str>, resume: Option<&str>, zone: &Zone) -> Result<Query, Problem> {
+pub fn parse(query: Option<&str>, resume: Option<&str>, zone: &Zone) -> Result<LogQuery, Problem> {
     let pairs = decode(query.unwrap_or_default())?;
-    let mut parsed = Query::default();
+    let mut parsed = LogQuery::default();
     for (name, value) in &pairs {
         parsed.take(name, value, zone)?;
     }
-    let named = |wanted: &str| pairs.iter().any(|(name, _)| name == wanted);
+    let named = |key: &str| pairs.iter().any(|(name, _)| name == key);
     if let Some(id) = resume {
         let cursors = parse_set(id).map_err(|error| Problem::parameter("Last-Event-ID", error))?;
         (parsed.from, parsed.tail) = (Some(cursors), None);
-        // What was to be seen since then has been seen.
+        // A resumed stream is past `since` already.
         parsed.filter.since = None;
         return Ok(parsed);
     }
@@ -78,7 +78,7 @@ pub fn parse(query: Option<&str>, resume: Option<&str>, zone: &Zone) -> Result<Q
     Ok(parsed)
 }
 
-impl Query {
+impl LogQuery {
     /// A page of the past is bounded, and is not followed.
     fn check_before(&self) -> Result<(), Problem> {
         if self.follow == Some(true) {

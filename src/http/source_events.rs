@@ -1,6 +1,7 @@
-//! Source events: the list of sources as it changes, for all who watch it. Those who may read the same
-//! share a board: whoever comes first when it is due looks how the sources stand and writes what has
-//! changed, once; the others send the same bytes. A board lives as long as somebody watches it.
+//! Source events: the list of sources as it changes, for all clients that watch it. Clients with
+//! the same permissions share a board: the first of them to come when it is due checks the sources
+//! and writes the changes, once; the others send the same bytes. A board lives as long as a client
+//! watches it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::auth::reach::Reach;
-use crate::http::access::{CatalogView, Sight};
+use crate::auth::readable::ReadableSources;
+use crate::http::access::{CatalogView, SharedView};
 use crate::http::admission::AdmissionGuard;
 use crate::http::app_state::AppState;
 use crate::source::{Source, SourceName, Status};
@@ -21,34 +22,34 @@ use crate::wire::record::write_time;
 /// The boards that are watched.
 #[derive(Debug, Default)]
 pub struct Boards {
-    all: Mutex<HashMap<Reach, Weak<Board>>>,
+    all: Mutex<HashMap<ReadableSources, Weak<Board>>>,
     n_issues: Arc<AtomicU64>,
 }
 
-/// The list for all who may read the same.
+/// The list for all clients with the same permissions.
 #[derive(Debug)]
 pub struct Board {
-    sight: Sight,
-    state: tokio::sync::Mutex<State>,
+    shared_view: SharedView,
+    state: tokio::sync::Mutex<BoardState>,
     due: Mutex<Instant>,
     n_issues: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    /// Of the catalog, and what can be read of it.
+struct BoardState {
+    /// The catalog's version at the last check, with the readable sources of it.
     version: Option<u64>,
     sources: Vec<Arc<dyn Source>>,
     issue: Option<Arc<Issue>>,
 }
 
-/// The list as it stood at one look, and what had changed.
+/// The list as of one check, and what had changed.
 #[derive(Debug)]
 struct Issue {
     number: u64,
     /// The one before it on the same board.
     previous: Option<u64>,
-    list: BTreeMap<SourceName, Told>,
+    list: BTreeMap<SourceName, ListedSource>,
     /// What has changed since the one before it, as events.
     changes: Bytes,
     /// All of it as an event.
@@ -56,7 +57,7 @@ struct Issue {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct ListedSource {
     brief: Brief,
     at: Instant,
 }
@@ -73,20 +74,20 @@ pub struct Brief {
 /// one `changed` a second a source.
 #[derive(Debug)]
 pub struct Changes {
-    site: AppState,
+    app: AppState,
     access: CatalogView,
     /// Grows when rights have changed.
-    rights: tokio::sync::watch::Receiver<u64>,
+    permissions: tokio::sync::watch::Receiver<u64>,
     versions: tokio::sync::watch::Receiver<u64>,
     board: Option<Arc<Board>>,
-    /// What was told; none before the list.
-    told: Option<Arc<Issue>>,
+    /// The issue that was sent last; `None` before the first.
+    listed: Option<Arc<Issue>>,
     last_word: Instant,
-    _place: AdmissionGuard,
+    _admission: AdmissionGuard,
 }
 
 impl Brief {
-    /// How a source stands.
+    /// The current values of a source.
     #[must_use]
     pub fn of(source: &dyn Source, status: &Status) -> Self {
         let active = status.segments.first();
@@ -97,7 +98,7 @@ impl Brief {
         }
     }
 
-    /// With its name.
+    /// As a JSON object with the source's name.
     #[must_use]
     pub fn json(&self, name: &SourceName) -> Value {
         json!({
@@ -109,7 +110,7 @@ impl Brief {
     }
 }
 
-/// A time as records have it.
+/// A time in the format of records.
 #[must_use]
 pub fn time_value(time: Option<SystemTime>) -> Value {
     let mut json = Vec::new();
@@ -118,51 +119,52 @@ pub fn time_value(time: Option<SystemTime>) -> Value {
 }
 
 impl Boards {
-    /// The board for a sight.
-    fn of(&self, sight: Sight) -> Arc<Board> {
+    /// The board for clients that see the same.
+    fn of(&self, shared_view: SharedView) -> Arc<Board> {
         let mut all = lock(&self.all);
-        if let Some(board) = all.get(sight.reach()).and_then(Weak::upgrade) {
+        if let Some(board) = all.get(shared_view.readable()).and_then(Weak::upgrade) {
             return board;
         }
         all.retain(|_, board| board.strong_count() > 0);
-        let reach = sight.reach().clone();
+        let readable = shared_view.readable().clone();
         let (state, due) = (tokio::sync::Mutex::default(), Mutex::new(Instant::now()));
-        let board = Arc::new(Board { sight, state, due, n_issues: Arc::clone(&self.n_issues) });
-        all.insert(reach, Arc::downgrade(&board));
+        let board =
+            Arc::new(Board { shared_view, state, due, n_issues: Arc::clone(&self.n_issues) });
+        all.insert(readable, Arc::downgrade(&board));
         board
     }
 }
 
 impl Board {
-    /// When it is to be looked at next.
+    /// When the next check is due.
     fn due(&self) -> Instant {
         *lock(&self.due)
     }
 
-    /// The list as it stands, looked at anew if that is due or the catalog has changed. Cancel-safe:
-    /// whoever comes next looks instead.
-    async fn look(&self, site: &AppState) -> Arc<Issue> {
+    /// The current list, checked again if that is due or the catalog has changed. Cancel-safe: the
+    /// next caller does the check instead.
+    async fn look(&self, app: &AppState) -> Arc<Issue> {
         let mut state = self.state.lock().await;
-        let version = self.sight.version();
+        let version = self.shared_view.version();
         let is_current = state.version == Some(version) && Instant::now() < self.due();
         if let Some(issue) = state.issue.as_ref().filter(|_| is_current) {
             return Arc::clone(issue);
         }
         if state.version != Some(version) {
-            state.sources = self.sight.sources();
+            state.sources = self.shared_view.sources();
         }
-        let statuses = Arc::clone(&site.statuses).of(state.sources.clone()).await;
+        let statuses = Arc::clone(&app.statuses).of(state.sources.clone()).await;
         state.version = Some(version);
         let now = Instant::now();
         *lock(&self.due) = now + CHANGE_PAUSE;
         let fresh = |(source, status): (Arc<dyn Source>, Status)| {
-            let told = Told { brief: Brief::of(source.as_ref(), &status), at: now };
-            (source.name().clone(), told)
+            let listed = ListedSource { brief: Brief::of(source.as_ref(), &status), at: now };
+            (source.name().clone(), listed)
         };
         let list: BTreeMap<_, _> = statuses.into_iter().map(fresh).collect();
         let issue = self.next_issue(state.issue.as_ref(), list, now);
         if issue.previous.is_none() || !issue.changes.is_empty() {
-            site.metrics.source_events.inc();
+            app.metrics.source_events.inc();
         }
         state.issue = Some(Arc::clone(&issue));
         issue
@@ -172,17 +174,17 @@ impl Board {
     fn next_issue(
         &self,
         before: Option<&Arc<Issue>>,
-        mut list: BTreeMap<SourceName, Told>,
+        mut list: BTreeMap<SourceName, ListedSource>,
         now: Instant,
     ) -> Arc<Issue> {
         let changes = match before {
             None => Bytes::new(),
             Some(before) => {
-                for (name, told) in &mut list {
+                for (name, listed) in &mut list {
                     match before.list.get(name) {
-                        Some(known) if known.brief == told.brief => told.at = known.at,
-                        // A look that the catalog asked for came too early for this source.
-                        Some(known) if now - known.at < CHANGE_PAUSE => *told = *known,
+                        Some(known) if known.brief == listed.brief => listed.at = known.at,
+                        // A check that the catalog triggered came too early for this source.
+                        Some(known) if now - known.at < CHANGE_PAUSE => *listed = *known,
                         Some(_) | None => {}
                     }
                 }
@@ -203,19 +205,20 @@ impl Issue {
     /// All of it, as the first event.
     fn whole(&self) -> Bytes {
         let write = || {
-            let list: Vec<_> = self.list.iter().map(|(name, told)| told.brief.json(name)).collect();
+            let list: Vec<_> =
+                self.list.iter().map(|(name, listed)| listed.brief.json(name)).collect();
             Bytes::from(event("sources", &json!({"sources": list})))
         };
         self.whole.get_or_init(write).clone()
     }
 
-    /// What is to be told to who knows `before`.
+    /// The events for a client that has received `before`.
     fn after(&self, before: Option<&Issue>) -> Bytes {
         match before {
             None => self.whole(),
             Some(before) if before.number == self.number => Bytes::new(),
             Some(before) if Some(before.number) == self.previous => self.changes.clone(),
-            // It was slow, or it may read something else by now.
+            // The client was slow, or its permissions have changed.
             Some(before) => events_between(&before.list, &self.list),
         }
     }
@@ -224,71 +227,82 @@ impl Issue {
 impl Changes {
     /// For one viewer.
     #[must_use]
-    pub fn new(site: AppState, access: CatalogView, place: AdmissionGuard) -> Self {
-        let (versions, rights) = (access.changes(), site.auth.changes());
+    pub fn new(app: AppState, access: CatalogView, admission: AdmissionGuard) -> Self {
+        let (versions, permissions) = (access.changes(), app.auth.changes());
         let last_word = Instant::now();
-        let (board, told) = (None, None);
-        Changes { site, access, rights, versions, board, told, last_word, _place: place }
+        let (board, listed) = (None, None);
+        Changes {
+            app,
+            access,
+            permissions,
+            versions,
+            board,
+            listed,
+            last_word,
+            _admission: admission,
+        }
     }
 
-    /// The next events; none once the server closes or the asker may not come in any more.
+    /// The next events; `None` once the server closes or the principal is no longer valid.
     pub async fn next(&mut self) -> Option<Bytes> {
         loop {
             let board = self.find_board()?;
-            if self.told.is_some() {
+            if self.listed.is_some() {
                 self.wait(board.due()).await?;
             }
             let board = self.find_board()?;
-            let issue = board.look(&self.site).await;
+            let issue = board.look(&self.app).await;
             if !Arc::ptr_eq(&board, &self.find_board()?) {
                 continue;
             }
-            let events = issue.after(self.told.as_deref());
-            self.told = Some(issue);
+            let events = issue.after(self.listed.as_deref());
+            self.listed = Some(issue);
             if !events.is_empty() {
                 self.last_word = Instant::now();
                 return Some(events);
             }
-            if self.last_word.elapsed() >= self.site.heartbeat {
+            if self.last_word.elapsed() >= self.app.heartbeat {
                 self.last_word = Instant::now();
                 return Some(Bytes::from_static(b": heartbeat\n\n"));
             }
         }
     }
 
-    /// Waits until there may be something new; none once the server closes.
+    /// Waits until there may be something new; `None` once the server closes.
     async fn wait(&mut self, due: Instant) -> Option<()> {
         tokio::select! {
-            () = self.site.closing.cancelled() => None,
+            () = self.app.closing.cancelled() => None,
             changed = self.versions.changed() => changed.ok(),
-            changed = self.rights.changed() => changed.ok(),
+            changed = self.permissions.changed() => changed.ok(),
             () = tokio::time::sleep_until(due) => Some(()),
         }
     }
 
-    /// The board of what may be read now; none who may not come in any more.
+    /// The board for the current permissions; `None` if the principal is no longer valid.
     fn find_board(&mut self) -> Option<Arc<Board>> {
-        let sight = self.access.sight()?;
-        if let Some(board) = self.board.as_ref().filter(|it| it.sight.reach() == sight.reach()) {
+        let shared_view = self.access.shared_view()?;
+        if let Some(board) =
+            self.board.as_ref().filter(|it| it.shared_view.readable() == shared_view.readable())
+        {
             return Some(Arc::clone(board));
         }
-        let board = self.site.boards.of(sight);
+        let board = self.app.boards.of(shared_view);
         self.board = Some(Arc::clone(&board));
         Some(board)
     }
 }
 
-/// What leads from one list to another, as events.
+/// The events that lead from one list to another.
 fn events_between(
-    before: &BTreeMap<SourceName, Told>,
-    after: &BTreeMap<SourceName, Told>,
+    before: &BTreeMap<SourceName, ListedSource>,
+    after: &BTreeMap<SourceName, ListedSource>,
 ) -> Bytes {
     let mut events = String::new();
-    for (name, told) in after {
+    for (name, listed) in after {
         match before.get(name) {
-            None => events.push_str(&event("added", &told.brief.json(name))),
-            Some(known) if known.brief == told.brief => {}
-            Some(_) => events.push_str(&event("changed", &told.brief.json(name))),
+            None => events.push_str(&event("added", &listed.brief.json(name))),
+            Some(known) if known.brief == listed.brief => {}
+            Some(_) => events.push_str(&event("changed", &listed.brief.json(name))),
         }
     }
     for name in before.keys().filter(|name| !after.contains_key(*name)) {
@@ -305,5 +319,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A source is told as changed at most once in this time.
+/// A source is reported as changed at most once in this time.
 const CHANGE_PAUSE: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! `GET /`, `GET /logs` and `GET /api/sources`: what there is to read.
+//! `GET /`, `GET /logs` and `GET /api/sources`: the list of sources.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,36 +12,36 @@ use rocket::{State, get};
 use serde_json::{Value, json};
 
 use crate::http::access::CatalogView;
-use crate::http::answer::Text;
 use crate::http::app_state::AppState;
 use crate::http::log_request::LogRequest;
+use crate::http::log_response::Text;
 use crate::http::negotiate::{self, Representation};
-use crate::http::page::Page;
+use crate::http::page::ViewerPage;
 use crate::http::problem::Problem;
 use crate::http::source_events::{Brief, Changes, time_value};
-use crate::http::statuses::Listed;
+use crate::http::statuses::CurrentStatus;
 use crate::wire::Format;
 
 /// The list of sources, for people and programs.
 #[derive(Debug)]
 pub enum List {
-    /// The page.
-    Page(Page),
+    /// The viewer page.
+    ViewerPage(ViewerPage),
     /// One source a line.
     Text(String),
-    /// All that is known.
+    /// All details, as JSON.
     Json(Value),
-    /// The list, and what becomes of it.
+    /// The list, and then each change to it.
     Changes(Box<Changes>),
 }
 
 /// The page; for curl one source a line.
 #[get("/")]
-pub async fn root(asked: LogRequest, site: &State<AppState>) -> Result<List, Problem> {
-    match negotiate::accepted(&asked.accept) {
-        Some(Representation::Viewer) => Ok(List::Page(Page::at_root())),
+pub async fn root(request: LogRequest, app: &State<AppState>) -> Result<List, Problem> {
+    match negotiate::accepted(&request.accept) {
+        Some(Representation::Viewer) => Ok(List::ViewerPage(ViewerPage::at_root())),
         Some(Representation::Stream(_)) | None => {
-            Ok(List::Text(text_list(&asked.access, site).await))
+            Ok(List::Text(text_list(&request.access, app).await))
         }
     }
 }
@@ -49,41 +49,43 @@ pub async fn root(asked: LogRequest, site: &State<AppState>) -> Result<List, Pro
 /// One source a line with size and age; the page for browsers.
 #[get("/logs")]
 pub async fn list(
-    asked: LogRequest,
+    request: LogRequest,
     uri: &Origin<'_>,
-    site: &State<AppState>,
+    app: &State<AppState>,
 ) -> Result<List, Problem> {
-    match negotiate::accepted(&asked.accept) {
-        Some(Representation::Viewer) => Ok(List::Page(Page::at_list(uri.path().as_str()))),
+    match negotiate::accepted(&request.accept) {
+        Some(Representation::Viewer) => {
+            Ok(List::ViewerPage(ViewerPage::at_list(uri.path().as_str())))
+        }
         Some(Representation::Stream(Format::Ndjson)) => {
-            Ok(List::Json(json_list(&asked.access, site).await))
+            Ok(List::Json(json_list(&request.access, app).await))
         }
         Some(Representation::Stream(_)) | None => {
-            Ok(List::Text(text_list(&asked.access, site).await))
+            Ok(List::Text(text_list(&request.access, app).await))
         }
     }
 }
 
 /// All sources with their segments, and what was left out with the reason.
 #[get("/api/sources")]
-pub async fn api(asked: LogRequest, site: &State<AppState>) -> Result<List, Problem> {
-    if asked.query.as_ref().is_some_and(|query| !query.is_empty()) {
+pub async fn api(request: LogRequest, app: &State<AppState>) -> Result<List, Problem> {
+    if request.query.as_ref().is_some_and(|query| !query.is_empty()) {
         return Err(Problem::new(Status::BadRequest, "the list of sources takes no parameters"));
     }
-    if negotiate::accepted(&asked.accept) != Some(Representation::Stream(Format::Sse)) {
-        return Ok(List::Json(json_list(&asked.access, site).await));
+    if negotiate::accepted(&request.accept) != Some(Representation::Stream(Format::Sse)) {
+        return Ok(List::Json(json_list(&request.access, app).await));
     }
-    let place = site.admission.admit(&asked.client, asked.access.holder())?;
-    Ok(List::Changes(Box::new(Changes::new(AppState::clone(site), asked.access, place))))
+    let admission = app.admission.admit(&request.client, request.access.holder())?;
+    Ok(List::Changes(Box::new(Changes::new(AppState::clone(app), request.access, admission))))
 }
 
-/// How all sources stand now.
-async fn statuses(access: &CatalogView, site: &AppState) -> Vec<Listed> {
-    Arc::clone(&site.statuses).of(access.sources()).await
+/// The status of all readable sources.
+async fn statuses(access: &CatalogView, app: &AppState) -> Vec<CurrentStatus> {
+    Arc::clone(&app.statuses).of(access.sources()).await
 }
 
-async fn text_list(access: &CatalogView, site: &AppState) -> String {
-    let all = statuses(access, site).await;
+async fn text_list(access: &CatalogView, app: &AppState) -> String {
+    let all = statuses(access, app).await;
     let width = all.iter().map(|(source, _)| source.name().as_str().chars().count()).max();
     let width = width.unwrap_or(0);
     let mut text = String::new();
@@ -97,8 +99,8 @@ async fn text_list(access: &CatalogView, site: &AppState) -> String {
     text
 }
 
-async fn json_list(access: &CatalogView, site: &AppState) -> Value {
-    let statuses = statuses(access, site).await;
+async fn json_list(access: &CatalogView, app: &AppState) -> Value {
+    let statuses = statuses(access, app).await;
     let sources: Vec<Value> = statuses
         .iter()
         .map(|(source, status)| {
@@ -116,17 +118,17 @@ async fn json_list(access: &CatalogView, site: &AppState) -> Value {
             value
         })
         .collect();
-    let left_out = access.left_out();
-    let left_out = left_out
+    let skipped = access.skipped();
+    let skipped = skipped
         .iter()
-        .map(|left_out| json!({"name": left_out.name, "reason": left_out.reason.to_string()}));
-    json!({"sources": sources, "left_out": left_out.collect::<Vec<_>>()})
+        .map(|skipped| json!({"name": skipped.name, "reason": skipped.reason.to_string()}));
+    json!({"sources": sources, "left_out": skipped.collect::<Vec<_>>()})
 }
 
 impl<'r> Responder<'r, 'r> for List {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         let (content_type, body) = match self {
-            Self::Page(page) => return page.respond_to(request),
+            Self::ViewerPage(page) => return page.respond_to(request),
             Self::Changes(changes) => return changes_response(changes, request),
             Self::Text(text) => (ContentType::Plain, text),
             Self::Json(value) => (ContentType::JSON, value.to_string()),

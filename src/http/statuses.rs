@@ -12,63 +12,63 @@ use tokio::time::{Instant, timeout_at};
 use crate::disk::Lane;
 use crate::source::{Source, SourceName, Status};
 
-/// A source and how it stands.
-pub type Listed = (Arc<dyn Source>, Status);
+/// A source and its status.
+pub type CurrentStatus = (Arc<dyn Source>, Status);
 
-/// What is known of all sources.
+/// The last known status of every source.
 #[derive(Debug)]
 pub struct Statuses {
-    kept: Mutex<Kept>,
-    /// Grows when something was looked at.
+    cache: Mutex<StatusCache>,
+    /// Grows when a check has ended.
     version: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct StatusCache {
     last: HashMap<SourceName, Status>,
-    /// Those that wait for a look, or are being looked at.
+    /// Sources that wait to be checked, or are being checked.
     due: HashSet<SourceName>,
-    /// Those that wait, by device, with how many look there.
+    /// The waiting sources by device, with the number of checkers there.
     queues: HashMap<u64, Queue>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Arc<dyn Source>>,
-    n_lookers: usize,
+    n_checkers: usize,
 }
 
-/// Somebody looks at the sources of a device.
-struct LookerGuard {
+/// A task is checking the sources of a device.
+struct CheckerGuard {
     statuses: Arc<Statuses>,
     device: u64,
 }
 
-/// A source is being looked at.
-struct LookGuard<'a> {
+/// A source is being checked.
+struct CheckGuard<'a> {
     statuses: &'a Statuses,
     name: SourceName,
 }
 
 impl Default for Statuses {
     fn default() -> Self {
-        Statuses { kept: Mutex::default(), version: watch::Sender::new(0) }
+        Statuses { cache: Mutex::default(), version: watch::Sender::new(0) }
     }
 }
 
 impl Statuses {
-    /// How `sources` stand now, or stood when they last answered.
-    pub async fn of(self: Arc<Self>, sources: Vec<Arc<dyn Source>>) -> Vec<Listed> {
+    /// The current status of `sources`, or the last known one of those that do not answer.
+    pub async fn of(self: Arc<Self>, sources: Vec<Arc<dyn Source>>) -> Vec<CurrentStatus> {
         let mut changes = self.version.subscribe();
         let devices = self.queue(&sources);
         for (device, source) in &devices {
-            self.add_looker(*device, source, 0);
+            self.add_checker(*device, source, 0);
         }
         let mut n_due = self.n_due(&sources);
-        let (mut n_lookers, mut patience) = (1, Instant::now() + PATIENCE);
+        let (mut n_checkers, mut patience) = (1, Instant::now() + PATIENCE);
         while n_due > 0 {
             if timeout_at(patience, changes.changed()).await.is_err() {
-                if n_lookers >= MAX_LOOKERS {
+                if n_checkers >= MAX_CHECKERS {
                     tracing::debug!(
                         n_due,
                         "some sources do not answer; they are listed as they were"
@@ -77,52 +77,53 @@ impl Statuses {
                 }
                 // One source may be silent on a device that is not.
                 for (device, source) in &devices {
-                    self.add_looker(*device, source, n_lookers);
+                    self.add_checker(*device, source, n_checkers);
                 }
-                (n_lookers, patience) = (n_lookers + 1, Instant::now() + PATIENCE);
+                (n_checkers, patience) = (n_checkers + 1, Instant::now() + PATIENCE);
             }
             let n_left = self.n_due(&sources);
             if n_left < n_due {
                 (n_due, patience) = (n_left, Instant::now() + PATIENCE);
             }
         }
-        let kept = lock(&self.kept);
+        let cache = lock(&self.cache);
         let with_status = |source: Arc<dyn Source>| {
-            let status = kept.last.get(source.name()).cloned();
+            let status = cache.last.get(source.name()).cloned();
             (source, status.unwrap_or_default())
         };
         sources.into_iter().map(with_status).collect()
     }
 
-    /// Puts those in line that are not. The devices on which some wait, with a source of each.
+    /// Queues the sources that are not queued yet. Returns the devices on which some wait, with a
+    /// source of each.
     fn queue(&self, sources: &[Arc<dyn Source>]) -> HashMap<u64, Arc<dyn Source>> {
         let mut devices = HashMap::new();
-        let mut kept = lock(&self.kept);
+        let mut cache = lock(&self.cache);
         for source in sources {
             let device = source.disk().device();
             devices.entry(device).or_insert_with(|| Arc::clone(source));
-            if kept.due.insert(source.name().clone()) {
-                kept.queues.entry(device).or_default().waiting.push_back(Arc::clone(source));
+            if cache.due.insert(source.name().clone()) {
+                cache.queues.entry(device).or_default().waiting.push_back(Arc::clone(source));
             }
         }
         devices
     }
 
-    /// Has one more look at the sources of a device, where some wait and only `n_others` look.
-    fn add_looker(self: &Arc<Self>, device: u64, source: &Arc<dyn Source>, n_others: usize) {
-        if let Some(queue) = lock(&self.kept).queues.get_mut(&device)
-            && queue.n_lookers <= n_others
+    /// Adds a checker for a device on which sources wait, if it has only `n_others` so far.
+    fn add_checker(self: &Arc<Self>, device: u64, source: &Arc<dyn Source>, n_others: usize) {
+        if let Some(queue) = lock(&self.cache).queues.get_mut(&device)
+            && queue.n_checkers <= n_others
             && !queue.waiting.is_empty()
         {
-            queue.n_lookers += 1;
-            let guard = LookerGuard { statuses: Arc::clone(self), device };
+            queue.n_checkers += 1;
+            let guard = CheckerGuard { statuses: Arc::clone(self), device };
             source.disk().call(Lane::Look, move || guard.look_at_all()).let_run();
         }
     }
 
     fn n_due(&self, sources: &[Arc<dyn Source>]) -> usize {
-        let kept = lock(&self.kept);
-        sources.iter().filter(|source| kept.due.contains(source.name())).count()
+        let cache = lock(&self.cache);
+        sources.iter().filter(|source| cache.due.contains(source.name())).count()
     }
 
     fn tell(&self) {
@@ -130,48 +131,48 @@ impl Statuses {
     }
 }
 
-impl LookerGuard {
+impl CheckerGuard {
     fn look_at_all(self) {
-        let mut told = std::time::Instant::now();
+        let mut announced = std::time::Instant::now();
         while let Some(source) = self.next() {
-            let guard = LookGuard { statuses: &self.statuses, name: source.name().clone() };
+            let guard = CheckGuard { statuses: &self.statuses, name: source.name().clone() };
             let status = source.status();
-            let mut kept = lock(&self.statuses.kept);
-            if kept.last.len() >= MAX_KEPT {
-                kept.last.clear();
+            let mut cache = lock(&self.statuses.cache);
+            if cache.last.len() >= MAX_KEPT {
+                cache.last.clear();
             }
-            kept.last.insert(guard.name.clone(), status);
-            drop(kept);
+            cache.last.insert(guard.name.clone(), status);
+            drop(cache);
             drop(guard);
-            if told.elapsed() > TELL_PAUSE {
+            if announced.elapsed() > TELL_PAUSE {
                 self.statuses.tell();
-                told = std::time::Instant::now();
+                announced = std::time::Instant::now();
             }
         }
     }
 
     fn next(&self) -> Option<Arc<dyn Source>> {
-        lock(&self.statuses.kept).queues.get_mut(&self.device)?.waiting.pop_front()
+        lock(&self.statuses.cache).queues.get_mut(&self.device)?.waiting.pop_front()
     }
 }
 
-impl Drop for LookerGuard {
+impl Drop for CheckerGuard {
     fn drop(&mut self) {
-        let mut kept = lock(&self.statuses.kept);
-        if let Some(queue) = kept.queues.get_mut(&self.device) {
-            queue.n_lookers -= 1;
-            if queue.n_lookers == 0 && queue.waiting.is_empty() {
-                kept.queues.remove(&self.device);
+        let mut cache = lock(&self.statuses.cache);
+        if let Some(queue) = cache.queues.get_mut(&self.device) {
+            queue.n_checkers -= 1;
+            if queue.n_checkers == 0 && queue.waiting.is_empty() {
+                cache.queues.remove(&self.device);
             }
         }
-        drop(kept);
+        drop(cache);
         self.statuses.tell();
     }
 }
 
-impl Drop for LookGuard<'_> {
+impl Drop for CheckGuard<'_> {
     fn drop(&mut self) {
-        lock(&self.statuses.kept).due.remove(&self.name);
+        lock(&self.statuses.cache).due.remove(&self.name);
     }
 }
 
@@ -179,15 +180,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// When no look has ended for this time, another one begins with the sources that are left, or the
+/// When no check has ended for this time, another checker starts on the remaining sources, or the
 /// list is made without them.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// How often it is told that looks have ended.
+/// How often finished checks are announced.
 const TELL_PAUSE: Duration = Duration::from_millis(20);
 
-/// More sources than this of one device that do not answer are not looked past at once.
-const MAX_LOOKERS: usize = 3;
+/// How many checkers a device may have, and so how many silent sources are passed at once.
+const MAX_CHECKERS: usize = 3;
 
-/// As many as a catalog holds.
+/// As many as a catalog can hold.
 const MAX_KEPT: usize = 100_000;

@@ -1,5 +1,5 @@
-//! Viewer: one client's stream, from its first byte to its last. It owns all that the client holds;
-//! when Rocket drops the stream, by whatever road, all of it is released.
+//! Viewer: one client's stream, from its first byte to its last. It owns everything held for the
+//! client; when Rocket drops the stream, for whatever reason, all of it is released.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::follower::{Delivery, EndReason, Follower, PROVEN_BYTES};
 use crate::http::admission::AdmissionGuard;
 use crate::http::app_state::AppState;
-use crate::http::host::Client;
+use crate::http::host::ClientAddress;
 use crate::http::outlet::Outlet;
 use crate::viewer_log::ViewerLog;
 use crate::wire::{Encoder, Format};
@@ -21,51 +21,54 @@ use crate::wire::{Encoder, Format};
 pub struct Viewer {
     follower: Follower,
     encoder: Encoder,
-    site: AppState,
+    app: AppState,
     log: ViewerLog,
     peer: Option<SocketAddr>,
     outlet: Outlet,
     /// What is left of a delivery.
     rest: Bytes,
-    /// How much was given since there was known to be room.
+    /// How many bytes were handed over since the connection was last known to have room.
     unwritten: usize,
     n_given: u64,
-    /// What it may be given before it is looked whether it takes it, in bytes.
+    /// How many bytes may be handed over before checking that the client reads them.
     part_bytes: usize,
-    state: State,
-    /// When the client took what it was given last.
+    state: StreamState,
+    /// When the client last read what it was given.
     given: Option<Instant>,
     has_stalled: bool,
-    _place: AdmissionGuard,
+    _admission: AdmissionGuard,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum StreamState {
     New,
     Streaming,
     Ended,
 }
 
 impl Viewer {
-    /// A stream that begins when it is first asked for bytes.
+    /// A stream that begins when it is first polled.
     pub fn new(
         follower: Follower,
         encoder: Encoder,
-        site: AppState,
-        place: AdmissionGuard,
+        app: AppState,
+        admission: AdmissionGuard,
         format: Format,
-        asked: String,
-        client: Client,
+        requested: String,
+        client: ClientAddress,
     ) -> Self {
         let peer = client.peer;
-        let log =
-            ViewerLog::new(format.as_str(), asked, client.to_string(), Arc::clone(&site.metrics));
-        let outlet =
-            Outlet::new(Arc::clone(&site.connections), Arc::clone(&site.descriptors), peer);
+        let log = ViewerLog::new(
+            format.as_str(),
+            requested,
+            client.to_string(),
+            Arc::clone(&app.metrics),
+        );
+        let outlet = Outlet::new(Arc::clone(&app.connections), Arc::clone(&app.descriptors), peer);
         Viewer {
             follower,
             encoder,
-            site,
+            app,
             log,
             peer,
             outlet,
@@ -73,14 +76,14 @@ impl Viewer {
             unwritten: 0,
             n_given: 0,
             part_bytes: FIRST_PART_BYTES,
-            state: State::New,
+            state: StreamState::New,
             given: None,
             has_stalled: false,
-            _place: place,
+            _admission: admission,
         }
     }
 
-    /// The next bytes; none at the end. Never empty.
+    /// The next bytes; `None` at the end. Never empty.
     pub async fn next(&mut self) -> Option<Bytes> {
         self.wait_for_client().await;
         if self.rest.is_empty() {
@@ -94,7 +97,7 @@ impl Viewer {
         Some(bytes)
     }
 
-    /// Waits until the client has taken what it was given, so far as no more than a part is left.
+    /// Waits until the client has read what it was given, but for a bounded rest.
     async fn wait_for_client(&mut self) {
         if self.unwritten >= self.part_bytes {
             let waited = self.outlet.room().await;
@@ -104,7 +107,7 @@ impl Viewer {
         self.has_stalled |= self.is_overdue();
     }
 
-    /// As much as may be given at once: whole characters, as it may be text.
+    /// As many bytes as may be handed over at once: whole characters, as it may be text.
     fn take_part(&mut self) -> Bytes {
         let is_inside = |at: usize| self.rest.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
         let most = self.part_bytes.min(self.rest.len());
@@ -112,9 +115,9 @@ impl Viewer {
         self.rest.split_to(most - at.unwrap_or(0))
     }
 
-    /// Little for those that have yet to show that they read, as so much is left in our hands where they do
-    /// not; much for those whose window is full and that are fast, as it is not noticed at once that they
-    /// have taken it.
+    /// Little for clients that have yet to show that they read, as that much stays in our memory if
+    /// they do not; much for fast clients with a full window, as it takes a moment to notice that
+    /// they have read it.
     fn next_part_bytes(&self, waited: Duration) -> usize {
         if self.n_given < PROVEN_BYTES || waited > LONG_WAIT {
             FIRST_PART_BYTES
@@ -126,15 +129,15 @@ impl Viewer {
     }
 
     async fn next_bytes(&mut self) -> Option<Bytes> {
-        if self.state == State::New {
-            self.state = State::Streaming;
+        if self.state == StreamState::New {
+            self.state = StreamState::Streaming;
             self.log.open();
             let start = self.encoder.start(&self.follower);
             if !start.is_empty() {
                 return Some(start);
             }
         }
-        while self.state == State::Streaming {
+        while self.state == StreamState::Streaming {
             if self.has_stalled {
                 return Some(self.end(EndReason::Limit)).filter(|end| !end.is_empty());
             }
@@ -151,28 +154,28 @@ impl Viewer {
         None
     }
 
-    /// The next delivery; none at the end, and when the client leaves while lines are searched for.
+    /// The next delivery; `None` at the end, and when the client disconnects during a search.
     async fn next_delivery(&mut self) -> Option<Delivery> {
         if self.follower.has_caught_up() {
             return self.follower.next().await;
         }
-        let delivery = self.site.departures.unless_left(self.peer, self.follower.next()).await;
+        let delivery = self.app.departures.unless_left(self.peer, self.follower.next()).await;
         delivery.unwrap_or_else(|| {
-            self.state = State::Ended;
+            self.state = StreamState::Ended;
             None
         })
     }
 
     fn end(&mut self, reason: EndReason) -> Bytes {
-        self.state = State::Ended;
+        self.state = StreamState::Ended;
         self.log.end(reason.as_str());
         self.encoder.encode(&Delivery::End(reason), &self.follower)
     }
 
-    /// The client has taken nothing for longer than it may. It can be told only when it takes
-    /// something again: until then nobody asks us.
+    /// The client has read nothing for longer than the stall limit. It can be noticed only when it
+    /// reads again: until then we are not polled.
     fn is_overdue(&self) -> bool {
-        match (self.site.stall_limit, self.given) {
+        match (self.app.stall_limit, self.given) {
             (Some(limit), Some(given)) => given.elapsed() > limit,
             (Some(_) | None, Some(_) | None) => false,
         }

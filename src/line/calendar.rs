@@ -4,7 +4,7 @@
 pub(crate) const DAY_SECONDS: i64 = 86_400;
 
 /// Days since 1970-01-01 of a date, or `None` where there is no such date or its year cannot be
-/// told in nanoseconds of 64 bits (1677 to 2262).
+/// represented in nanoseconds of 64 bits (1677 to 2262).
 ///
 /// Howard Hinnant's `days_from_civil` (<https://howardhinnant.github.io/date_algorithms.html>),
 /// without its eras, which positive years do not need.

@@ -1,14 +1,13 @@
-//! Escape sequences and control characters (ECMA-48): which parts of a line are shown as text.
+//! Escape sequences and control characters (ECMA-48): which parts of a line are text.
 //!
-//! A sequence ends within its line, or it is none: of one that is not ended (a title, a device
-//! string, a lone escape) the introducer alone is hidden, so that no line swallows the next one and
-//! no text is lost. Both forms are known: `ESC [` and the 8-bit U+009B, as UTF-8 or as a single
-//! byte.
+//! A sequence has to end within its line: of an unterminated one (a title, a device string, a lone
+//! escape) only the introducer is hidden, so that it does not swallow the next line and no text is
+//! lost. Both forms are known: `ESC [` and the 8-bit U+009B, as UTF-8 or as a single byte.
 
 use std::ops::Range;
 
-/// Calls for each stretch of `line` that is shown where sequences and controls are taken out.
-/// Tabs and line ends are shown.
+/// Calls for each range of `line` that remains without sequences and controls. Tabs and line ends
+/// remain.
 pub fn for_each_shown(line: &[u8], mut shown: impl FnMut(Range<usize>)) {
     let (mut from, mut at) = (0, 0);
     while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
@@ -28,7 +27,7 @@ pub fn for_each_shown(line: &[u8], mut shown: impl FnMut(Range<usize>)) {
     }
 }
 
-/// Whether something of `line` may be hidden; cheaper than to look what.
+/// Whether a part of `line` may be hidden; cheaper than finding it.
 #[must_use]
 pub fn may_hide(line: &[u8]) -> bool {
     line.iter().any(|byte| is_hidden_control(*byte) || matches!(byte, 0x80..=0x9f))
@@ -52,11 +51,11 @@ fn hidden_bytes(text: &[u8]) -> usize {
     }
 }
 
-/// What belongs to an escape after its first byte; `kind` is the second.
+/// The length of an escape after its first byte; `kind` is the second.
 fn escape_bytes(kind: u8, after: &[u8]) -> usize {
     match kind {
         b'[' | b']' | b'P' | b'X' | b'^' | b'_' => 1 + body_bytes(kind, after),
-        // With intermediate bytes, as the choice of a character set has them.
+        // With intermediate bytes, such as the choice of a character set.
         0x20..=0x2f => {
             let n_more = after.iter().take_while(|byte| matches!(byte, 0x20..=0x2f)).count();
             match after.get(n_more) {
@@ -88,8 +87,8 @@ fn control_sequence_bytes(text: &[u8]) -> usize {
     }
 }
 
-/// A string up to its terminator: BEL, `ESC \` or U+009C. Another control that begins a sequence, or
-/// a line end, means that it has none; so each byte is looked at by one string only.
+/// A string up to its terminator: BEL, `ESC \` or U+009C. Another control that begins a sequence,
+/// or a line end, means that it has none; so each byte is scanned once only.
 fn string_bytes(text: &[u8]) -> usize {
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -103,7 +102,7 @@ fn string_bytes(text: &[u8]) -> usize {
     0
 }
 
-/// Bytes of the character that `text` begins with; 1 where it is none.
+/// The length of the first character of `text`; 1 if it is invalid.
 fn character_bytes(text: &[u8]) -> usize {
     let n_bytes = match text.first() {
         Some(0xc2..=0xdf) => 2,

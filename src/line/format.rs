@@ -14,16 +14,16 @@ mod syslog;
 use memchr::memchr_iter;
 
 use crate::line::level::Level;
-use crate::line::stamp::Stamp;
+use crate::line::stamp::CivilTime;
 use crate::line::time::LineTime;
 use crate::line::zone::Zone;
 
-/// What a line tells; what it does not tell is `None`.
+/// The time and level that a line states; `None` where it does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LineMetadata {
-    /// When it was written, by its own account.
+    /// When it was written, as the line states.
     pub time: Option<LineTime>,
-    /// How grave it says it is.
+    /// Its severity, as the line states.
     pub level: Option<Level>,
 }
 
@@ -32,33 +32,33 @@ impl LineMetadata {
         LineMetadata { time, level }
     }
 
-    /// These facts, and where they are silent, the time of the wrapping.
+    /// This metadata, with the time of the wrapping if it has none.
     fn or_time(self, time: Option<LineTime>) -> LineMetadata {
         LineMetadata { time: self.time.or(time), level: self.level }
     }
 }
 
-/// Reads the time and the level that a line tells, in any of the known formats: JSON, logfmt,
-/// syslog (RFC 3164, RFC 5424, rsyslog's files), access and error logs of web servers, klog, lines
-/// led by an ISO 8601 time, and what containers wrap around them. In other lines a level is looked
-/// for near the start.
+/// Parses the time and the level of a line in any of the known formats: JSON, logfmt, syslog (RFC
+/// 3164, RFC 5424, rsyslog's files), access and error logs of web servers, klog, lines led by an
+/// ISO 8601 time, and what containers wrap around them. In other lines a level is searched near the
+/// start.
 ///
-/// Takes any bytes, and looks at no more than the first 16 KiB. `zone` is that of stamps without
+/// Accepts any bytes, and parses no more than the first 16 KiB. `zone` is that of times without
 /// one.
 #[must_use]
-pub fn facts(line: &[u8], zone: &Zone) -> LineMetadata {
-    nested_facts(line, zone, 0)
+pub fn metadata(line: &[u8], zone: &Zone) -> LineMetadata {
+    nested_metadata(line, zone, 0)
 }
 
-/// The facts of a line found within `depth` wrappings.
-fn nested_facts(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
+/// The metadata of a line within `depth` wrappings.
+fn nested_metadata(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     if depth > MAX_DEPTH {
         return LineMetadata::default();
     }
     let line = ansi::without_prefix(line);
     match line.first() {
         Some(b'0'..=b'9') => dated(line, zone, depth),
-        Some(b'{') => json::facts(line, zone, depth),
+        Some(b'{') => json::metadata(line, zone, depth),
         Some(b'[') => bracketed(line, zone),
         Some(b'<') => syslog::prioritized(line, zone).unwrap_or_else(|| plain(line, zone)),
         Some(b'A'..=b'Z' | b'a'..=b'z' | b'@' | b'_') => lettered(line, zone),
@@ -70,20 +70,20 @@ fn nested_facts(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
 /// A line that begins with a digit: an ISO time, or the address of an access log.
 #[inline]
 fn dated(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
-    let Some((stamp, rest)) = Stamp::iso(line) else {
+    let Some((stamp, rest)) = CivilTime::iso(line) else {
         return plain(line, zone);
     };
     let time = stamp.time(zone);
     match container::cri(rest) {
-        Some(inner) => nested_facts(inner, zone, depth + 1).or_time(time),
+        Some(inner) => nested_metadata(inner, zone, depth + 1).or_time(time),
         None => LineMetadata::new(time, message_level(rest)),
     }
 }
 
-/// A line that begins with a bracket: there may be a time in it.
+/// A line that begins with a bracket, which may hold a time.
 fn bracketed(line: &[u8], zone: &Zone) -> LineMetadata {
     let inside = line.split_first().map_or(line, |(_, inside)| inside);
-    let dated = Stamp::iso(inside).or_else(|| Stamp::asctime(inside));
+    let dated = CivilTime::iso(inside).or_else(|| CivilTime::asctime(inside));
     match dated {
         Some((stamp, rest)) => LineMetadata::new(stamp.time(zone), message_level(rest)),
         None => plain(line, zone),
@@ -94,9 +94,9 @@ fn bracketed(line: &[u8], zone: &Zone) -> LineMetadata {
 fn lettered(line: &[u8], zone: &Zone) -> LineMetadata {
     klog(line, zone)
         .or_else(|| syslog::dated(line, zone))
-        .or_else(|| logfmt::facts(line, zone))
+        .or_else(|| logfmt::metadata(line, zone))
         .or_else(|| {
-            let (stamp, rest) = Stamp::asctime(line)?;
+            let (stamp, rest) = CivilTime::asctime(line)?;
             Some(LineMetadata::new(stamp.time(zone), message_level(rest)))
         })
         .unwrap_or_else(|| plain(line, zone))
@@ -106,7 +106,7 @@ fn lettered(line: &[u8], zone: &Zone) -> LineMetadata {
 fn klog(line: &[u8], zone: &Zone) -> Option<LineMetadata> {
     let (letter, rest) = line.split_first()?;
     let level = Level::from_letter(*letter)?;
-    let (stamp, _) = Stamp::klog(rest, zone)?;
+    let (stamp, _) = CivilTime::klog(rest, zone)?;
     Some(LineMetadata::new(stamp.time(zone), Some(level)))
 }
 
@@ -122,15 +122,15 @@ fn plain(line: &[u8], zone: &Zone) -> LineMetadata {
     let rest = ansi::without_prefix(rest);
     let n_marks = rest.iter().take_while(|byte| b" \t:-|[](),".contains(byte)).count();
     let after = rest.get(n_marks..).unwrap_or_default();
-    let time = Stamp::iso(after).and_then(|(stamp, _)| stamp.time(zone));
+    let time = CivilTime::iso(after).and_then(|(stamp, _)| stamp.time(zone));
     LineMetadata::new(time, Some(level))
 }
 
 /// The time of `10.0.0.1 - - [21/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" …`.
-fn access_stamp(line: &[u8]) -> Option<Stamp> {
+fn access_stamp(line: &[u8]) -> Option<CivilTime> {
     let head = line.get(..ACCESS_HEAD_BYTES).unwrap_or(line);
     memchr_iter(b'[', head).take(MAX_BRACKETS).find_map(|at| {
-        let (stamp, rest) = Stamp::access(line.get(at + 1..)?)?;
+        let (stamp, rest) = CivilTime::access(line.get(at + 1..)?)?;
         rest.starts_with(b"]").then_some(stamp)
     })
 }
@@ -152,12 +152,12 @@ fn tagged_json_level(text: &[u8]) -> Option<Level> {
     json::object_level(text.get(at + 2..)?)
 }
 
-/// A wrapping in a wrapping in a wrapping is looked through, not more.
+/// The greatest depth of wrappings.
 const MAX_DEPTH: usize = 3;
-/// The bracket of an access log stands in the first so many bytes, after addresses and a user.
+/// How far into an access-log line its bracket may be, after addresses and a user.
 const ACCESS_HEAD_BYTES: usize = 512;
 const MAX_BRACKETS: usize = 8;
-/// A host and a tag are no longer.
+/// The longest host and tag.
 const TAG_BYTES: usize = 160;
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
-//! [`Level`]: how grave a line says it is.
+//! [`Level`]: the severity of a line.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How grave a line is, from the least to the most.
+/// The severity of a line, from the lowest to the highest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// Each step of the program.
     Trace,
-    /// For those who look for a fault.
+    /// Details for debugging.
     Debug,
-    /// What is usual.
+    /// Normal operation.
     Info,
-    /// What may become a fault.
+    /// A possible problem.
     Warn,
     /// Something failed.
     Error,
-    /// The program, or the whole system, cannot go on.
+    /// The program, or the whole system, cannot continue.
     Fatal,
 }
 
@@ -100,7 +100,7 @@ impl Level {
         }
     }
 
-    /// The level a record's field tells, be it a word, a letter or a number.
+    /// The level in a record's field, whether a word, a letter or a number.
     pub(crate) fn parse_field(value: &[u8]) -> Option<Level> {
         match value {
             [b'0'..=b'9', ..] => Level::from_number(std::str::from_utf8(value).ok()?.parse().ok()?),
@@ -116,7 +116,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// Why a text is no level that can be asked for.
+/// Why a text is not a level.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is no level: expected trace, debug, info, warn, error or fatal")]
 pub struct LevelError {
@@ -127,7 +127,7 @@ pub struct LevelError {
 impl FromStr for Level {
     type Err = LevelError;
 
-    /// Reads a level as it is asked for, in any case; `warning` is taken for `warn`.
+    /// Parses a requested level, in any case; `warning` means `warn`.
     fn from_str(text: &str) -> Result<Level, LevelError> {
         let is = |level: &Level| text.eq_ignore_ascii_case(level.as_str());
         ALL.into_iter()
@@ -143,7 +143,7 @@ const ALL: [Level; 6] =
 /// `informational`.
 pub(crate) const LONGEST_WORD: usize = 13;
 
-/// So much of a wrong value is repeated in the error.
+/// How much of a wrong value is repeated in the error.
 const SHOWN_CHARS: usize = 40;
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
-//! Splitting: where lines end in a block of bytes, and where a line too long for memory may be cut.
+//! Splitting: where lines end in a block of bytes, and where an overlong line may be cut.
 
-/// How the bytes of a file stand for text.
+/// The encoding of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// UTF-8, or anything else in which a byte 0x0A ends a line.
     Utf8,
-    /// UTF-16, low byte first, told by the mark FF FE.
+    /// UTF-16, low byte first, with the mark FF FE.
     Utf16Le,
-    /// UTF-16, high byte first, told by the mark FE FF.
+    /// UTF-16, high byte first, with the mark FE FF.
     Utf16Be,
 }
 
 impl Encoding {
-    /// Tells the encoding by the byte order mark at the start of a file.
+    /// Detects the encoding by the byte order mark at the start of a file.
     #[must_use]
     pub fn of_head(head: &[u8]) -> Self {
         match head {
@@ -22,7 +22,7 @@ impl Encoding {
         }
     }
 
-    /// The place just after the last LF in `block`, whose start is a multiple of
+    /// The offset just after the last LF in `block`, whose start is a multiple of
     /// [`Self::unit_bytes`] from the start of the file.
     #[must_use]
     pub fn last_line_end(self, block: &[u8]) -> Option<usize> {
@@ -37,7 +37,7 @@ impl Encoding {
         }
     }
 
-    /// The places just after each LF in `block`, ascending.
+    /// The offsets just after each LF in `block`, ascending.
     pub fn for_each_line_end(self, block: &[u8], mut found: impl FnMut(usize)) {
         match self.newline_unit() {
             None => memchr::memchr_iter(b'\n', block).for_each(|at| found(at + 1)),
@@ -59,7 +59,7 @@ impl Encoding {
     }
 
     /// The greatest length up to `block.len()` at which a line may be cut without cutting a
-    /// character. All of a block that is not text may be cut anywhere.
+    /// character. A block that is not text may be cut anywhere.
     #[must_use]
     pub fn piece_bytes(self, block: &[u8]) -> usize {
         match self {
@@ -97,7 +97,7 @@ impl Encoding {
         }
     }
 
-    /// Bytes of a unit: places in the file are multiples of it.
+    /// Bytes of a unit: offsets in the file are multiples of it.
     #[must_use]
     pub const fn unit_bytes(self) -> usize {
         match self {

@@ -1,4 +1,4 @@
-//! [`Stamp`]: a time as it stands in a line, in one of the usual notations.
+//! [`CivilTime`]: a time as it stands in a line, in one of the usual notations.
 //!
 //! Each reader takes the notation from the start of the text and gives back what follows it. It
 //! does not look for a stamp: where one may stand is the business of `line::format`.
@@ -7,9 +7,9 @@ use crate::line::calendar::{DAY_SECONDS, days_from_civil};
 use crate::line::time::{LineTime, SECOND_NANOS};
 use crate::line::zone::Zone;
 
-/// A civil time, and its offset where the text tells one.
+/// A civil time, and its offset if the text has one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stamp {
+pub(crate) struct CivilTime {
     /// Seconds since 1970-01-01T00:00:00 of the same clock.
     civil_seconds: i64,
     nanos: u32,
@@ -17,13 +17,13 @@ pub(crate) struct Stamp {
 }
 
 /// What a reader found and what follows it.
-pub(crate) type Read<'a, T> = Option<(T, &'a [u8])>;
+pub(crate) type Parsed<'a, T> = Option<(T, &'a [u8])>;
 
-impl Stamp {
+impl CivilTime {
     /// ISO 8601 and its relatives: `2026-11-21T10:00:00.123456Z`, with `/` for `-`, a space for
     /// `T`, a comma for the point, and a zone of any notation or none.
     #[inline]
-    pub(crate) fn iso(text: &[u8]) -> Read<'_, Stamp> {
+    pub(crate) fn iso(text: &[u8]) -> Parsed<'_, CivilTime> {
         let (date, rest) = text.split_first_chunk::<10>()?;
         let &[y0, y1, y2, y3, dash, m0, m1, dash_again, d0, d1] = date;
         if dash != dash_again || !matches!(dash, b'-' | b'/') {
@@ -35,12 +35,12 @@ impl Stamp {
         let (second, rest) = clock(rest)?;
         let year = 100 * two(y0, y1)? + two(y2, y3)?;
         let days = days_from_civil(year, two(m0, m1)?, two(d0, d1)?)?;
-        Some(Stamp::finish(days, second, rest))
+        Some(CivilTime::finish(days, second, rest))
     }
 
     /// As Apache and nginx write it in access logs: `21/Nov/2026:10:00:00 +0100`, the zone may be
     /// missing and the first colon a space (Django).
-    pub(crate) fn access(text: &[u8]) -> Read<'_, Stamp> {
+    pub(crate) fn access(text: &[u8]) -> Parsed<'_, CivilTime> {
         let (date, rest) = text.split_first_chunk::<12>()?;
         let &[d0, d1, b'/', n0, n1, n2, b'/', y0, y1, y2, y3, b':' | b' '] = date else {
             return None;
@@ -48,11 +48,11 @@ impl Stamp {
         let (second, rest) = clock(rest)?;
         let year = 100 * two(y0, y1)? + two(y2, y3)?;
         let days = days_from_civil(year, month([n0, n1, n2])?, two(d0, d1)?)?;
-        Some(Stamp::finish(days, second, rest))
+        Some(CivilTime::finish(days, second, rest))
     }
 
     /// As C's `asctime` writes it: `Sat Nov 21 10:00:00.123456 2026`.
-    pub(crate) fn asctime(text: &[u8]) -> Read<'_, Stamp> {
+    pub(crate) fn asctime(text: &[u8]) -> Parsed<'_, CivilTime> {
         let (&[w0, w1, w2, b' '], rest) = text.split_first_chunk::<4>()? else {
             return None;
         };
@@ -67,29 +67,29 @@ impl Stamp {
         };
         let days = days_from_civil(100 * two(y0, y1)? + two(y2, y3)?, month, day)?;
         let civil_seconds = days * DAY_SECONDS + i64::from(second);
-        Some((Stamp { civil_seconds, nanos, offset_seconds: None }, rest))
+        Some((CivilTime { civil_seconds, nanos, offset_seconds: None }, rest))
     }
 
-    /// As RFC 3164 writes it: `Nov 21 10:00:00`, the year told by the clock; digits below the
-    /// second may follow.
-    pub(crate) fn syslog<'a>(text: &'a [u8], zone: &Zone) -> Read<'a, Stamp> {
+    /// As RFC 3164 writes it: `Nov 21 10:00:00`, the year from the clock; digits below the second
+    /// may follow.
+    pub(crate) fn syslog<'a>(text: &'a [u8], zone: &Zone) -> Parsed<'a, CivilTime> {
         let ((month, day), rest) = month_and_day(text)?;
         let (second, rest) = clock(rest)?;
         let (nanos, rest) = fraction(rest);
         let civil_seconds = zone.nearest_year(month, day, i64::from(second))?;
-        Some((Stamp { civil_seconds, nanos, offset_seconds: None }, rest))
+        Some((CivilTime { civil_seconds, nanos, offset_seconds: None }, rest))
     }
 
     /// As klog and glog write it after the letter of the level: `1121 10:00:00.123456`, or with a
     /// year before the month.
-    pub(crate) fn klog<'a>(text: &'a [u8], zone: &Zone) -> Read<'a, Stamp> {
+    pub(crate) fn klog<'a>(text: &'a [u8], zone: &Zone) -> Parsed<'a, CivilTime> {
         let &[a0, a1, b0, b1, ref after @ ..] = text.first_chunk::<9>()?;
         let (first, second_pair) = (two(a0, a1)?, two(b0, b1)?);
         if let &[b' ', ..] = after {
             let (second, rest) = clock(text.get(5..)?)?;
             let (nanos, rest) = fraction(rest);
             let civil_seconds = zone.nearest_year(first, second_pair, i64::from(second))?;
-            return Some((Stamp { civil_seconds, nanos, offset_seconds: None }, rest));
+            return Some((CivilTime { civil_seconds, nanos, offset_seconds: None }, rest));
         }
         let &[m0, m1, d0, d1, b' '] = after else {
             return None;
@@ -98,10 +98,10 @@ impl Stamp {
         let (second, rest) = clock(text.get(9..)?)?;
         let (nanos, rest) = fraction(rest);
         let civil_seconds = days * DAY_SECONDS + i64::from(second);
-        Some((Stamp { civil_seconds, nanos, offset_seconds: None }, rest))
+        Some((CivilTime { civil_seconds, nanos, offset_seconds: None }, rest))
     }
 
-    /// The moment, with the server's zone where the text tells none.
+    /// The instant, with the server's zone if the text has none.
     #[inline]
     pub(crate) fn time(&self, zone: &Zone) -> Option<LineTime> {
         match self.offset_seconds {
@@ -110,7 +110,7 @@ impl Stamp {
         }
     }
 
-    /// The moment, if the text tells its zone.
+    /// The instant, if the text has a zone.
     pub(crate) fn zoned_time(&self) -> Option<LineTime> {
         self.at_offset(self.offset_seconds?)
     }
@@ -123,19 +123,19 @@ impl Stamp {
 
     /// Reads what may follow the clock: digits below the second, and the zone.
     #[inline]
-    fn finish(days: i64, second: u32, rest: &[u8]) -> (Stamp, &[u8]) {
+    fn finish(days: i64, second: u32, rest: &[u8]) -> (CivilTime, &[u8]) {
         let (nanos, rest) = fraction(rest);
         let (offset_seconds, rest) = match offset(rest) {
             Some((offset, rest)) => (Some(offset), rest),
             None => (None, rest),
         };
         let civil_seconds = days * DAY_SECONDS + i64::from(second);
-        (Stamp { civil_seconds, nanos, offset_seconds }, rest)
+        (CivilTime { civil_seconds, nanos, offset_seconds }, rest)
     }
 }
 
 /// A number of seconds, milliseconds, microseconds or nanoseconds since 1970, whichever puts it
-/// between 1973 and 2262; shown in UTC, since it tells no zone.
+/// between 1973 and 2262; shown in UTC, since it has no zone.
 pub(crate) fn epoch(text: &[u8]) -> Option<LineTime> {
     let n_digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = text.split_at_checked(n_digits)?;
@@ -157,7 +157,7 @@ pub(crate) fn epoch(text: &[u8]) -> Option<LineTime> {
 
 /// `10:00:00` as the second of the day; a leap second counts as the one before it.
 #[inline]
-fn clock(text: &[u8]) -> Read<'_, u32> {
+fn clock(text: &[u8]) -> Parsed<'_, u32> {
     let (&[h0, h1, b':', m0, m1, b':', s0, s1], rest) = text.split_first_chunk::<8>()? else {
         return None;
     };
@@ -188,7 +188,7 @@ fn fraction(text: &[u8]) -> (u32, &[u8]) {
 
 /// `Z`, `+01:00`, `+0100`, `+01`, and after a space ` UTC`, ` GMT`, ` Z`, ` +0100`, ` +01:00`.
 #[inline]
-fn offset(text: &[u8]) -> Read<'_, i32> {
+fn offset(text: &[u8]) -> Parsed<'_, i32> {
     match text {
         [b'Z' | b'z', rest @ ..]
         | [b' ', b'Z', rest @ ..]
@@ -201,7 +201,7 @@ fn offset(text: &[u8]) -> Read<'_, i32> {
 }
 
 /// A sign and an offset; hours alone only where that cannot be a number in the text.
-fn numeric_offset(text: &[u8], hours_alone: bool) -> Read<'_, i32> {
+fn numeric_offset(text: &[u8], hours_alone: bool) -> Parsed<'_, i32> {
     let (&[sign @ (b'+' | b'-'), h0, h1], rest) = text.split_first_chunk::<3>()? else {
         return None;
     };
@@ -218,8 +218,8 @@ fn numeric_offset(text: &[u8], hours_alone: bool) -> Read<'_, i32> {
     at_word_end(if sign == b'-' { -seconds } else { seconds }, rest)
 }
 
-/// The offset, unless a word or number goes on after it.
-fn at_word_end(offset: i32, rest: &[u8]) -> Read<'_, i32> {
+/// The offset, unless a word or number continues after it.
+fn at_word_end(offset: i32, rest: &[u8]) -> Parsed<'_, i32> {
     match rest {
         [b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z', ..] => None,
         _ => Some((offset, rest)),
@@ -227,7 +227,7 @@ fn at_word_end(offset: i32, rest: &[u8]) -> Read<'_, i32> {
 }
 
 /// `Nov 21 ` or `Nov  1 `, with the space after it.
-fn month_and_day(text: &[u8]) -> Read<'_, (u32, u32)> {
+fn month_and_day(text: &[u8]) -> Parsed<'_, (u32, u32)> {
     let (&[n0, n1, n2, b' ', d0, d1, b' '], rest) = text.split_first_chunk::<7>()? else {
         return None;
     };

@@ -9,7 +9,7 @@ use std::hash::{Hash, Hasher};
 use jiff::Timestamp;
 
 use crate::line::calendar::{DAY_SECONDS, civil_from_days};
-use crate::line::stamp::Stamp;
+use crate::line::stamp::CivilTime;
 
 /// An instant and the UTC offset to show it with.
 ///
@@ -17,7 +17,7 @@ use crate::line::stamp::Stamp;
 #[derive(Clone, Copy)]
 pub struct LineTime {
     unix_nanos: i64,
-    /// Whole minutes, in seconds: RFC 3339 cannot tell more.
+    /// Whole minutes, in seconds: the resolution of RFC 3339.
     offset_seconds: i32,
 }
 
@@ -30,7 +30,7 @@ impl LineTime {
         LineTime { unix_nanos, offset_seconds: offset - offset % 60 }
     }
 
-    /// A timestamp, shown with an offset; before 1677 and after 2262 the nearest that can be told.
+    /// A timestamp, shown with an offset; before 1677 and after 2262 the nearest representable one.
     #[must_use]
     pub fn from_timestamp(timestamp: Timestamp, offset_seconds: i32) -> LineTime {
         let nanos = timestamp.as_nanosecond();
@@ -41,7 +41,7 @@ impl LineTime {
     /// Reads a whole RFC 3339 time (a space may stand for the `T`); `None` for anything else.
     #[must_use]
     pub fn parse_rfc3339(text: &[u8]) -> Option<LineTime> {
-        let (stamp, rest) = Stamp::iso(text)?;
+        let (stamp, rest) = CivilTime::iso(text)?;
         if rest.is_empty() { stamp.zoned_time() } else { None }
     }
 
@@ -57,8 +57,8 @@ impl LineTime {
         self.offset_seconds
     }
 
-    /// Appends the time as RFC 3339: `Z` for no offset, else `±hh:mm`; as many digits below the
-    /// second as it takes, of none, 3, 6 or 9.
+    /// Appends the time as RFC 3339: `Z` for no offset, else `±hh:mm`; with 0, 3, 6 or 9 digits
+    /// below the second, as needed.
     pub fn write_rfc3339(&self, out: &mut Vec<u8>) {
         let local = self.unix_nanos.div_euclid(SECOND_NANOS) + i64::from(self.offset_seconds);
         let (year, month, day) = civil_from_days(local.div_euclid(DAY_SECONDS));

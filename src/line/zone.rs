@@ -7,11 +7,11 @@ use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use crate::line::calendar::{DAY_SECONDS, civil_from_days, days_from_civil};
 
-/// The server's time zone, which remembers the offsets of the hours last asked for, and the clock
-/// that tells which year a stamp without one belongs to.
+/// The server's time zone, with a cache of the offsets of recently used hours, and the clock that
+/// gives the year of a time without one.
 ///
-/// Shared freely between threads: what is remembered is a few independent cells, each valid by
-/// itself, so there is no lock and relaxed order is enough.
+/// Shared freely between threads: the cache is a few independent cells, each valid by itself, so
+/// there is no lock and relaxed ordering is enough.
 #[derive(Debug)]
 pub struct Zone {
     rules: TimeZone,
@@ -72,7 +72,7 @@ impl Zone {
     }
 
     /// The civil time, as seconds, of a month, day and second of the day in the year that puts it
-    /// nearest to now but not more than a day after; `None` for a day that no year has.
+    /// nearest to now but not more than a day after; `None` for a day that exists in no year.
     pub(crate) fn nearest_year(&self, month: u32, day: u32, second_of_day: i64) -> Option<i64> {
         let latest = self.now_seconds() + DAY_SECONDS;
         let (year, ..) = civil_from_days((latest + DAY_SECONDS).div_euclid(DAY_SECONDS));

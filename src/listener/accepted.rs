@@ -1,7 +1,7 @@
-//! Accepted: the connections that the process holds, found among its own descriptors. Rocket sets no
-//! time for a request's head and closes no connection that is silent, and it takes no connection
-//! from outside; but a socket can be shut down through another descriptor of it, and Rocket then
-//! sees that its client has left.
+//! Accepted: the connections that the process holds, found among its own descriptors. Rocket has no
+//! timeout for a request's head, closes no silent connection, and cannot be given connections; but
+//! a socket can be shut down through a duplicate of its descriptor, and Rocket then sees a
+//! disconnected client.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,36 +9,36 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::listener::descriptors::{Connection, Descriptors, inode_in};
+use crate::listener::descriptors::{Descriptors, TcpConnection, inode_in};
 
-/// The connections to one port of ours, as they were at the last look.
+/// The connections to one of our ports, as of the last scan.
 #[derive(Debug)]
-pub struct Accepted {
+pub struct AcceptedConnections {
     descriptors: Arc<Descriptors>,
-    /// By inode. None: some other socket, not to be looked at again.
-    sockets: HashMap<u64, Option<Connection>>,
+    /// By inode. `None`: an unrelated socket, not to be examined again.
+    sockets: HashMap<u64, Option<TcpConnection>>,
 }
 
-impl Accepted {
-    /// None was looked for yet.
+impl AcceptedConnections {
+    /// Nothing has been scanned yet.
     #[must_use]
     pub fn new(descriptors: Arc<Descriptors>) -> Self {
-        Accepted { descriptors, sockets: HashMap::new() }
+        AcceptedConnections { descriptors, sockets: HashMap::new() }
     }
 
-    /// Looks which there are. Blocking; a socket that is known costs one call.
+    /// Scans the descriptors. Blocking; a known socket costs one call.
     pub fn look(&mut self) -> io::Result<()> {
         let mut seen = HashMap::with_capacity(self.sockets.len());
         for entry in std::fs::read_dir("/proc/self/fd")? {
             let entry = entry?;
             let name = entry.file_name();
             let Some(number) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-            // A descriptor that is closed meanwhile is as good as none.
+            // A descriptor that was closed meanwhile is ignored.
             let Ok(target) = std::fs::read_link(entry.path()) else { continue };
             let Some(inode) = target.to_str().and_then(inode_in) else { continue };
             let socket = match self.sockets.get(&inode) {
                 Some(known) => *known,
-                // Another descriptor of it that somebody had for a moment, or closed meanwhile.
+                // A short-lived duplicate of it, or closed meanwhile.
                 None if self.descriptors.inode(number) != Some(inode) => continue,
                 None => {
                     let found = self.descriptors.connection(number, Instant::now());
@@ -52,42 +52,42 @@ impl Accepted {
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Connection> {
+    pub fn iter(&self) -> impl Iterator<Item = &TcpConnection> {
         self.sockets.values().flatten()
     }
 
-    /// Whether one was there at the last look.
+    /// Whether it existed at the last scan.
     #[must_use]
-    pub fn holds(&self, connection: &Connection) -> bool {
+    pub fn holds(&self, connection: &TcpConnection) -> bool {
         self.sockets.contains_key(&connection.inode)
     }
 
-    /// Those of `peers` whose connections are closed. Blocking; who is known costs two calls.
+    /// Those of `peers` whose connections are closed. Blocking; a known one costs two calls.
     pub fn gone(&mut self, peers: &[SocketAddr]) -> io::Result<Vec<SocketAddr>> {
         let missing = self.not_held(peers);
         if missing.is_empty() {
             return Ok(missing);
         }
-        // Or not known yet; or another connection from the same port.
+        // Or not scanned yet; or another connection from the same port.
         self.look()?;
         Ok(self.not_held(&missing))
     }
 
     fn not_held(&self, peers: &[SocketAddr]) -> Vec<SocketAddr> {
-        let known: HashMap<SocketAddr, &Connection> =
+        let known: HashMap<SocketAddr, &TcpConnection> =
             self.iter().map(|connection| (connection.peer, connection)).collect();
         let is_held =
             |peer: &SocketAddr| known.get(peer).is_some_and(|it| self.descriptors.is_open(it));
         peers.iter().copied().filter(|peer| !is_held(peer)).collect()
     }
 
-    /// Shuts one down: its owner reads the end, and closes it.
-    pub fn shut_down(&self, connection: &Connection) -> io::Result<()> {
+    /// Shuts it down: its owner reads EOF, and closes it.
+    pub fn shut_down(&self, connection: &TcpConnection) -> io::Result<()> {
         self.descriptors.shut_down(connection)
     }
 
-    /// Ends one whose peer is gone.
-    pub fn give_up(&self, connection: &Connection) -> io::Result<()> {
+    /// Aborts one whose peer is gone.
+    pub fn give_up(&self, connection: &TcpConnection) -> io::Result<()> {
         self.descriptors.give_up(connection)
     }
 }
@@ -124,15 +124,15 @@ mod tests {
             });
             let mut gone = Vec::new();
             for _ in 0..500 {
-                let mut all = Accepted::new(Arc::clone(&descriptors));
+                let mut all = AcceptedConnections::new(Arc::clone(&descriptors));
                 gone.extend(all.gone(&peers).unwrap());
-                // What was learned stays true when the other descriptors are closed.
+                // The result stays valid when the duplicates are closed.
                 gone.extend(all.gone(&peers).unwrap());
             }
             is_done.store(true, Ordering::Relaxed);
             assert_eq!(gone, []);
         });
         drop(accepted);
-        assert_eq!(Accepted::new(descriptors).gone(&peers).unwrap(), peers);
+        assert_eq!(AcceptedConnections::new(descriptors).gone(&peers).unwrap(), peers);
     }
 }

@@ -1,7 +1,7 @@
-//! Accepting: sees every connection at the moment at which Rocket accepts it. Rocket has no hook for
-//! that, but it accepts only while its future is polled, and the future is ours to poll. It is made to
-//! accept one connection a poll, which has then got the lowest number that was free; and while it is
-//! not polled, connections wait in the kernel, where they cost next to nothing.
+//! Accepting: observes every connection when Rocket accepts it. Rocket has no hook for that, but it
+//! accepts only while its future is polled, which we do. We make it accept one connection per poll,
+//! which then has the lowest free descriptor number; while it is not polled, connections wait in
+//! the kernel, where they cost next to nothing.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,56 +13,56 @@ use std::time::Instant;
 use tokio::task::coop;
 use tokio::time::Sleep;
 
-use crate::listener::descriptors::Connection;
-use crate::listener::sockets::{Look, Sockets};
+use crate::listener::descriptors::TcpConnection;
+use crate::listener::sockets::{SocketProbe, Sockets};
 
 /// Decides about connections.
 pub trait Reception: Send + Sync {
-    /// One was accepted.
-    fn accepted(&self, connection: Connection, sockets: &dyn Look) -> Plan;
+    /// A connection was accepted.
+    fn accepted(&self, connection: TcpConnection, sockets: &dyn SocketProbe) -> AcceptPlan;
 
-    /// Whether this one was accepted before.
-    fn knows(&self, connection: &Connection) -> bool;
+    /// Whether this one is known already.
+    fn knows(&self, connection: &TcpConnection) -> bool;
 
-    /// The time of the last plan has come.
-    fn look(&self, now: Instant, sockets: &dyn Look) -> Plan;
+    /// The time of the last plan's next check has come.
+    fn look(&self, now: Instant, sockets: &dyn SocketProbe) -> AcceptPlan;
 }
 
-/// What is to be done about connections.
+/// What to do about connections.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// These are to be shut down.
-    pub overdue: Vec<Connection>,
-    /// None is to be accepted before the next look.
+pub struct AcceptPlan {
+    /// Connections to shut down.
+    pub overdue: Vec<TcpConnection>,
+    /// Whether to accept no more before the next check.
     pub is_full: bool,
-    /// When to look next; none: after the next one is accepted.
+    /// When to check next; `None`: after the next one is accepted.
     pub next_look: Option<Instant>,
 }
 
-/// Rocket's future, polled so that connections are seen.
+/// Rocket's future, polled so that connections are observed.
 pub struct Accepting<F> {
     inner: F,
     reception: Arc<dyn Reception>,
     sockets: Arc<OnceLock<Sockets>>,
-    /// How many operations tokio lets a task do in one poll; none if it does not limit them.
+    /// Tokio's budget of operations per poll; `None` if it does not limit them.
     n_units: Option<u32>,
-    /// The polls in a row that have left nothing to the inner future.
+    /// The number of polls in a row that left no budget for the inner future.
     n_starved: u32,
     next_look: Option<Instant>,
     is_full: bool,
     timer: Pin<Box<Sleep>>,
-    /// Descriptors that were shut down, and will be free some time.
+    /// Descriptors that were shut down and will be free soon.
     closing: BTreeSet<i32>,
 }
 
 impl<F: Future + Unpin> Accepting<F> {
-    /// Sees connections as soon as `sockets` are known, which they are when the port is open.
+    /// Observes connections once `sockets` is set, which happens when the port is open.
     pub async fn new(
         inner: F,
         reception: Arc<dyn Reception>,
         sockets: Arc<OnceLock<Sockets>>,
     ) -> Self {
-        // A new poll, of which nothing is used up.
+        // A new poll, with its full budget.
         tokio::task::yield_now().await;
         let n_units = std::future::poll_fn(|cx| Poll::Ready(use_up(cx, MAX_UNITS))).await;
         Accepting {
@@ -78,7 +78,7 @@ impl<F: Future + Unpin> Accepting<F> {
         }
     }
 
-    /// Looks if it is time to, and sets the timer.
+    /// Checks if that is due, and sets the timer.
     fn look(&mut self, sockets: &Sockets, cx: &mut Context<'_>) {
         while let Some(due) = self.next_look {
             if self.timer.deadline().into_std() != due {
@@ -93,7 +93,7 @@ impl<F: Future + Unpin> Accepting<F> {
         }
     }
 
-    fn follow(&mut self, plan: Plan, sockets: &Sockets) {
+    fn follow(&mut self, plan: AcceptPlan, sockets: &Sockets) {
         self.is_full = plan.is_full;
         self.next_look = match (self.next_look, plan.next_look) {
             (Some(before), Some(next)) => Some(before.min(next)),
@@ -111,11 +111,11 @@ impl<F: Future + Unpin> Accepting<F> {
         }
     }
 
-    /// The connection that was accepted when `number` was the lowest that was free. Meanwhile another
-    /// thread may have taken that, or let go of a lower one: one that we have shut down, or a file; those
-    /// are looked through where they are few. What is missed here is found by the look at silent
-    /// connections, or by its first request.
-    fn fresh(&mut self, sockets: &Sockets, number: i32, since: Instant) -> Option<Connection> {
+    /// The connection that was accepted when `number` was the lowest free descriptor. Meanwhile
+    /// another thread may have taken that, or closed a lower one (a connection that was shut down,
+    /// or a file); those are searched if they are few. A connection missed here is found by the
+    /// scan for silent connections, or by its first request.
+    fn fresh(&mut self, sockets: &Sockets, number: i32, since: Instant) -> Option<TcpConnection> {
         let lower = self.closing.range(..number).copied().take(N_LOWER);
         let near = number.saturating_add(1)..number.saturating_add(1 + N_HIGHER);
         let all_lower = 0..number.min(MAX_SEARCHED);
@@ -144,8 +144,8 @@ impl<F: Future + Unpin> Future for Accepting<F> {
         if this.is_full && this.next_look.is_some() {
             return Poll::Pending;
         }
-        // Others may have used something up in this poll; if that is so again and again, it is better
-        // to accept unseen than not at all.
+        // Other futures may have used part of the budget; if that happens again and again, it is
+        // better to accept unobserved than not at all.
         if this.n_starved < MAX_STARVED {
             use_up(cx, n_units.saturating_sub(1));
         }
@@ -157,7 +157,7 @@ impl<F: Future + Unpin> Future for Accepting<F> {
         this.n_starved = 0;
         let (since, number) = (Instant::now(), sockets.descriptors().lowest_free());
         let polled = Pin::new(&mut this.inner).poll(cx);
-        // Accepting has taken the last operation.
+        // Accepting has used the rest of the budget.
         if !coop::has_budget_remaining()
             && let Some(connection) = number.and_then(|number| this.fresh(sockets, number, since))
         {
@@ -170,7 +170,7 @@ impl<F: Future + Unpin> Future for Accepting<F> {
     }
 }
 
-/// Uses up to `most` of the operations that are left in this poll; returns how many it were.
+/// Uses up to `most` of the budget left in this poll; returns how many.
 fn use_up(cx: &mut Context<'_>, most: u32) -> u32 {
     let mut n_used = 0;
     while n_used < most && coop::has_budget_remaining() {
@@ -190,10 +190,10 @@ impl<F> fmt::Debug for Accepting<F> {
 
 const MAX_UNITS: u32 = 4096;
 const MAX_STARVED: u32 = 4;
-/// Where another thread has taken the number.
+/// How many higher numbers to try, if another thread has taken the number.
 const N_HIGHER: i32 = 2;
-/// Where another thread has let go of a lower one.
+/// How many lower numbers to try, if another thread has closed one.
 const N_LOWER: usize = 12;
 const MAX_CLOSING: usize = 1024;
-/// Four system calls each, and seldom.
+/// Four system calls each, but rare.
 const MAX_SEARCHED: i32 = 256;

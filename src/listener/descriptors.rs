@@ -1,5 +1,5 @@
-//! Descriptors: connections found by the process's own descriptors. Rocket hands none of its sockets
-//! out; another descriptor of one can be had by its number, looked at, and shut down.
+//! Descriptors: connections found by the process's own descriptors. Rocket exposes none of its
+//! sockets; but a descriptor can be duplicated by its number, examined, and shut down.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -18,29 +18,29 @@ use socket2::Socket;
 pub struct Descriptors {
     own: OwnedFd,
     port: u16,
-    /// Held for as long as another descriptor of a socket is open: whoever looks through all descriptors
-    /// meanwhile would take it for the connection's own, which seems to be closed a moment later.
+    /// Locked while a duplicate of a descriptor is open: a concurrent scan of all descriptors would
+    /// take it for the connection's own, and see it close a moment later.
     copies: Mutex<()>,
 }
 
 /// One connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connection {
+pub struct TcpConnection {
     /// Its descriptor.
     pub number: RawPid,
-    /// Of no two sockets at a time.
+    /// Its socket's inode, unique among open sockets.
     pub inode: u64,
-    /// Our end.
+    /// Our address.
     pub ours: SocketAddr,
-    /// The other end.
+    /// The peer's address.
     pub peer: SocketAddr,
     /// A moment before it was accepted, or when it was first seen.
     pub since: Instant,
 }
 
 impl Descriptors {
-    /// Those of the connections to `port`. An error where the system does not let a process have
-    /// another descriptor of its own (`pidfd_getfd`).
+    /// For the connections to `port`. An error where the system does not let a process duplicate
+    /// its own descriptors (`pidfd_getfd`).
     pub fn new(port: u16) -> io::Result<Self> {
         let own = pidfd_open(getpid(), PidfdFlags::empty())?;
         let number = own.as_raw_fd();
@@ -48,61 +48,61 @@ impl Descriptors {
         Ok(Descriptors { own, port, copies: Mutex::default() })
     }
 
-    /// The number that the next descriptor gets, as long as nobody else opens or closes one.
+    /// The number of the next descriptor, unless another thread opens or closes one.
     #[must_use]
     pub fn lowest_free(&self) -> Option<RawPid> {
         fcntl_dupfd_cloexec(&self.own, 0).ok().map(|copy| copy.as_raw_fd())
     }
 
-    /// The connection with this number; none if it is something else, or nothing.
+    /// The connection with this number; `None` if it is not a connection, or closed.
     #[must_use]
-    pub fn connection(&self, number: RawPid, since: Instant) -> Option<Connection> {
+    pub fn connection(&self, number: RawPid, since: Instant) -> Option<TcpConnection> {
         self.with_copy(number, |socket, inode| {
             // A listener has no peer.
             let peer = socket.peer_addr().ok()?.as_socket()?;
             let ours = socket.local_addr().ok()?.as_socket()?;
-            (ours.port() == self.port).then_some(Connection { number, inode, ours, peer, since })
+            (ours.port() == self.port).then_some(TcpConnection { number, inode, ours, peer, since })
         })
         .flatten()
     }
 
-    /// The inode of the socket with this number; none if it is something else, or nothing.
+    /// The inode of the socket with this number; `None` if it is not a socket, or closed.
     #[must_use]
     pub fn inode(&self, number: RawPid) -> Option<u64> {
         let _one_at_a_time = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         socket_inode(number)
     }
 
-    /// Whether it is still there.
+    /// Whether it is still open.
     #[must_use]
-    pub fn is_open(&self, connection: &Connection) -> bool {
+    pub fn is_open(&self, connection: &TcpConnection) -> bool {
         self.inode(connection.number) == Some(connection.inode)
     }
 
-    /// How many bytes have come that its owner has not read yet; none if it is gone.
+    /// How many received bytes its owner has not read yet; `None` if it is gone.
     #[must_use]
-    pub fn unread(&self, connection: &Connection) -> Option<u64> {
+    pub fn unread(&self, connection: &TcpConnection) -> Option<u64> {
         self.with(connection, |socket| ioctl_fionread(socket).ok()).flatten()
     }
 
-    /// Whether what is written to it now leaves at once, as far as the kernel is concerned; true also
-    /// where it is gone or broken, which its owner finds out by writing.
+    /// Whether a write would not be buffered for long in the kernel; true also if it is gone or
+    /// broken, which its owner finds out by writing.
     #[must_use]
-    pub fn has_room(&self, connection: &Connection) -> bool {
+    pub fn has_room(&self, connection: &TcpConnection) -> bool {
         let has_room = |socket: &Socket| {
-            let mut asked = [PollFd::new(socket, PollFlags::OUT)];
-            poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_or(true, |n| n > 0)
+            let mut polled = [PollFd::new(socket, PollFlags::OUT)];
+            poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map_or(true, |n| n > 0)
         };
         self.with(connection, has_room).unwrap_or(true)
     }
 
-    /// Shuts it down: its owner reads the end, and closes it.
-    pub fn shut_down(&self, connection: &Connection) -> io::Result<()> {
+    /// Shuts it down: its owner reads EOF, and closes it.
+    pub fn shut_down(&self, connection: &TcpConnection) -> io::Result<()> {
         self.with(connection, |socket| socket.shutdown(Shutdown::Both)).unwrap_or(Ok(()))
     }
 
-    /// Ends one whose peer is gone: what it is still to be sent is thrown away when its owner closes it.
-    pub fn give_up(&self, connection: &Connection) -> io::Result<()> {
+    /// Aborts one whose peer is gone: unsent data is discarded when its owner closes it.
+    pub fn give_up(&self, connection: &TcpConnection) -> io::Result<()> {
         let give_up = |socket: &Socket| {
             socket.set_linger(Some(Duration::ZERO))?;
             socket.shutdown(Shutdown::Both)
@@ -110,18 +110,20 @@ impl Descriptors {
         self.with(connection, give_up).unwrap_or(Ok(()))
     }
 
-    /// What `work` makes of it; none if the number stands for something else by now.
-    fn with<T>(&self, connection: &Connection, work: impl FnOnce(&Socket) -> T) -> Option<T> {
+    /// The result of `work` on it; `None` if the number belongs to another file by now.
+    fn with<T>(&self, connection: &TcpConnection, work: impl FnOnce(&Socket) -> T) -> Option<T> {
         self.with_copy(connection.number, |socket, inode| {
             (inode == connection.inode).then(|| work(socket))
         })
         .flatten()
     }
 
-    /// What `work` makes of the socket with this number and of its inode. To be quick: others wait.
+    /// The result of `work` on the socket with this number and on its inode. It has to be quick: it
+    /// holds a lock.
     fn with_copy<T>(&self, number: RawPid, work: impl FnOnce(&Socket, u64) -> T) -> Option<T> {
         let _one_at_a_time = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nothing else is copied: to look at a file, or to close a copy of it, may wait for its disk.
+        // Only sockets are duplicated: examining a file, or closing a duplicate of it, may wait for
+        // its disk.
         let inode = socket_inode(number)?;
         let copy = pidfd_getfd(&self.own, number, PidfdGetfdFlags::empty()).ok()?;
         let socket = Socket::from(copy);
@@ -130,7 +132,7 @@ impl Descriptors {
     }
 }
 
-/// Asks no file system but `/proc`.
+/// Touches no file system but `/proc`.
 fn socket_inode(number: RawPid) -> Option<u64> {
     let target = std::fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
     inode_in(target.to_str()?)

@@ -8,18 +8,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::listener::descriptors::Connection;
+use crate::listener::descriptors::TcpConnection;
 use crate::listener::socket_diag::{Echo, SocketDiag};
 
-/// Looks who answers. For one thread.
+/// Finds connections whose client does not answer. For use by one thread.
 #[derive(Debug)]
 pub struct Silence {
     diag: SocketDiag,
-    /// The connections on which something is unanswered, by inode.
+    /// The connections with unanswered data or probes, by inode.
     unanswered: HashMap<u64, Unanswered>,
 }
 
-/// What was seen when a connection's silence began.
+/// The state in which a connection's silence began.
 #[derive(Clone, Copy, Debug)]
 struct Unanswered {
     since: Instant,
@@ -27,22 +27,23 @@ struct Unanswered {
 }
 
 impl Silence {
-    /// Of the connections that the listener at `address` accepts. An error where the kernel does not say.
+    /// For the connections of the listener at `address`. An error where the kernel provides no such
+    /// information.
     pub fn new(address: SocketAddr) -> io::Result<Self> {
         Ok(Silence { diag: SocketDiag::new(address)?, unanswered: HashMap::new() })
     }
 
-    /// Those of `connections`, which are all that there are, whose clients have not answered for
+    /// Those of `connections` (which have to be all there are) whose clients have not answered for
     /// [`SILENCE_LIMIT`]. Two system calls each.
     pub fn gone<'a>(
         &mut self,
-        connections: impl Iterator<Item = &'a Connection>,
+        connections: impl Iterator<Item = &'a TcpConnection>,
         now: Instant,
-    ) -> Vec<Connection> {
+    ) -> Vec<TcpConnection> {
         let mut unanswered = HashMap::new();
         let mut gone = Vec::new();
         for connection in connections {
-            // Where it cannot be asked, it has gone its own way.
+            // If it cannot be queried, it has been closed.
             let Ok(Some(echo)) = self.diag.echo(connection.ours, connection.peer, connection.inode)
             else {
                 continue;
@@ -60,7 +61,7 @@ impl Silence {
 }
 
 impl Unanswered {
-    /// None if nothing is unanswered.
+    /// `None` if nothing is unanswered.
     fn after(before: Option<Self>, echo: Echo, now: Instant) -> Option<Self> {
         let Echo { n_unanswered_probes, n_retransmits, last_heard } = echo;
         if n_unanswered_probes == 0 && n_retransmits == 0 {
@@ -71,8 +72,8 @@ impl Unanswered {
         Some(before.filter(is_silent_since).unwrap_or(Unanswered { since: now, n_retransmits }))
     }
 
-    /// One that is not answered may be lost on its way; and the longer a window is closed, the rarer the
-    /// kernel asks.
+    /// A single unanswered probe may be lost on its way; and the longer a window is closed, the
+    /// rarer the probes.
     fn is_gone(self, echo: Echo, now: Instant) -> bool {
         let is_asked_often = echo.n_unanswered_probes >= MIN_PROBES
             || echo.n_retransmits >= self.n_retransmits.saturating_add(MIN_RETRANSMITS);
@@ -80,11 +81,11 @@ impl Unanswered {
     }
 }
 
-/// How long a client may leave unanswered what is sent to it.
+/// How long a client may leave data or probes unanswered.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
 const MIN_PROBES: u8 = 2;
-/// After the silence was first seen.
+/// Counted from when the silence was first seen.
 const MIN_RETRANSMITS: u8 = 2;
 
 #[cfg(test)]
@@ -96,7 +97,7 @@ mod tests {
         Echo { n_unanswered_probes, n_retransmits, last_heard: Duration::from_secs(heard_s) }
     }
 
-    /// Looks each five seconds; returns after how many seconds it is gone.
+    /// Checks every five seconds; returns after how many seconds the client counts as gone.
     fn gone_after(echoes: impl IntoIterator<Item = Echo>) -> Option<u64> {
         let begun = Instant::now();
         let mut state = None;
@@ -121,7 +122,7 @@ mod tests {
     fn whose_window_is_closed_is_gone_once_it_does_not_answer() {
         let asked = |number: u64| echo(u8::from(number.is_multiple_of(2)), 0, 5 * (number % 2));
         assert_eq!(gone_after((0..1000).map(asked)), None, "asked, or just answered");
-        // A question is lost after two minutes of silence, and the next one is answered.
+        // A probe is lost after two minutes of silence, and the next one is answered.
         let lost = (0..24).map(|number| echo(1, 0, 120 + 5 * number));
         assert_eq!(gone_after(lost.chain([echo(0, 0, 1)])), None);
         let silent = (0..40).map(|number| echo(1 + u8::from(number >= 24), 0, 120 + 5 * number));

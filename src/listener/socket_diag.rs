@@ -1,6 +1,6 @@
-//! Socket diagnostics: how much has come on a connection, and whether what was sent is answered, which
-//! only the kernel knows while somebody else uses it. Asked over netlink (`sock_diag(7)`), about one
-//! connection at a time.
+//! Socket diagnostics: how much a connection has received, and whether sent data is acknowledged,
+//! which only the kernel knows while another owner uses the socket. Queried over netlink
+//! (`sock_diag(7)`), one connection at a time.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,35 +9,35 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// A way to ask. Not for several threads at once: one could take the answer of the other.
+/// A netlink socket. Not for several threads at once: one could receive the reply for the other.
 #[derive(Debug)]
 pub struct SocketDiag {
     socket: Socket,
     sequence: AtomicU32,
 }
 
-/// What has come on a connection.
+/// What a connection has received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intake {
-    /// All of it, in bytes; none where the kernel does not say.
+    /// All received bytes; `None` where the kernel does not say.
     pub received: Option<u64>,
-    /// What its owner has not read yet, in bytes.
+    /// Bytes that its owner has not read yet.
     pub unread: u64,
 }
 
 /// How a connection's other end answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Echo {
-    /// Questions whether a closed window has opened, since the last answer.
+    /// Unanswered window probes.
     pub n_unanswered_probes: u8,
-    /// Tries to send the same bytes again, as they were not acknowledged.
+    /// Retransmissions of unacknowledged bytes.
     pub n_retransmits: u8,
-    /// Since the last acknowledgement of any kind.
+    /// Time since the last acknowledgement of any kind.
     pub last_heard: Duration,
 }
 
 impl SocketDiag {
-    /// Opens it, and tries it out on the listener at `address`.
+    /// Opens it, and tests it on the listener at `address`.
     pub fn new(address: SocketAddr) -> io::Result<Self> {
         let (domain, protocol) = (Domain::from(AF_NETLINK), Protocol::from(NETLINK_SOCK_DIAG));
         let socket = Socket::new(domain, Type::DGRAM, Some(protocol))?;
@@ -48,7 +48,7 @@ impl SocketDiag {
         Ok(diag)
     }
 
-    /// What has come on the connection between these, if it is still that of `inode`.
+    /// What the connection between these addresses has received, if it still has this inode.
     pub fn intake(
         &self,
         ours: SocketAddr,
@@ -63,7 +63,7 @@ impl SocketDiag {
         Ok(Some(Intake { received, unread: unread.into() }))
     }
 
-    /// How the other end of the connection between these answers, if it is still that of `inode`.
+    /// How the peer of the connection between these addresses answers, if it still has this inode.
     pub fn echo(&self, ours: SocketAddr, peer: SocketAddr, inode: u64) -> io::Result<Option<Echo>> {
         let Some(answer) = self.ask_about(ours, peer, inode)? else { return Ok(None) };
         let info = attribute(&answer, INET_DIAG_INFO).unwrap_or_default();
@@ -75,8 +75,8 @@ impl SocketDiag {
         }))
     }
 
-    /// As [`SocketDiag::ask`]; none where the connection is gone: the kernel then tells of the listener,
-    /// or of nobody's rest of it.
+    /// As [`SocketDiag::ask`]; `None` if the connection is gone: the kernel then reports the
+    /// listener, or an orphaned socket.
     fn ask_about(
         &self,
         ours: SocketAddr,
@@ -94,7 +94,7 @@ impl SocketDiag {
         self.socket.send(&request(ours, peer, sequence))?;
         let mut buffer = vec![0; MAX_ANSWER];
         loop {
-            // The kernel has answered by the time at which it has taken the question.
+            // The kernel has replied by the time `send` returns.
             let n_bytes = io::Read::read(&mut &self.socket, &mut buffer)?;
             let answer = buffer.get(..n_bytes).unwrap_or_default();
             if u32_at(answer, SEQUENCE) != Some(sequence) {
@@ -140,20 +140,20 @@ fn request(ours: SocketAddr, peer: SocketAddr, sequence: u32) -> Vec<u8> {
 }
 
 /// The content of an attribute (`struct rtattr`) behind an `inet_diag_msg`.
-fn attribute(answer: &[u8], wanted: u16) -> Option<&[u8]> {
+fn attribute(answer: &[u8], requested_kind: u16) -> Option<&[u8]> {
     let mut rest = answer.get(MESSAGE_BYTES..)?;
     loop {
         let n_bytes = usize::from(u16::from_ne_bytes(*rest.first_chunk()?));
         let kind = u16::from_ne_bytes(*rest.get(2..)?.first_chunk()?);
-        if kind == wanted {
+        if kind == requested_kind {
             return rest.get(4..n_bytes);
         }
         rest = rest.get(n_bytes.max(4).next_multiple_of(4)..)?;
     }
 }
 
-fn u32_at(bytes: &[u8], place: usize) -> Option<u32> {
-    bytes.get(place..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
+fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    bytes.get(offset..)?.first_chunk().map(|chunk| u32::from_ne_bytes(*chunk))
 }
 
 // From `linux/netlink.h`, `linux/sock_diag.h`, `linux/inet_diag.h` and `linux/tcp.h`.

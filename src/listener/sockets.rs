@@ -1,15 +1,15 @@
-//! Sockets: what can be known of a connection from outside, and done about it.
+//! Sockets: what can be observed and done about a connection without owning it.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::listener::descriptors::{Connection, Descriptors};
+use crate::listener::descriptors::{Descriptors, TcpConnection};
 use crate::listener::lag::Lag;
 use crate::listener::socket_diag::{Intake, SocketDiag};
 
-/// The connections of a listener, as whoever accepts them sees them. For one thread.
+/// The connections of a listener. For use by one thread.
 #[derive(Debug)]
 pub struct Sockets {
     descriptors: Arc<Descriptors>,
@@ -17,23 +17,23 @@ pub struct Sockets {
     lag: Arc<Lag>,
 }
 
-/// What can be asked about a connection.
-pub trait Look {
+/// What can be queried about a connection.
+pub trait SocketProbe {
     /// Whether [`Intake::received`] is known.
     fn counts_bytes(&self) -> bool;
 
-    /// Whether a connection is still there; costs two system calls.
-    fn is_open(&self, connection: &Connection) -> bool;
+    /// Whether a connection is still open; costs two system calls.
+    fn is_open(&self, connection: &TcpConnection) -> bool;
 
-    /// What has come on a connection; none if it is gone. Costs two system calls.
-    fn intake(&self, connection: &Connection) -> Option<Intake>;
+    /// What a connection has received; `None` if it is gone. Costs two system calls.
+    fn intake(&self, connection: &TcpConnection) -> Option<Intake>;
 
-    /// How late the workers are, which read from the connections.
+    /// How late the workers are that read from the connections.
     fn lag(&self) -> Duration;
 }
 
 impl Sockets {
-    /// Those that the listener at `address` accepts, told by `descriptors`.
+    /// The connections of the listener at `address`, found by `descriptors`.
     #[must_use]
     pub fn new(address: SocketAddr, descriptors: Arc<Descriptors>, lag: Arc<Lag>) -> Self {
         let diag = SocketDiag::new(address).inspect_err(|error| {
@@ -48,22 +48,22 @@ impl Sockets {
         &self.descriptors
     }
 
-    /// Shuts one down: its owner reads the end, and closes it.
-    pub fn shut_down(&self, connection: &Connection) -> io::Result<()> {
+    /// Shuts it down: its owner reads EOF, and closes it.
+    pub fn shut_down(&self, connection: &TcpConnection) -> io::Result<()> {
         self.descriptors.shut_down(connection)
     }
 }
 
-impl Look for Sockets {
+impl SocketProbe for Sockets {
     fn counts_bytes(&self) -> bool {
         self.diag.is_some()
     }
 
-    fn is_open(&self, connection: &Connection) -> bool {
+    fn is_open(&self, connection: &TcpConnection) -> bool {
         self.descriptors.is_open(connection)
     }
 
-    fn intake(&self, connection: &Connection) -> Option<Intake> {
+    fn intake(&self, connection: &TcpConnection) -> Option<Intake> {
         if let Some(diag) = &self.diag
             && let Ok(intake) = diag.intake(connection.ours, connection.peer, connection.inode)
         {

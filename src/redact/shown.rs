@@ -1,15 +1,15 @@
-//! A line as it is shown where escape sequences and controls are taken out: a colour in the middle of
-//! a secret does not hide it from a pattern.
+//! A line without its escape sequences and controls: a colour in the middle of a secret does not
+//! hide it from a pattern.
 
 use std::ops::Range;
 
 use crate::line::escape::for_each_shown;
 
-/// What is shown of a line, and where it stands in it.
+/// The visible text of a line, and its offsets in the line.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     pub(super) text: Vec<u8>,
-    /// Where each stretch begins: in the text, and in the line.
+    /// Where each range begins: in the text, and in the line.
     stretches: Vec<(usize, usize)>,
 }
 
@@ -23,7 +23,7 @@ impl Shown {
         shown
     }
 
-    /// Where a stretch of the text stands in the line, with what is hidden inside of it.
+    /// The range of the line for a range of the text, including what is hidden inside it.
     pub(super) fn in_line(&self, stretch: Range<usize>) -> Range<usize> {
         let start = self.byte_in_line(stretch.start);
         match stretch.end.checked_sub(1) {

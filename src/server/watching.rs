@@ -1,5 +1,5 @@
-//! Watching: what is done about connections that Rocket does not do: options of its sockets, limits
-//! before the first request, silent ones closed, and clients noticed that have left.
+//! Watching: what Rocket does not do about connections: it sets socket options, enforces limits
+//! before the first request, closes silent connections, and notices disconnected clients.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -12,17 +12,17 @@ use crate::http::app_state::AppState;
 use crate::http::connections::Connections;
 use crate::http::departures::Departures;
 use crate::listener;
-use crate::listener::accepted::Accepted;
+use crate::listener::accepted::AcceptedConnections;
 use crate::listener::descriptors::Descriptors;
 use crate::listener::lag::Lag;
 use crate::listener::silence::Silence;
 use crate::listener::sockets::Sockets;
 
-/// Starts all of it for the listener at `address`; makes `sockets` known.
+/// Starts all of it for the listener at `address`, and sets `sockets`.
 pub(super) fn start(
     address: SocketAddr,
     sockets: &OnceLock<Sockets>,
-    site: &AppState,
+    app: &AppState,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) {
@@ -40,7 +40,7 @@ pub(super) fn start(
             return;
         }
     };
-    site.descriptors.get_or_init(|| Arc::clone(&descriptors));
+    app.descriptors.get_or_init(|| Arc::clone(&descriptors));
     let lag = Arc::<Lag>::default();
     sockets.get_or_init(|| Sockets::new(address, Arc::clone(&descriptors), Arc::clone(&lag)));
     tasks.spawn(lag.run(stop.clone()));
@@ -48,16 +48,16 @@ pub(super) fn start(
         tracing::debug!(%error, "the kernel does not say who answers");
         limit_silence(address);
     });
-    let accepted = Accepted::new(Arc::clone(&descriptors));
-    let watch = Watch { accepted, silence: silence.ok() };
-    tasks.spawn(close_silent(watch, Arc::clone(&site.connections), stop.clone()));
-    let accepted = Accepted::new(descriptors);
-    tasks.spawn(notice_departures(accepted, Arc::clone(&site.departures), stop.clone()));
+    let accepted = AcceptedConnections::new(Arc::clone(&descriptors));
+    let watch = ConnectionScan { accepted, silence: silence.ok() };
+    tasks.spawn(close_silent(watch, Arc::clone(&app.connections), stop.clone()));
+    let accepted = AcceptedConnections::new(descriptors);
+    tasks.spawn(notice_departures(accepted, Arc::clone(&app.departures), stop.clone()));
 }
 
-/// Tells whose client has left while its answer is looked for, until it is cancelled.
+/// Reports clients that disconnect while their response is being prepared, until it is cancelled.
 async fn notice_departures(
-    mut accepted: Accepted,
+    mut accepted: AcceptedConnections,
     departures: Arc<Departures>,
     cancel: CancellationToken,
 ) {
@@ -91,16 +91,20 @@ fn limit_silence(address: SocketAddr) {
     }
 }
 
-/// What the connections are looked at with.
-struct Watch {
-    accepted: Accepted,
-    /// None where the kernel does it itself.
+/// The state of the periodic connection scan.
+struct ConnectionScan {
+    accepted: AcceptedConnections,
+    /// `None` where the kernel detects silence itself.
     silence: Option<Silence>,
 }
 
-/// Closes connections that send no whole request, or none any more, and those whose clients are gone,
-/// until it is cancelled.
-async fn close_silent(mut watch: Watch, connections: Arc<Connections>, cancel: CancellationToken) {
+/// Closes connections that send no whole request, or no further one, and those whose clients are
+/// gone, until it is cancelled.
+async fn close_silent(
+    mut watch: ConnectionScan,
+    connections: Arc<Connections>,
+    cancel: CancellationToken,
+) {
     while cancel.run_until_cancelled(tokio::time::sleep(LOOK_PAUSE)).await.is_some() {
         let own = Arc::clone(&connections);
         let look = tokio::task::spawn_blocking(move || {
@@ -122,7 +126,7 @@ async fn close_silent(mut watch: Watch, connections: Arc<Connections>, cancel: C
     }
 }
 
-impl Watch {
+impl ConnectionScan {
     fn close_overdue(&mut self, connections: &Connections) -> std::io::Result<()> {
         let accepted = &mut self.accepted;
         accepted.look()?;
@@ -147,8 +151,8 @@ impl Watch {
     }
 }
 
-/// Between looks at the connections.
+/// The interval between scans of the connections.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
 
-/// Between looks whether clients are still there whose answer is looked for.
+/// The interval between checks for clients that disconnect while their response is being prepared.
 const DEPARTURES_PAUSE: Duration = Duration::from_millis(50);

@@ -1,5 +1,5 @@
-//! Closing: with which code and words a connection ends (RFC 6455, section 7.4), and what its
-//! errors mean.
+//! Closing: the code and reason of a close frame (RFC 6455, section 7.4), and the mapping of errors
+//! to them.
 
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
@@ -8,14 +8,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::follower::EndReason;
 
-/// How a connection is closed by us.
+/// How we close a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closing {
     /// The code.
     pub code: CloseCode,
-    /// What is said to a person; at most 123 bytes.
+    /// A reason for people; at most 123 bytes.
     pub words: String,
-    /// What is counted; one of [`crate::metrics::CLOSE_REASONS`].
+    /// The reason in metrics; one of [`crate::metrics::CLOSE_REASONS`].
     pub reason: &'static str,
 }
 
@@ -44,13 +44,13 @@ impl Closing {
         Closing::new(code, words, reason.as_str())
     }
 
-    /// After two heartbeats without a sign of life.
+    /// After two heartbeats without a message from the client.
     #[must_use]
     pub fn silent() -> Self {
         Closing::new(CloseCode::Away, "nothing was heard for two heartbeats", "silent")
     }
 
-    /// The frame that says so.
+    /// The close frame.
     #[must_use]
     pub fn frame(&self) -> CloseFrame {
         CloseFrame { code: self.code, reason: self.words.as_str().into() }
@@ -62,11 +62,11 @@ impl Closing {
 pub enum Meaning {
     /// The client has left, one way or another.
     Gone,
-    /// The client broke the protocol, and is told how.
+    /// The client broke the protocol; the close frame says how.
     Broken(Closing),
 }
 
-/// Says what an error of the connection means.
+/// The meaning of a connection error.
 #[must_use]
 pub fn meaning(error: &Error) -> Meaning {
     let broken = |code, words: String| Meaning::Broken(Closing::new(code, words, "client"));
@@ -88,12 +88,12 @@ pub fn meaning(error: &Error) -> Meaning {
         Error::Capacity(CapacityError::TooManyHeaders) | Error::AttackAttempt => {
             broken(CloseCode::Policy, error.to_string())
         }
-        // These belong to a client's side, or to a handshake; ours is over.
+        // These occur on a client's side or in a handshake only.
         Error::WriteBufferFull(_) | Error::Url(_) | Error::Http(_) | Error::HttpFormat(_) => {
             Meaning::Broken(Closing::new(CloseCode::Error, error.to_string(), "error"))
         }
     }
 }
 
-/// What a close frame carries beside its code.
+/// The maximum size of a close reason.
 const MAX_WORDS_BYTES: usize = 123;

@@ -1,5 +1,5 @@
-//! Command: what a client says in `tailcast.v1`, checked. A command that makes no sense is answered
-//! with what was expected, and the stream goes on.
+//! Command: a client's `tailcast.v1` message, validated. An invalid command is answered with what
+//! was expected, and the stream continues.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -10,32 +10,32 @@ use crate::line::{Level, Zone};
 use crate::source::MAX_OLDER_LINES;
 use tailcast_core::time_expr::When;
 
-/// What a client wants.
+/// A client's command.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// No lines until further notice.
+    /// Stop sending lines.
     Pause,
-    /// On from where it paused.
+    /// Continue where it paused.
     Resume,
-    /// Another filter in place of the whole one (but `since` and `until`).
+    /// Replace the filter (except `since` and `until`).
     Filter(Rule),
-    /// On from another place.
+    /// Continue from another position.
     Seek(Seek),
-    /// A page of the lines before a place.
+    /// A page of the lines before a position.
     Older {
-        /// The place, or those of all sources.
+        /// The position, or those of all sources.
         before: Vec<Cursor>,
         /// How many lines at most.
         n_lines: usize,
-        /// Of which source; none: of the only one.
+        /// The source; `None`: the only one.
         source: Option<String>,
     },
-    /// One more source.
+    /// Add a source.
     Follow {
         /// Its name.
         source: String,
     },
-    /// One source less.
+    /// Remove a source.
     Unfollow {
         /// Its name.
         source: String,
@@ -53,14 +53,14 @@ pub struct Rule {
     pub level: Option<Level>,
 }
 
-/// Where to go on.
+/// Where to continue.
 #[derive(Clone, Debug)]
 pub enum Seek {
-    /// After these places.
+    /// After these cursors.
     From(Vec<Cursor>),
-    /// At the last lines (none: at the oldest that is left), of those since then.
+    /// At the last lines (`None`: at the oldest that is left) since a time.
     Past {
-        /// How many lines that pass.
+        /// How many matching lines.
         tail: Option<u64>,
         /// Nanoseconds since 1970.
         since: Option<i64>,
@@ -70,13 +70,13 @@ pub enum Seek {
 /// A command as it came.
 #[derive(Debug)]
 pub struct Received {
-    /// Its `id` as JSON, to be said in the answer; `null` if there is none.
+    /// Its `id` as JSON, to be echoed in the answer; `null` if there is none.
     pub re: String,
-    /// What is wanted, or what was expected instead.
+    /// The command, or what was expected instead.
     pub command: Result<Command, String>,
 }
 
-/// Reads a message. Never fails: nonsense is a command that makes no sense.
+/// Parses a message. Never fails: an unparsable message is an invalid command.
 #[must_use]
 pub fn parse(message: &str, zone: &Zone) -> Received {
     let value: Value = match serde_json::from_str(message) {
@@ -100,7 +100,7 @@ fn nonsense(reason: String) -> Received {
     Received { re: "null".to_owned(), command: Err(reason) }
 }
 
-/// What a command says besides its `id`; what was looked at is taken out.
+/// The members of a command besides its `id`; each is removed when it is read.
 struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -134,7 +134,7 @@ impl Fields {
 
     fn seek(&mut self, zone: &Zone) -> Result<Seek, String> {
         let (tail, since) = (self.tail()?, self.since(zone)?);
-        match (self.places("from")?, tail, since) {
+        match (self.cursors("from")?, tail, since) {
             (Some(from), None, None) => Ok(Seek::From(from)),
             (Some(_), Some(_), Some(_) | None) | (Some(_), None, Some(_)) => {
                 Err("`from` names the place to go on, and so do `tail` and `since`: give one"
@@ -143,8 +143,8 @@ impl Fields {
             (None, None, None) => Err("`seek` needs one of `tail`, `since`, `from`".to_owned()),
             (None, tail, since) => {
                 let tail = match tail {
-                    Some(Tail::Lines(n_lines)) => Some(n_lines),
-                    Some(Tail::All) | None => None,
+                    Some(TailParameter::Lines(n_lines)) => Some(n_lines),
+                    Some(TailParameter::All) | None => None,
                 };
                 Ok(Seek::Past { tail, since })
             }
@@ -152,7 +152,7 @@ impl Fields {
     }
 
     fn older(&mut self) -> Result<Command, String> {
-        let before = self.places("before")?;
+        let before = self.cursors("before")?;
         let before =
             before.ok_or("`older` needs `before`, a place: the `start` of a batch or page")?;
         let n_lines = match self.0.remove("lines") {
@@ -194,12 +194,12 @@ impl Fields {
             .transpose()
     }
 
-    fn tail(&mut self) -> Result<Option<Tail>, String> {
+    fn tail(&mut self) -> Result<Option<TailParameter>, String> {
         match self.0.remove("tail") {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(all)) if all == "all" => Ok(Some(Tail::All)),
+            Some(Value::String(all)) if all == "all" => Ok(Some(TailParameter::All)),
             Some(value) => match value.as_u64() {
-                Some(n_lines) => Ok(Some(Tail::Lines(n_lines))),
+                Some(n_lines) => Ok(Some(TailParameter::Lines(n_lines))),
                 None => Err(format!(
                     "`tail` is {}, expected a number of lines, or \"all\"",
                     short(&value)
@@ -217,21 +217,21 @@ impl Fields {
             .map_err(|error| format!("`since` is not a time: {error}"))
     }
 
-    fn places(&mut self, name: &str) -> Result<Option<Vec<Cursor>>, String> {
-        let places = self.text(name)?;
-        places
-            .map(|places| parse_set(&places).map_err(|error| format!("`{name}` {error}")))
+    fn cursors(&mut self, name: &str) -> Result<Option<Vec<Cursor>>, String> {
+        let cursors = self.text(name)?;
+        cursors
+            .map(|cursors| parse_set(&cursors).map_err(|error| format!("`{name}` {error}")))
             .transpose()
     }
 }
 
-/// What `tail` says.
-enum Tail {
+/// The value of `tail`.
+enum TailParameter {
     All,
     Lines(u64),
 }
 
-/// A value, fit to be shown.
+/// A value, safe to display.
 fn short(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(SHOWN_CHARS) {

@@ -1,10 +1,10 @@
-//! Connection: the socket of a session. One poll drives both directions, and neither waits for the other:
-//! what the client says is taken in while a message is stuck on its way out.
+//! Connection: the socket of a session. One poll drives both directions, and neither waits for the
+//! other: incoming messages are read while an outgoing one is stuck.
 //!
-//! What is handed to a socket cannot be taken back, and kernels and proxies hold megabytes. So the
-//! lines that are under way are counted by receipts: a ping follows every [`RECEIPT_BYTES`] of them,
-//! and its pong says that they have been read. An answer is never behind more than
-//! [`MAX_AHEAD_BYTES`] of lines, wherever these wait.
+//! What is written to a socket cannot be taken back, and kernels and proxies buffer megabytes. So
+//! lines in flight are counted by receipts: a ping follows every [`RECEIPT_BYTES`] of them, and its
+//! pong says that they have been read. An answer is never behind more than [`MAX_AHEAD_BYTES`] of
+//! lines, wherever these wait.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -18,30 +18,30 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::chunk::Position;
-use crate::websocket::outbox::{Next, Outbox};
+use crate::websocket::outbox::{Outbox, OutgoingFrame};
 use crate::wire::websocket::MESSAGE_BYTES;
 
 /// A WebSocket connection whose handshake is done.
 #[derive(Debug)]
 pub struct Connection<S> {
     socket: WebSocketStream<S>,
-    /// Something was handed over that may not have left.
+    /// Whether something was written that may not be flushed.
     is_dirty: bool,
     receipts: Receipts,
     /// When the client was last heard.
-    heard: Instant,
-    /// When the socket last took something, or had nothing to take.
-    moved: Instant,
+    last_received: Instant,
+    /// When the socket last accepted data, or had none to accept.
+    last_progress: Instant,
 }
 
-/// What has happened on a connection.
+/// An event of a connection.
 #[derive(Debug)]
 pub enum ConnectionEvent {
-    /// The client said something.
+    /// The client sent a message.
     Said(Message),
-    /// A message was handed over: its bytes, and where the viewer is now.
+    /// A message was sent: its bytes, and the positions of the viewer.
     Sent(usize, Option<Vec<Position>>),
-    /// All that was handed over has left.
+    /// Everything was flushed.
     Idle,
     /// The client closed.
     Closed,
@@ -50,7 +50,7 @@ pub enum ConnectionEvent {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// A server's end; a message of the client may have `max_bytes`.
+    /// The server's end; the client's messages may have `max_bytes`.
     pub async fn new(io: S, max_bytes: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
@@ -60,10 +60,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
         let now = Instant::now();
         let receipts = Receipts::default();
-        Connection { socket, is_dirty: false, receipts, heard: now, moved: now }
+        Connection { socket, is_dirty: false, receipts, last_received: now, last_progress: now }
     }
 
-    /// Waits until something happens; hands over what is in the outbox meanwhile. Cancel-safe.
+    /// Waits for an event; sends what is in the outbox meanwhile. Cancel-safe.
     pub fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
@@ -71,8 +71,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Poll<ConnectionEvent> {
         match Pin::new(&mut self.socket).poll_next(cx) {
             Poll::Ready(Some(Ok(message))) => {
-                self.heard = Instant::now();
-                // A ping has put its pong into the buffer.
+                self.last_received = Instant::now();
+                // A ping has queued its pong.
                 self.is_dirty = true;
                 if let Message::Pong(payload) = &message {
                     self.receipts.take(payload);
@@ -86,28 +86,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Err(error) = ready!(Pin::new(&mut self.socket).poll_ready(cx)) {
             return Poll::Ready(ConnectionEvent::Broken(error));
         }
-        let due = self.receipts.due().map(Next::Ping);
+        let due = self.receipts.due().map(OutgoingFrame::Ping);
         if let Some(next) = due.or_else(|| outbox.next_out(self.has_room())) {
             self.is_dirty = true;
-            self.moved = Instant::now();
-            let (message, n_bytes, places) = match next {
-                Next::Ping(payload) => (Message::Ping(payload), 0, None),
-                Next::Message(bytes) => text(bytes, None),
-                Next::Moving(bytes, places) => {
+            self.last_progress = Instant::now();
+            let (message, n_bytes, positions) = match next {
+                OutgoingFrame::Ping(payload) => (Message::Ping(payload), 0, None),
+                OutgoingFrame::Message(bytes) => text(bytes, None),
+                OutgoingFrame::Moving(bytes, positions) => {
                     self.receipts.sent += bytes.len() as u64;
-                    text(bytes, Some(places))
+                    text(bytes, Some(positions))
                 }
             };
             let sent = Pin::new(&mut self.socket).start_send(message);
             return Poll::Ready(sent.map_or_else(ConnectionEvent::Broken, |()| {
-                ConnectionEvent::Sent(n_bytes, places)
+                ConnectionEvent::Sent(n_bytes, positions)
             }));
         }
         if !self.is_dirty {
             return Poll::Pending;
         }
         let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
-        (self.is_dirty, self.moved) = (false, Instant::now());
+        (self.is_dirty, self.last_progress) = (false, Instant::now());
         Poll::Ready(flushed.map_or_else(ConnectionEvent::Broken, |()| ConnectionEvent::Idle))
     }
 
@@ -124,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.receipts.read >= MAX_AHEAD_BYTES
     }
 
-    /// Whether nothing is on its way out.
+    /// Whether nothing waits to be flushed.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         !self.is_dirty
@@ -132,20 +132,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// When the client was last heard.
     #[must_use]
-    pub fn heard(&self) -> Instant {
-        self.heard
+    pub fn last_received(&self) -> Instant {
+        self.last_received
     }
 
-    /// Counts the client's silence from now on.
+    /// Restarts the measurement of the client's silence.
     pub fn excuse(&mut self) {
         let now = Instant::now();
-        (self.heard, self.moved) = (now, now);
+        (self.last_received, self.last_progress) = (now, now);
     }
 
-    /// When the client last took something, or had nothing to take.
+    /// When the client last accepted data, or had none to accept.
     #[must_use]
-    pub fn moved(&self) -> Instant {
-        self.moved
+    pub fn last_progress(&self) -> Instant {
+        self.last_progress
     }
 
     /// The socket, to be closed.
@@ -157,40 +157,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 /// How much of the lines sent has been read.
 #[derive(Debug, Default)]
 struct Receipts {
-    /// Bytes of lines that were handed over.
+    /// Bytes of lines sent.
     sent: u64,
-    /// Known to have been read.
+    /// Bytes known to have been read.
     read: u64,
-    /// Up to where the last ping asks.
-    asked: u64,
+    /// The bytes that the last ping asks about.
+    pinged_at: u64,
 }
 
 impl Receipts {
     /// The ping that is to be sent now.
     fn due(&mut self) -> Option<Bytes> {
-        (self.sent - self.asked >= RECEIPT_BYTES).then(|| {
-            self.asked = self.sent;
+        (self.sent - self.pinged_at >= RECEIPT_BYTES).then(|| {
+            self.pinged_at = self.sent;
             Bytes::copy_from_slice(&self.sent.to_be_bytes())
         })
     }
 
-    /// A pong; those that answer nothing of ours say that the client lives, and no more.
+    /// Handles a pong; an unsolicited one only shows that the client is alive.
     fn take(&mut self, payload: &[u8]) {
         if let Ok(payload) = payload.try_into() {
             let read = u64::from_be_bytes(payload);
-            if read <= self.asked {
+            if read <= self.pinged_at {
                 self.read = self.read.max(read);
             }
         }
     }
 }
 
-fn text(bytes: Bytes, places: Option<Vec<Position>>) -> (Message, usize, Option<Vec<Position>>) {
+fn text(bytes: Bytes, positions: Option<Vec<Position>>) -> (Message, usize, Option<Vec<Position>>) {
     let n_bytes = bytes.len();
-    (Message::Text(utf8(bytes)), n_bytes, places)
+    (Message::Text(utf8(bytes)), n_bytes, positions)
 }
 
-/// Shared, where it is text; what we write is. Were it not, it is mended rather than lost.
+/// As shared text. What we write is UTF-8; if it were not, it is repaired rather than lost.
 fn utf8(bytes: Bytes) -> Utf8Bytes {
     Utf8Bytes::try_from(bytes.clone())
         .unwrap_or_else(|_not_text| Utf8Bytes::from(String::from_utf8_lossy(&bytes).into_owned()))
@@ -199,13 +199,13 @@ fn utf8(bytes: Bytes) -> Utf8Bytes {
 /// A message of a client may have this many bytes.
 pub const MAX_RECEIVED_BYTES: usize = 64 * 1024;
 
-/// Lines under way: handed over, and not known to have been read.
+/// The limit of lines in flight: sent, and not known to have been read.
 pub const MAX_AHEAD_BYTES: u64 = 256 * 1024;
 
-/// After as many bytes of lines a ping asks whether they have been read.
+/// After this many bytes of lines a ping asks for a receipt.
 pub const RECEIPT_BYTES: u64 = 64 * 1024;
 
-/// Clients say little.
+/// Clients send little.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! Farewell: how a connection is let go of, so that the client gets our close frame, whoever closes
-//! first and whatever is still on its way (RFC 6455, section 7.1.1).
+//! Farewell: how a connection is closed so that the client receives our close frame, whichever side
+//! closes first and whatever is in flight (RFC 6455, section 7.1.1).
 //!
 //! A socket that is closed while something of the client's is unread is reset by the kernel, and a
 //! reset destroys what the client has not read yet. So the close frame goes out, then our side is
-//! shut down, and what comes is read and dropped until the client has closed, too; not for long.
+//! shut down, and input is read and dropped until the client has closed, too, for a bounded time.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use tokio_tungstenite::tungstenite::Error;
 use crate::websocket::closing::{Closing, Meaning, meaning};
 use crate::websocket::connection::Connection;
 
-/// Why a conversation has ended.
+/// Why a session has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parting {
-    /// The client has left without a word.
+    /// The client has disconnected without a close frame.
     Gone,
-    /// The client has closed; the answer to its close frame is on its way out.
+    /// The client has closed; the answer to its close frame is being sent.
     Answer,
     /// We close.
     Close(Closing),
 }
 
-/// How to part after an error of the connection.
+/// How to close after a connection error.
 #[must_use]
 pub fn parting_of(error: &Error) -> Parting {
     match meaning(error) {
@@ -36,7 +36,7 @@ pub fn parting_of(error: &Error) -> Parting {
     }
 }
 
-/// Says the last words and waits for the client to close.
+/// Sends the close frame and waits for the client to close.
 pub async fn part<S: AsyncRead + AsyncWrite + Unpin>(connection: Connection<S>, parting: &Parting) {
     let (patience, closing) = match parting {
         Parting::Gone => return,
@@ -57,7 +57,7 @@ async fn say<S: AsyncRead + AsyncWrite + Unpin>(
     match closing {
         Some(closing) => {
             socket.close(Some(closing.frame())).await?;
-            // Its own close frame, where its frames still make sense and it may send one.
+            // Waits for its close frame, if its frames are still valid.
             if *closing != Closing::silent() {
                 while let Some(Ok(_message)) = socket.next().await {}
             }
@@ -73,6 +73,6 @@ async fn say<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// How long a client has to answer our close frame.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a client that has closed may take for what went out before the answer.
+/// How long a client that has closed may take to read what was sent before the answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 const DROPPED_BYTES: usize = 2 * 1024;

@@ -1,77 +1,78 @@
-//! Outbox: what waits to be handed to a socket, in two lanes. Answers, pings and heartbeats go ahead
-//! of every batch of lines that was not handed over yet.
+//! Outbox: what waits to be sent, in two lanes. Answers, pings and heartbeats go ahead of every
+//! batch of lines that was not sent yet.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 use crate::chunk::Position;
-use crate::wire::websocket::Batch;
+use crate::wire::websocket::LineBatch;
 
-/// What waits to be handed over.
+/// What waits to be sent.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    ahead: VecDeque<Ahead>,
-    lines: VecDeque<Item>,
-    /// The client wants no lines until further notice.
+    ahead: VecDeque<UrgentMessage>,
+    lines: VecDeque<QueuedItem>,
+    /// The client has paused the stream.
     pub is_paused: bool,
-    /// No line is handed over until a command has been carried out.
+    /// No line is sent until a command has been executed.
     pub is_at_barrier: bool,
     /// A heartbeat waits.
-    has_beat: bool,
+    has_heartbeat: bool,
 }
 
-/// What goes ahead of lines.
+/// A message that goes ahead of lines.
 #[derive(Debug)]
-enum Ahead {
+enum UrgentMessage {
     /// A ping frame.
     Ping,
     /// A message.
     Message(Bytes),
     /// A heartbeat record.
-    Beat(Bytes),
+    Heartbeat(Bytes),
 }
 
-/// What goes in the order of the log.
+/// An item that keeps the order of the log.
 #[derive(Debug)]
-pub enum Item {
+pub enum QueuedItem {
     /// Lines.
-    Lines(Batch),
-    /// One record; then the viewer is at these places.
+    Lines(LineBatch),
+    /// One record, with the positions of the viewer after it.
     Record(Bytes, Vec<Position>),
 }
 
-/// What is to be handed over next.
+/// The next frame to send.
 #[derive(Debug)]
-pub enum Next {
+pub enum OutgoingFrame {
     /// A ping frame with this payload.
     Ping(Bytes),
     /// A message.
     Message(Bytes),
-    /// A message, with which the viewer comes to these places.
+    /// A message, with the positions of the viewer after it.
     Moving(Bytes, Vec<Position>),
 }
 
 impl Outbox {
-    /// Puts an answer ahead of all lines.
+    /// Queues an answer ahead of all lines.
     pub fn put_ahead(&mut self, answer: Bytes) {
-        self.ahead.push_back(Ahead::Message(answer));
+        self.ahead.push_back(UrgentMessage::Message(answer));
     }
 
-    /// Puts a ping and a heartbeat record ahead of all lines, unless the last ones still wait.
-    pub fn put_beat(&mut self, record: Bytes) {
-        if !self.has_beat {
-            self.has_beat = true;
-            self.ahead.extend([Ahead::Ping, Ahead::Beat(record)]);
+    /// Queues a ping and a heartbeat record ahead of all lines, unless the last ones are still
+    /// queued.
+    pub fn put_heartbeat(&mut self, record: Bytes) {
+        if !self.has_heartbeat {
+            self.has_heartbeat = true;
+            self.ahead.extend([UrgentMessage::Ping, UrgentMessage::Heartbeat(record)]);
         }
     }
 
     /// Puts something after the lines that wait.
-    pub fn put(&mut self, item: Item) {
+    pub fn put(&mut self, item: QueuedItem) {
         match item {
             // Nothing would be handed over for it, and no more lines be asked for while it waits.
-            Item::Lines(batch) if batch.is_done() => {}
-            Item::Lines(_) | Item::Record(_, _) => self.lines.push_back(item),
+            QueuedItem::Lines(batch) if batch.is_done() => {}
+            QueuedItem::Lines(_) | QueuedItem::Record(_, _) => self.lines.push_back(item),
         }
     }
 
@@ -81,7 +82,7 @@ impl Outbox {
         self.has_no_lines() && !self.is_held()
     }
 
-    /// Whether all lines that were taken have been handed over.
+    /// Whether all lines have been sent.
     #[must_use]
     pub fn has_no_lines(&self) -> bool {
         self.lines.is_empty()
@@ -91,50 +92,52 @@ impl Outbox {
         self.is_paused || self.is_at_barrier
     }
 
-    /// Whether nothing can be handed over now.
+    /// Whether nothing can be sent now.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ahead.is_empty() && (self.is_held() || self.lines.is_empty())
     }
 
-    /// How many messages wait to go ahead.
+    /// How many messages are queued ahead of lines.
     #[must_use]
     pub fn n_ahead(&self) -> usize {
         self.ahead.len()
     }
 
-    /// Drops all lines that wait.
+    /// Drops all queued lines.
     pub fn drop_lines(&mut self) {
         self.lines.clear();
     }
 
-    /// Takes out what is to be handed over next; lines only where there is room for them.
-    pub fn next_out(&mut self, has_room: bool) -> Option<Next> {
+    /// Takes the next frame to send; lines only if there is room for them.
+    pub fn next_out(&mut self, has_room: bool) -> Option<OutgoingFrame> {
         match self.ahead.pop_front() {
-            Some(Ahead::Ping) => return Some(Next::Ping(Bytes::new())),
-            Some(Ahead::Message(message)) => return Some(Next::Message(message)),
-            Some(Ahead::Beat(record)) => {
-                self.has_beat = false;
-                return Some(Next::Message(record));
+            Some(UrgentMessage::Ping) => return Some(OutgoingFrame::Ping(Bytes::new())),
+            Some(UrgentMessage::Message(message)) => return Some(OutgoingFrame::Message(message)),
+            Some(UrgentMessage::Heartbeat(record)) => {
+                self.has_heartbeat = false;
+                return Some(OutgoingFrame::Message(record));
             }
             None if self.is_held() || !has_room => return None,
             None => {}
         }
         while let Some(item) = self.lines.front_mut() {
             match item {
-                Item::Lines(batch) => {
+                QueuedItem::Lines(batch) => {
                     let message = batch.next_message();
-                    let places = batch.places().to_vec();
+                    let positions = batch.positions().to_vec();
                     if batch.is_done() {
                         self.lines.pop_front();
                     }
                     if let Some(message) = message {
-                        return Some(Next::Moving(message, places));
+                        return Some(OutgoingFrame::Moving(message, positions));
                     }
                 }
-                Item::Record(_, _) => {
-                    let Some(Item::Record(record, places)) = self.lines.pop_front() else { break };
-                    return Some(Next::Moving(record, places));
+                QueuedItem::Record(_, _) => {
+                    let Some(QueuedItem::Record(record, positions)) = self.lines.pop_front() else {
+                        break;
+                    };
+                    return Some(OutgoingFrame::Moving(record, positions));
                 }
             }
         }

@@ -1,5 +1,5 @@
 //! Session: one client's stream and commands, from its first record to its last. It holds the
-//! `select!` over the connection, the lines, the command that is being carried out and the clock.
+//! `select!` over the connection, the lines, the current command and the clock.
 
 mod commands;
 
@@ -15,18 +15,18 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::chunk::Position;
 use crate::filter::Filter;
-use crate::follower::{Delivery, EndReason, Follower, Permissions, changed_rights};
+use crate::follower::{Delivery, EndReason, Follower, Permissions, permissions_changed};
 use crate::source::SourceName;
 use crate::viewer_log::ViewerLog;
 use crate::websocket::closing::Closing;
 use crate::websocket::command::Received;
 use crate::websocket::connection::{Connection, ConnectionEvent, MAX_RECEIVED_BYTES};
 use crate::websocket::farewell::{Parting, part, parting_of};
-use crate::websocket::outbox::{Item, Outbox};
+use crate::websocket::outbox::{Outbox, QueuedItem};
 use crate::websocket::session::commands::{Work, progress};
 use crate::websocket::session_config::SessionConfig;
 use crate::wire::record;
-use crate::wire::websocket::{self as messages, Batch};
+use crate::wire::websocket::{self as messages, LineBatch};
 
 /// One client's connection.
 pub struct Session {
@@ -36,23 +36,23 @@ pub struct Session {
     filter: Filter,
     viewer_log: ViewerLog,
     outbox: Outbox,
-    /// How far each track was handed over.
+    /// How far each source was sent.
     sent: Vec<Position>,
-    /// Commands that wait for their turn.
+    /// Queued commands.
     commands: VecDeque<Received>,
-    /// The command that is being carried out.
+    /// The current command.
     work: Option<Work>,
     /// The stream has ended; close when all is sent.
     ending: Option<Closing>,
-    /// Sources that the client has left.
+    /// Sources that the client has removed.
     left: Vec<SourceName>,
     /// Lines are gathered, and messages cut, at about this size, encoded.
     batch_bytes: usize,
-    next_beat: Instant,
+    next_heartbeat: Instant,
 }
 
 impl Session {
-    /// A session that begins with what `follower` brings.
+    /// A session that starts with `follower`.
     #[must_use]
     pub fn new(
         config: SessionConfig,
@@ -61,8 +61,8 @@ impl Session {
         filter: Filter,
         viewer_log: ViewerLog,
     ) -> Self {
-        let sent = follower.places().cloned().collect();
-        let next_beat = Instant::now() + config.heartbeat;
+        let sent = follower.positions().cloned().collect();
+        let next_heartbeat = Instant::now() + config.heartbeat;
         Session {
             config,
             permissions,
@@ -76,7 +76,7 @@ impl Session {
             ending: None,
             left: Vec::new(),
             batch_bytes: FIRST_BATCH_BYTES,
-            next_beat,
+            next_heartbeat,
         }
     }
 
@@ -89,12 +89,12 @@ impl Session {
         if let Parting::Close(closing) = &parting {
             self.viewer_log.end(closing.reason);
         }
-        // Nothing is held for a client that takes its time to leave.
+        // Nothing is kept for a client that is slow to leave.
         drop(self);
         part(connection, &parting).await;
     }
 
-    /// Streams and answers; returns how to part.
+    /// Streams lines and answers commands; returns how to close.
     async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         connection: &mut Connection<S>,
@@ -115,7 +115,7 @@ impl Session {
             let due = self.next_due(connection);
             tokio::select! {
                 biased;
-                () = changed_rights(self.permissions.as_mut()), if is_open => self.end_if_revoked(),
+                () = permissions_changed(self.permissions.as_mut()), if is_open => self.end_if_revoked(),
                 event = std::future::poll_fn(|cx| connection.poll_event(cx, &mut self.outbox)) => {
                     if let Some(parting) = self.take_event(event) {
                         return parting;
@@ -135,50 +135,51 @@ impl Session {
 
     fn put_start(&mut self) {
         let mut out = Vec::new();
-        record::write_start(&self.config.asked, self.config.is_glob, &self.follower, &mut out);
-        self.outbox.put(Item::Record(out.into(), self.sent.clone()));
+        record::write_start(&self.config.requested, self.config.is_glob, &self.follower, &mut out);
+        self.outbox.put(QueuedItem::Record(out.into(), self.sent.clone()));
     }
 
-    /// Takes over a delivery, and what is there besides: the further a reader is behind, the more.
+    /// Takes a delivery, and further ones that are ready: more of them the further the client is
+    /// behind.
     fn gather(&mut self, first: Option<Delivery>) {
         let mut next = first;
-        let mut batch = Batch::new(self.sent.clone(), self.batch_bytes);
+        let mut batch = LineBatch::new(self.sent.clone(), self.batch_bytes);
         while let Some(delivery) = next {
             self.viewer_log.count(&delivery);
             match delivery {
-                Delivery::Lines { track, chunk, selection } => {
-                    let n_known = batch.places().len();
-                    for (number, place) in self.follower.places().enumerate().skip(n_known) {
+                Delivery::Lines { source_index, chunk, selection } => {
+                    let n_known = batch.positions().len();
+                    for (number, position) in self.follower.positions().enumerate().skip(n_known) {
                         // A source that has joined begins where its first lines do.
-                        batch.join(if number == track { chunk.start() } else { place });
+                        batch.join(if number == source_index { chunk.start() } else { position });
                     }
-                    let name = self.follower.names().nth(track).map_or("", SourceName::as_str);
-                    batch.push(track, name, chunk, &selection, &self.config.zone);
+                    let name = self.name_of(source_index);
+                    batch.push(source_index, name, chunk, &selection, &self.config.zone);
                 }
-                Delivery::Event { track, kind } => {
+                Delivery::Event { source_index, kind } => {
                     let mut out = Vec::new();
-                    let name = self.follower.names().nth(track).map_or("", SourceName::as_str);
-                    record::write_event(name, self.follower.places().nth(track), kind, &mut out);
-                    self.outbox.put(Item::Lines(batch));
-                    self.outbox.put(Item::Record(out.into(), self.places()));
+                    let (name, mut positions) =
+                        (self.name_of(source_index), self.follower.positions());
+                    record::write_event(name, positions.nth(source_index), kind, &mut out);
+                    self.outbox.put(QueuedItem::Lines(batch));
+                    self.outbox.put(QueuedItem::Record(out.into(), self.positions()));
                     return;
                 }
-                Delivery::Joined { track } => self.note_joined(track, &mut batch),
-                Delivery::Unreadable { track, reason } => {
+                Delivery::Joined { source_index } => self.note_joined(source_index, &mut batch),
+                Delivery::Unreadable { source_index, reason } => {
                     let mut out = Vec::new();
-                    let name = self.follower.names().nth(track).map_or("", SourceName::as_str);
-                    record::write_unreadable(name, &reason, &mut out);
-                    self.outbox.put(Item::Lines(batch));
-                    self.outbox.put(Item::Record(out.into(), self.places()));
+                    record::write_unreadable(self.name_of(source_index), &reason, &mut out);
+                    self.outbox.put(QueuedItem::Lines(batch));
+                    self.outbox.put(QueuedItem::Record(out.into(), self.positions()));
                     return;
                 }
-                // Never asked for: the session's own clock beats.
+                // Never requested: the session has its own heartbeat.
                 Delivery::Heartbeat => {}
                 Delivery::End(reason) => {
-                    self.outbox.put(Item::Lines(batch));
-                    let places = self.places();
-                    let last = self.end_record(reason, &places);
-                    self.outbox.put(Item::Record(last, places));
+                    self.outbox.put(QueuedItem::Lines(batch));
+                    let positions = self.positions();
+                    let last = self.end_record(reason, &positions);
+                    self.outbox.put(QueuedItem::Record(last, positions));
                     self.ending = Some(Closing::of_end(reason));
                     return;
                 }
@@ -188,44 +189,48 @@ impl Session {
             }
             next = self.follower.next().now_or_never().flatten();
         }
-        self.outbox.put(Item::Lines(batch));
+        self.outbox.put(QueuedItem::Lines(batch));
+    }
+
+    fn name_of(&self, source_index: usize) -> &str {
+        self.follower.names().nth(source_index).map_or("", SourceName::as_str)
     }
 
     /// A source was opened late: it begins where its first line does. Nothing of it was handed over.
-    fn note_joined(&mut self, track: usize, batch: &mut Batch) {
-        for place in self.follower.places().skip(self.sent.len()) {
-            self.sent.push(place.clone());
+    fn note_joined(&mut self, source_index: usize, batch: &mut LineBatch) {
+        for position in self.follower.positions().skip(self.sent.len()) {
+            self.sent.push(position.clone());
         }
-        for place in self.follower.places().skip(batch.places().len()) {
-            batch.join(place);
+        for position in self.follower.positions().skip(batch.positions().len()) {
+            batch.join(position);
         }
-        if let (Some(place), Some(sent)) =
-            (self.follower.places().nth(track), self.sent.get_mut(track))
+        if let (Some(position), Some(sent)) =
+            (self.follower.positions().nth(source_index), self.sent.get_mut(source_index))
         {
-            *sent = place.clone();
-            batch.begin(track, place);
+            *sent = position.clone();
+            batch.begin(source_index, position);
         }
     }
 
     /// How far was taken from the log.
-    fn places(&self) -> Vec<Position> {
-        self.follower.places().cloned().collect()
+    fn positions(&self) -> Vec<Position> {
+        self.follower.positions().cloned().collect()
     }
 
-    /// Lines that do not pass were passed over since the last one was handed over.
+    /// Whether filtered-out lines were passed since the last one sent.
     fn note_passed(&mut self) {
         if self.outbox.has_no_lines() {
-            self.sent = self.places();
+            self.sent = self.positions();
         }
     }
 
-    /// How far was handed over; where sources begin that have joined since.
+    /// How far each source was sent, or where it begins if it has joined since.
     fn handed_over(&self) -> Vec<Position> {
         let n_known = self.sent.len();
-        self.sent.iter().chain(self.follower.places().skip(n_known)).cloned().collect()
+        self.sent.iter().chain(self.follower.positions().skip(n_known)).cloned().collect()
     }
 
-    /// The stream ends: nothing but its last record is sent, then it is closed.
+    /// Ends the stream: only its last record is sent, then it is closed.
     fn end(&mut self, reason: EndReason) {
         self.outbox.drop_lines();
         self.outbox.is_paused = false;
@@ -237,7 +242,7 @@ impl Session {
         self.ending = Some(Closing::of_end(reason));
     }
 
-    /// Ends the stream if one of its sources may not be read any more.
+    /// Ends the stream if the permission for one of its sources was revoked.
     fn end_if_revoked(&mut self) {
         let follower = &self.follower;
         let may_read =
@@ -247,13 +252,13 @@ impl Session {
         }
     }
 
-    fn end_record(&self, reason: EndReason, places: &[Position]) -> Bytes {
+    fn end_record(&self, reason: EndReason, positions: &[Position]) -> Bytes {
         let mut out = Vec::new();
-        record::write_end(&self.config.asked, reason, places.iter(), &mut out);
+        record::write_end(&self.config.requested, reason, positions.iter(), &mut out);
         out.into()
     }
 
-    /// Takes in what has happened; returns how to part, where that ends the conversation.
+    /// Handles a connection event; returns how to close if it ends the session.
     fn take_event(&mut self, event: ConnectionEvent) -> Option<Parting> {
         match event {
             ConnectionEvent::Said(Message::Text(text)) => return self.take_command(text.as_str()),
@@ -265,10 +270,10 @@ impl Session {
                 let closing = Closing::new(CloseCode::Unsupported, words, "client");
                 return Some(Parting::Close(closing));
             }
-            ConnectionEvent::Sent(n_bytes, places) => {
+            ConnectionEvent::Sent(n_bytes, positions) => {
                 self.viewer_log.count_bytes(n_bytes);
-                if let Some(places) = places {
-                    self.sent = places;
+                if let Some(positions) = positions {
+                    self.sent = positions;
                 }
             }
             ConnectionEvent::Broken(error) => return Some(parting_of(&error)),
@@ -277,9 +282,9 @@ impl Session {
     }
 
     fn next_due<S: AsyncRead + AsyncWrite + Unpin>(&self, connection: &Connection<S>) -> Instant {
-        let due = self.next_beat.min(connection.heard() + 2 * self.config.heartbeat);
+        let due = self.next_heartbeat.min(connection.last_received() + 2 * self.config.heartbeat);
         match self.config.stall_limit {
-            Some(limit) if !connection.is_idle() => due.min(connection.moved() + limit),
+            Some(limit) if !connection.is_idle() => due.min(connection.last_progress() + limit),
             Some(_) | None => due,
         }
     }
@@ -290,28 +295,33 @@ impl Session {
     ) -> Option<Closing> {
         let now = Instant::now();
         if now >= self.next_due(connection) + self.config.heartbeat / 2 {
-            // We come far too late: it is us who did not run (stopped, or starved), and while we do
-            // not, no ping goes out and no answer is heard. The client gets all its time again.
+            // The timer is far too late, so this process did not run (stopped, or starved), could
+            // not send pings and has not read their answers. The client gets its full time again.
             connection.excuse();
         }
-        if now >= connection.heard() + 2 * self.config.heartbeat {
+        if now >= connection.last_received() + 2 * self.config.heartbeat {
             return Some(Closing::silent());
         }
         let is_stalled =
-            |limit: Duration| !connection.is_idle() && now >= connection.moved() + limit;
+            |limit: Duration| !connection.is_idle() && now >= connection.last_progress() + limit;
         if self.config.stall_limit.is_some_and(is_stalled) {
             return Some(Closing::of_end(EndReason::Limit));
         }
-        if now >= self.next_beat && self.ending.is_none() {
+        if now >= self.next_heartbeat && self.ending.is_none() {
             self.end_if_revoked();
         }
-        if now >= self.next_beat {
-            self.next_beat = now + self.config.heartbeat;
+        if now >= self.next_heartbeat {
+            self.next_heartbeat = now + self.config.heartbeat;
             self.note_passed();
             let mut out = Vec::new();
-            let places = self.handed_over();
-            record::write_heartbeat(&self.config.asked, &self.follower, places.iter(), &mut out);
-            self.outbox.put_beat(out.into());
+            let positions = self.handed_over();
+            record::write_heartbeat(
+                &self.config.requested,
+                &self.follower,
+                positions.iter(),
+                &mut out,
+            );
+            self.outbox.put_heartbeat(out.into());
         }
         None
     }

@@ -13,42 +13,42 @@ use crate::follower::{Allowance, EndReason, SourceWatch, StreamSpec};
 use crate::line::Zone;
 use crate::source::{Source, SourceName, Start};
 
-/// What a connection keeps.
+/// The settings of a connection.
 pub struct SessionConfig {
-    /// What was asked for: a source's name, or a glob.
-    pub asked: String,
+    /// What was requested: a source's name, or a glob.
+    pub requested: String,
     /// It is a glob.
     pub is_glob: bool,
-    /// Go on at the live end.
+    /// Follow the live end.
     pub follow: bool,
-    /// With `follow`: end when the clock comes here.
+    /// With `follow`: when to end.
     pub until: Option<Instant>,
-    /// The reason to give when all was sent without a fault.
+    /// The reason to give when everything was sent without an error.
     pub done: EndReason,
     /// Between two pings.
     pub heartbeat: Duration,
-    /// A client that takes nothing for this long is ended.
+    /// A client that reads nothing for this long is disconnected.
     pub stall_limit: Option<Duration>,
-    /// For times that tell no zone.
+    /// The zone for times without one.
     pub zone: Arc<Zone>,
-    /// The time that looking through lines may take.
+    /// The time that filtering may take.
     pub allowance: Arc<Allowance>,
     /// Ends the stream.
     pub cancel: CancellationToken,
     /// Sources that may appear later.
     pub source_watch: Option<SourceWatchMaker>,
-    /// Finds a source by its name; the error is for the client.
+    /// Finds a source by its name; the error is a sentence for the client.
     pub lookup: Lookup,
 }
 
-/// Makes a roster.
+/// Makes a source watch.
 pub type SourceWatchMaker = Box<dyn Fn() -> SourceWatch + Send + Sync>;
 
 /// Finds a source by its name.
 pub type Lookup = Box<dyn Fn(&str) -> Result<Arc<dyn Source>, String> + Send + Sync>;
 
 impl SessionConfig {
-    /// What to open. `left`: sources that the client does not want any more.
+    /// What to open. `left`: sources that the client has removed.
     #[must_use]
     pub fn spec(
         &self,
@@ -71,10 +71,10 @@ impl SessionConfig {
             follow: self.follow,
             until: self.until,
             done: self.done,
-            // Heartbeats are the session's own here.
+            // The session sends heartbeats by itself.
             heartbeat: NEVER,
             source_watch,
-            // Rights, too: they hold for commands as well.
+            // The session checks permissions, too, as they apply to commands as well.
             permissions: None,
             allowance: Arc::clone(&self.allowance),
             cancel: self.cancel.clone(),
@@ -82,8 +82,7 @@ impl SessionConfig {
     }
 }
 
-/// Which of these cursors is that of a source; the only one there is may come from another path to
-/// the same file.
+/// The cursor of a source among these; a single one may come from another path to the same file.
 #[must_use]
 pub fn cursor_of(cursors: &[Cursor], name: &SourceName) -> Option<Cursor> {
     if let [only] = cursors {
@@ -94,7 +93,7 @@ pub fn cursor_of(cursors: &[Cursor], name: &SourceName) -> Option<Cursor> {
 
 impl std::fmt::Debug for SessionConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Terms").field("asked", &self.asked).finish_non_exhaustive()
+        f.debug_struct("SessionConfig").field("requested", &self.requested).finish_non_exhaustive()
     }
 }
 

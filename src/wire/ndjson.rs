@@ -23,8 +23,7 @@ pub fn line_of(write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
     Bytes::from(out)
 }
 
-/// The selected lines: from the encoding that all viewers share, or where they are few by
-/// themselves.
+/// The selected lines: from the shared encoding, or encoded individually if they are few.
 pub fn shared_lines(
     slot: Slot,
     chunk: &Chunk,
@@ -55,8 +54,8 @@ pub fn shared_lines(
 fn encode(name: &str, chunk: &Chunk, selected: Option<&[u32]>, zone: &Zone) -> Encoded {
     let mut source = Vec::new();
     write_json(name, &mut source);
-    encode_lines(chunk, selected, zone, |line, facts, out| {
-        write_line(&source, chunk, line, facts, out);
+    encode_lines(chunk, selected, zone, |line, metadata, out| {
+        write_line(&source, chunk, line, metadata, out);
         out.push(b'\n');
     })
 }
@@ -72,15 +71,15 @@ pub fn encode_lines<'a>(
     let expected = if selected.is_none() { chunk.text().len() } else { 0 } + n_lines * RECORD_BYTES;
     let mut out = Vec::with_capacity(expected);
     let mut ends = Vec::with_capacity(n_lines);
-    for_each_line(chunk, selected, zone, |line, facts| {
-        write(line, facts, &mut out);
+    for_each_line(chunk, selected, zone, |line, metadata| {
+        write(line, metadata, &mut out);
         ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
     });
 
     Encoded { bytes: text_of(out), ends }
 }
 
-/// What we have written is UTF-8; were it not, it is mended rather than lost.
+/// What we have written is UTF-8; if it were not, it is repaired rather than lost.
 #[must_use]
 pub fn text_of(out: Vec<u8>) -> ByteString {
     match String::from_utf8(out) {
@@ -89,7 +88,7 @@ pub fn text_of(out: Vec<u8>) -> ByteString {
     }
 }
 
-/// What a record has beside its line, about.
+/// The approximate size of a record without its line.
 const RECORD_BYTES: usize = 160;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Page: lines of the past in a finite answer, as text or records. It reads like a stream that has
+//! Page: older lines in a finite response, as text or records. It reads like a stream that has
 //! ended: `start` (with `"begin"`: nothing lies before it), lines, `end`.
 
 use bytes::{Bytes, BytesMut};
@@ -50,11 +50,11 @@ pub fn foot(format: Format, name: &str, before: &Cursor) -> Vec<u8> {
     record(format, name, "end", before, &format!(",\"reason\":\"{}\"", EndReason::Eof.as_str()))
 }
 
-/// A place as a cursor.
+/// A position as a cursor.
 #[must_use]
-pub fn cursor_of(place: &Position) -> Option<Cursor> {
+pub fn cursor_of(position: &Position) -> Option<Cursor> {
     let mut token = Vec::new();
-    place.write_cursor(&mut token);
+    position.write_cursor(&mut token);
     std::str::from_utf8(&token).ok()?.parse().ok()
 }
 

@@ -15,7 +15,7 @@ use crate::wire::is_resumable;
 
 /// Writes `text` as a JSON string with its quotes.
 pub fn write_json(text: &str, out: &mut Vec<u8>) {
-    // Writing into memory cannot fail, and a text is always JSON.
+    // Writing into memory cannot fail, and any text can be JSON.
     let written = serde_json::to_writer(&mut *out, text);
     debug_assert!(written.is_ok(), "text is JSON");
 }
@@ -63,13 +63,13 @@ fn write_escape(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
-/// Writes the places of several sources, joined.
-pub fn write_set<'a>(places: impl Iterator<Item = &'a Position>, out: &mut Vec<u8>) {
-    for (number, place) in places.enumerate() {
+/// Writes the cursors of several sources, joined.
+pub fn write_set<'a>(positions: impl Iterator<Item = &'a Position>, out: &mut Vec<u8>) {
+    for (number, position) in positions.enumerate() {
         if number > 0 {
             out.push(SET_SEPARATOR as u8);
         }
-        place.write_cursor(out);
+        position.write_cursor(out);
     }
 }
 
@@ -79,7 +79,7 @@ pub fn write_line(
     source: &[u8],
     chunk: &Chunk,
     line: &LineRef<'_>,
-    facts: LineMetadata,
+    metadata: LineMetadata,
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(b"{\"source\":");
@@ -87,12 +87,12 @@ pub fn write_line(
     out.extend_from_slice(b",\"cursor\":\"");
     chunk.cursor_prefix().write_token(line.end_offset, line.check, out);
     out.push(b'"');
-    if let Some(time) = facts.time {
+    if let Some(time) = metadata.time {
         out.extend_from_slice(b",\"time\":\"");
         time.write_rfc3339(out);
         out.push(b'"');
     }
-    if let Some(level) = facts.level {
+    if let Some(level) = metadata.level {
         out.extend_from_slice(b",\"level\":\"");
         out.extend_from_slice(level.as_str().as_bytes());
         out.push(b'"');
@@ -105,7 +105,7 @@ pub fn write_line(
     out.push(b'}');
 }
 
-/// Calls for each selected line (all where none are named) with what it tells.
+/// Calls a function for each selected line (all if none are named) with its metadata.
 pub fn for_each_line<'a>(
     chunk: &'a Chunk,
     selected: Option<&[u32]>,
@@ -114,9 +114,9 @@ pub fn for_each_line<'a>(
 ) {
     match selected {
         None => {
-            let told = chunk.facts(zone);
+            let metadata = chunk.metadata(zone);
             for line in chunk.lines() {
-                write(&line, told.get(line.index).copied().unwrap_or_default());
+                write(&line, metadata.get(line.index).copied().unwrap_or_default());
             }
         }
         Some(selected) => {
@@ -124,11 +124,11 @@ pub fn for_each_line<'a>(
             for line in chunk.lines() {
                 let is_next = |index: &&u32| **index as usize == line.index;
                 if selected.next_if(is_next).is_some() {
-                    let facts = match line.continues {
+                    let metadata = match line.continues {
                         true => LineMetadata::default(),
-                        false => crate::line::facts(trim_line_end(line.text), zone),
+                        false => crate::line::metadata(trim_line_end(line.text), zone),
                     };
-                    write(&line, facts);
+                    write(&line, metadata);
                 }
             }
         }
@@ -137,15 +137,15 @@ pub fn for_each_line<'a>(
 
 /// Writes `{"event":"start","source","cursor"}`; for several sources also `"sources"`, and
 /// `"resumable":false` where they are too many.
-pub fn write_start(asked: &str, is_glob: bool, follower: &Follower, out: &mut Vec<u8>) {
-    write_head("start", asked, out);
-    write_cursors(follower.places(), out);
+pub fn write_start(requested: &str, is_glob: bool, follower: &Follower, out: &mut Vec<u8>) {
+    write_head("start", requested, out);
+    write_cursors(follower.positions(), out);
     if is_glob {
         out.extend_from_slice(b",\"sources\":[");
         write_names(follower.names().map(SourceName::as_str), out);
         out.push(b']');
     }
-    if !is_resumable(follower.places().len()) {
+    if !is_resumable(follower.positions().len()) {
         out.extend_from_slice(b",\"resumable\":false");
     }
     out.push(b'}');
@@ -163,11 +163,11 @@ pub fn write_names<'a>(names: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) 
 
 /// Writes `{"event":"gap","source","cursor","bytes","reason"}` or
 /// `{"event":"rotated","source","cursor","how"}`.
-pub fn write_event(source: &str, place: Option<&Position>, kind: EventKind, out: &mut Vec<u8>) {
+pub fn write_event(source: &str, position: Option<&Position>, kind: EventKind, out: &mut Vec<u8>) {
     write_head(event_name(kind), source, out);
     out.extend_from_slice(b",\"cursor\":\"");
-    if let Some(place) = place {
-        place.write_cursor(out);
+    if let Some(position) = position {
+        position.write_cursor(out);
     }
     out.push(b'"');
     match kind {
@@ -188,7 +188,7 @@ pub fn write_unreadable(source: &str, reason: &str, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// What an event is called.
+/// The name of an event.
 #[must_use]
 pub const fn event_name(kind: EventKind) -> &'static str {
     match kind {
@@ -197,17 +197,17 @@ pub const fn event_name(kind: EventKind) -> &'static str {
     }
 }
 
-/// Writes `{"event":"heartbeat","source","cursor","size","modified","behind"}`. `places`: how far
-/// the viewer has been told.
+/// Writes `{"event":"heartbeat","source","cursor","size","modified","behind"}`. `positions`: how far
+/// the viewer was sent lines.
 pub fn write_heartbeat<'a>(
-    asked: &str,
+    requested: &str,
     follower: &Follower,
-    places: impl ExactSizeIterator<Item = &'a Position>,
+    positions: impl ExactSizeIterator<Item = &'a Position>,
     out: &mut Vec<u8>,
 ) {
     let (progress, behind) = follower.progress();
-    write_head("heartbeat", asked, out);
-    write_cursors(places, out);
+    write_head("heartbeat", requested, out);
+    write_cursors(positions, out);
     write_number("size", progress.size, out);
     out.extend_from_slice(b",\"modified\":");
     write_time(progress.modified, out);
@@ -217,14 +217,14 @@ pub fn write_heartbeat<'a>(
 
 /// Writes `{"event":"end","source","reason","cursor"}`.
 pub fn write_end<'a>(
-    asked: &str,
+    requested: &str,
     reason: EndReason,
-    places: impl ExactSizeIterator<Item = &'a Position>,
+    positions: impl ExactSizeIterator<Item = &'a Position>,
     out: &mut Vec<u8>,
 ) {
-    write_head("end", asked, out);
+    write_head("end", requested, out);
     write_word("reason", reason.as_str(), out);
-    write_cursors(places, out);
+    write_cursors(positions, out);
     out.push(b'}');
 }
 
@@ -247,11 +247,14 @@ fn write_head(event: &str, source: &str, out: &mut Vec<u8>) {
     write_json(source, out);
 }
 
-/// Writes `,"cursor":"…"`, the place of a stream; nothing where it has too many sources for one.
-pub fn write_cursors<'a>(places: impl ExactSizeIterator<Item = &'a Position>, out: &mut Vec<u8>) {
-    if is_resumable(places.len()) {
+/// Writes `,"cursor":"…"`, the cursor of a stream; nothing if it has too many sources for one.
+pub fn write_cursors<'a>(
+    positions: impl ExactSizeIterator<Item = &'a Position>,
+    out: &mut Vec<u8>,
+) {
+    if is_resumable(positions.len()) {
         out.extend_from_slice(b",\"cursor\":\"");
-        write_set(places, out);
+        write_set(positions, out);
         out.push(b'"');
     }
 }

@@ -18,23 +18,23 @@ use crate::wire::record::{write_json, write_line};
 pub fn lines(name: &str, chunk: &Chunk, selection: &Selection, zone: &Zone) -> Bytes {
     let source = json_of(name);
     shared_lines(Slot::Sse, chunk, selection, |selected| {
-        encode_lines(chunk, selected, zone, |line, facts, out| {
+        encode_lines(chunk, selected, zone, |line, metadata, out| {
             out.extend_from_slice(b"id: ");
             chunk.cursor_prefix().write_token(line.end_offset, line.check, out);
             out.extend_from_slice(b"\ndata: ");
-            write_line(&source, chunk, line, facts, out);
+            write_line(&source, chunk, line, metadata, out);
             out.extend_from_slice(b"\n\n");
         })
     })
 }
 
-/// The selected lines of a chunk, of a stream of several sources: their ids are made of the places
-/// of all (`places`; none where they are too many), and so cannot be shared.
+/// The selected lines of a chunk, of a stream of several sources: their ids are made of the
+/// positions of all (`positions`; empty if there are too many), and so cannot be shared.
 #[must_use]
 pub fn lines_of_many(
     name: &str,
-    track: usize,
-    places: &[&Position],
+    source_index: usize,
+    positions: &[&Position],
     chunk: &Chunk,
     selection: &Selection,
     zone: &Zone,
@@ -44,23 +44,23 @@ pub fn lines_of_many(
         Selection::All => None,
         Selection::Lines(selected) => Some(selected.as_slice()),
     };
-    let encoded = encode_lines(chunk, selected, zone, |line, facts, out| {
-        for (number, place) in places.iter().enumerate() {
+    let encoded = encode_lines(chunk, selected, zone, |line, metadata, out| {
+        for (number, position) in positions.iter().enumerate() {
             match number {
                 0 => out.extend_from_slice(b"id: "),
                 _ => out.push(SET_SEPARATOR as u8),
             }
-            if number == track {
+            if number == source_index {
                 chunk.cursor_prefix().write_token(line.end_offset, line.check, out);
             } else {
-                place.write_cursor(out);
+                position.write_cursor(out);
             }
         }
-        if !places.is_empty() {
+        if !positions.is_empty() {
             out.push(b'\n');
         }
         out.extend_from_slice(b"data: ");
-        write_line(&source, chunk, line, facts, out);
+        write_line(&source, chunk, line, metadata, out);
         out.extend_from_slice(b"\n\n");
     });
     encoded.bytes.into_bytes()

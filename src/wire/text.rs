@@ -15,10 +15,10 @@ use crate::line::{LineMetadata, Zone};
 use crate::wire::ndjson::{shared_lines, text_of};
 use crate::wire::record::for_each_line;
 
-/// How a viewer wants its text.
+/// The text options of a viewer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TextOptions {
-    /// The time that a line tells goes before it.
+    /// Prefix each line with its time.
     pub timestamps: bool,
     /// Escape sequences are taken out.
     pub is_plain: bool,
@@ -33,21 +33,21 @@ pub struct TextEncoder {
     shown: Option<usize>,
     /// The last line shown has no end yet.
     is_mid_line: bool,
-    /// The time that was told last.
-    told: Option<LineTime>,
+    /// The last time that was written.
+    shown_time: Option<LineTime>,
 }
 
 impl TextEncoder {
     /// `has_marks`: the stream may have several sources.
     #[must_use]
     pub fn new(options: TextOptions, has_marks: bool) -> Self {
-        TextEncoder { options, has_marks, shown: None, is_mid_line: false, told: None }
+        TextEncoder { options, has_marks, shown: None, is_mid_line: false, shown_time: None }
     }
 
     /// The selected lines of a chunk.
     pub fn lines(
         &mut self,
-        track: usize,
+        source_index: usize,
         name: &str,
         chunk: &Chunk,
         selection: &Selection,
@@ -58,7 +58,7 @@ impl TextEncoder {
         } else {
             self.dressed_lines(chunk, selection, zone)
         };
-        let mark = self.mark(track, name);
+        let mark = self.mark(source_index, name);
         self.is_mid_line = chunk.ends().partial && lines.last() != Some(&b'\n');
         let is_line_without_end =
             !chunk.ends().partial && lines.last().is_some_and(|c| *c != b'\n');
@@ -75,12 +75,12 @@ impl TextEncoder {
         }
     }
 
-    /// What happened between two lines: only a gap is told.
-    pub fn event(&mut self, track: usize, name: &str, kind: EventKind) -> Bytes {
+    /// An event between two lines: only a gap is shown.
+    pub fn event(&mut self, source_index: usize, name: &str, kind: EventKind) -> Bytes {
         match kind {
             EventKind::Rotated(_) => Bytes::new(),
             EventKind::Gap { bytes, reason } => {
-                let mut out = self.mark(track, name).unwrap_or_default();
+                let mut out = self.mark(source_index, name).unwrap_or_default();
                 out.push_str(self.line_break());
                 let reason = reason.as_str();
                 out.push_str(&format!("==> {name}: gap of {bytes} bytes ({reason}) <==\n"));
@@ -96,20 +96,20 @@ impl TextEncoder {
         Bytes::from(format!("{line_break}{empty_line}==> {name}: cannot be read: {reason} <==\n"))
     }
 
-    /// An empty line, where it does not break one.
+    /// A heartbeat: an empty line, unless that would split a line.
     #[must_use]
     pub fn heartbeat(&self) -> Bytes {
         if self.is_mid_line { Bytes::new() } else { Bytes::from_static(b"\n") }
     }
 
     /// What goes before the lines of another source than the last one.
-    fn mark(&mut self, track: usize, name: &str) -> Option<String> {
-        if !self.has_marks || self.shown == Some(track) {
+    fn mark(&mut self, source_index: usize, name: &str) -> Option<String> {
+        if !self.has_marks || self.shown == Some(source_index) {
             return None;
         }
         let empty_line = if self.shown.is_some() { "\n" } else { "" };
         let mark = format!("{}{empty_line}==> {name} <==\n", self.line_break());
-        self.shown = Some(track);
+        self.shown = Some(source_index);
         Some(mark)
     }
 
@@ -123,14 +123,16 @@ impl TextEncoder {
             Selection::Lines(selected) => Some(selected.as_slice()),
         };
         let mut out = Vec::new();
-        for_each_line(chunk, selected, zone, |line, facts| self.dress(line, facts, &mut out));
+        for_each_line(chunk, selected, zone, |line, metadata| {
+            self.write_line(line, metadata, &mut out);
+        });
         text_of(out).into_bytes()
     }
 
-    fn dress(&mut self, line: &LineRef<'_>, facts: LineMetadata, out: &mut Vec<u8>) {
-        self.told = facts.time.or(self.told);
+    fn write_line(&mut self, line: &LineRef<'_>, metadata: LineMetadata, out: &mut Vec<u8>) {
+        self.shown_time = metadata.time.or(self.shown_time);
         if self.options.timestamps && !line.continues {
-            match self.told {
+            match self.shown_time {
                 Some(time) => time.write_rfc3339(out),
                 None => out.push(b'-'),
             }

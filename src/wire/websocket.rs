@@ -18,30 +18,30 @@ use crate::wire::{is_resumable, is_sparse};
 /// No message of ours exceeds this, encoded.
 pub const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 
-/// Lines of one viewer, on their way into messages. A message is made when it is asked for: until
-/// then what all viewers share is held and nothing else.
+/// Lines of one viewer, to be encoded as messages. A message is made on demand: until then only
+/// data shared by all viewers is held.
 #[derive(Debug)]
-pub struct Batch {
-    /// The place before the next line, by the number of its track.
-    places: Vec<Position>,
-    parts: VecDeque<Part>,
+pub struct LineBatch {
+    /// The position before the next line, by source index.
+    positions: Vec<Position>,
+    parts: VecDeque<BatchPart>,
     n_bytes: usize,
     /// Messages are cut at this size, unless one record is larger.
     message_bytes: usize,
 }
 
 #[derive(Debug)]
-struct Part {
-    track: usize,
+struct BatchPart {
+    source_index: usize,
     chunk: Arc<Chunk>,
     records: Records,
-    /// How many of the records were handed out.
+    /// How many of the records were taken.
     n_done: usize,
 }
 
 #[derive(Debug)]
 enum Records {
-    /// All records of the encoding that is shared.
+    /// All records of the shared encoding.
     All,
     /// Those of these lines.
     Lines(Vec<u32>),
@@ -49,30 +49,30 @@ enum Records {
     Own(Encoded, Vec<(u64, u32)>),
 }
 
-impl Batch {
-    /// No lines yet. `places`: how far each track was delivered. `message_bytes`: where messages are cut,
-    /// at most [`MESSAGE_BYTES`].
+impl LineBatch {
+    /// No lines yet. `positions`: how far each source was delivered. `message_bytes`: where messages
+    /// are cut, at most [`MESSAGE_BYTES`].
     #[must_use]
-    pub fn new(places: Vec<Position>, message_bytes: usize) -> Self {
-        Batch { places, parts: VecDeque::new(), n_bytes: 0, message_bytes }
+    pub fn new(positions: Vec<Position>, message_bytes: usize) -> Self {
+        LineBatch { positions, parts: VecDeque::new(), n_bytes: 0, message_bytes }
     }
 
-    /// Notes where the next track begins.
-    pub fn join(&mut self, place: &Position) {
-        self.places.push(place.clone());
+    /// Adds the start position of the next source.
+    pub fn join(&mut self, position: &Position) {
+        self.positions.push(position.clone());
     }
 
-    /// Notes where a track begins that was not open before.
-    pub fn begin(&mut self, track: usize, place: &Position) {
-        if let Some(known) = self.places.get_mut(track) {
-            known.clone_from(place);
+    /// Sets the start position of a source that was not open before.
+    pub fn begin(&mut self, source_index: usize, position: &Position) {
+        if let Some(known) = self.positions.get_mut(source_index) {
+            known.clone_from(position);
         }
     }
 
     /// Adds the selected lines of a chunk of the source `name`.
     pub fn push(
         &mut self,
-        track: usize,
+        source_index: usize,
         name: &str,
         chunk: Arc<Chunk>,
         selection: &Selection,
@@ -101,35 +101,35 @@ impl Batch {
             Records::All | Records::Lines(_) => shared(name, &chunk, zone).bytes.len(),
             Records::Own(own, _) => own.bytes.len(),
         };
-        self.parts.push_back(Part { track, chunk, records, n_done: 0 });
+        self.parts.push_back(BatchPart { source_index, chunk, records, n_done: 0 });
     }
 
-    /// How much is in it, encoded, about.
+    /// Its approximate encoded size.
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         self.n_bytes
     }
 
-    /// The places before what is left in it, by track.
+    /// The positions before the remaining lines, by source index.
     #[must_use]
-    pub fn places(&self) -> &[Position] {
-        &self.places
+    pub fn positions(&self) -> &[Position] {
+        &self.positions
     }
 
-    /// Whether all lines were handed out.
+    /// Whether all lines were taken.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// The next message; none when all lines were handed out.
+    /// The next message; `None` when all lines were taken.
     pub fn next_message(&mut self) -> Option<Bytes> {
         if let Some(whole) = self.whole_chunk() {
             return Some(whole);
         }
         let mut out = PREFIX.to_vec();
         let mut start = Vec::new();
-        write_start(&self.places, &mut start);
+        write_start(&self.positions, &mut start);
         let mut n_records = 0;
         while let Some(part) = self.parts.front_mut() {
             let Some(record) = part.record() else {
@@ -145,9 +145,9 @@ impl Batch {
             }
             out.extend_from_slice(record);
             n_records += 1;
-            let place = part.take();
-            if let Some(known) = self.places.get_mut(part.track) {
-                *known = place;
+            let position = part.take();
+            if let Some(known) = self.positions.get_mut(part.source_index) {
+                *known = position;
             }
         }
         if n_records == 0 {
@@ -157,24 +157,26 @@ impl Batch {
         Some(Bytes::from(out))
     }
 
-    /// A message that is the same for every viewer is not made again: all lines of one chunk of
-    /// the only source.
+    /// A message that is the same for every viewer is made once: all lines of one chunk of a single
+    /// source.
     fn whole_chunk(&mut self) -> Option<Bytes> {
-        let ([place], 1) = (self.places.as_mut_slice(), self.parts.len()) else { return None };
+        let ([position], 1) = (self.positions.as_mut_slice(), self.parts.len()) else {
+            return None;
+        };
         let part = self.parts.front()?;
         let (Records::All, 0) = (&part.records, part.n_done) else { return None };
         let bytes = part.shared()?.bytes.as_bytes().clone();
         if bytes.len() > self.message_bytes {
             return None;
         }
-        *place = part.chunk.end();
+        *position = part.chunk.end();
         self.parts.clear();
         Some(bytes)
     }
 }
 
-impl Part {
-    /// The encoding that all viewers share; it was made when the part was added.
+impl BatchPart {
+    /// The shared encoding; it was made when the part was added.
     fn shared(&self) -> Option<&Encoded> {
         self.chunk.kept(Slot::Websocket)
     }
@@ -194,15 +196,15 @@ impl Part {
         encoded.bytes.as_bytes().get(from..end)
     }
 
-    /// Hands the next record out; returns the place after it.
+    /// Takes the next record; returns the position after it.
     fn take(&mut self) -> Position {
         let at = self.n_done;
         self.n_done += 1;
         let line = match &self.records {
             Records::All => at,
             Records::Lines(selected) => selected.get(at).map_or(at, |index| *index as usize),
-            Records::Own(_, places) => {
-                let (offset, check) = places.get(at).copied().unwrap_or_default();
+            Records::Own(_, positions) => {
+                let (offset, check) = positions.get(at).copied().unwrap_or_default();
                 let generation = Arc::clone(&self.chunk.start().generation);
                 return Position { generation, offset, check };
             }
@@ -223,9 +225,9 @@ pub fn page(re: &str, name: &str, older: Older, zone: &Zone) -> Bytes {
             Selection::All => None,
             Selection::Lines(selected) => Some(selected.as_slice()),
         };
-        let (encoded, places) = encode_own(name, &chunk, selected, zone);
+        let (encoded, positions) = encode_own(name, &chunk, selected, zone);
         let mut from = PREFIX.len();
-        for (end, (offset, check)) in encoded.ends.iter().zip(places) {
+        for (end, (offset, check)) in encoded.ends.iter().zip(positions) {
             let record = encoded.bytes.as_bytes().slice(from..*end as usize);
             from = *end as usize + 1;
             n_bytes += record.len() + 1;
@@ -255,12 +257,11 @@ pub fn page(re: &str, name: &str, older: Older, zone: &Zone) -> Bytes {
     Bytes::from(out)
 }
 
-/// The answer to a command that was carried out: `{"re","cursor"}`, and `"sources"` where they are
-/// `named`.
+/// The answer to an executed command: `{"re","cursor"}`, and `"sources"` where they are `named`.
 #[must_use]
-pub fn done(re: &str, places: &[Position], named: Option<&[&str]>) -> Bytes {
+pub fn done(re: &str, positions: &[Position], named: Option<&[&str]>) -> Bytes {
     let mut out = format!("{{\"re\":{re}").into_bytes();
-    write_cursors(places.iter(), &mut out);
+    write_cursors(positions.iter(), &mut out);
     if let Some(names) = named {
         out.extend_from_slice(b",\"sources\":[");
         crate::wire::record::write_names(names.iter().copied(), &mut out);
@@ -270,7 +271,7 @@ pub fn done(re: &str, places: &[Position], named: Option<&[&str]>) -> Bytes {
     Bytes::from(out)
 }
 
-/// The answer to a command that makes no sense: `{"re","error"}`.
+/// The answer to an invalid command: `{"re","error"}`.
 #[must_use]
 pub fn error(re: &str, reason: &str) -> Bytes {
     let mut out = format!("{{\"re\":{re},\"error\":").into_bytes();
@@ -286,8 +287,8 @@ fn shared<'a>(name: &str, chunk: &'a Chunk, zone: &Zone) -> &'a Encoded {
         let (mut encoder, mut out) = (RecordEncoder::new(name), PREFIX.to_vec());
         let mut ends = Vec::with_capacity(chunk.line_ends().len());
         out.reserve(chunk.text().len() + chunk.line_ends().len() * RECORD_BYTES);
-        for_each_line(chunk, None, zone, |line, facts| {
-            encoder.write(chunk, line, facts, &mut ends, &mut out);
+        for_each_line(chunk, None, zone, |line, metadata| {
+            encoder.write(chunk, line, metadata, &mut ends, &mut out);
         });
         let mut start = Vec::new();
         write_start(std::slice::from_ref(chunk.start()), &mut start);
@@ -297,8 +298,8 @@ fn shared<'a>(name: &str, chunk: &'a Chunk, zone: &Zone) -> &'a Encoded {
 }
 
 fn own_records(name: &str, chunk: &Chunk, selected: Option<&[u32]>, zone: &Zone) -> Records {
-    let (encoded, places) = encode_own(name, chunk, selected, zone);
-    Records::Own(encoded, places)
+    let (encoded, positions) = encode_own(name, chunk, selected, zone);
+    Records::Own(encoded, positions)
 }
 
 /// The selected lines, encoded for one viewer; a line whose record would be too large for a
@@ -310,23 +311,23 @@ fn encode_own(
     zone: &Zone,
 ) -> (Encoded, Vec<(u64, u32)>) {
     let (mut encoder, mut out) = (RecordEncoder::new(name), PREFIX.to_vec());
-    let (mut ends, mut places) = (Vec::new(), Vec::new());
-    for_each_line(chunk, selected, zone, |line, facts| {
+    let (mut ends, mut positions) = (Vec::new(), Vec::new());
+    for_each_line(chunk, selected, zone, |line, metadata| {
         let before = (out.len(), ends.len());
-        encoder.write(chunk, line, facts, &mut ends, &mut out);
+        encoder.write(chunk, line, metadata, &mut ends, &mut out);
         if out.len() - before.0 <= PAGE_BYTES {
-            places.push((line.end_offset, line.check));
+            positions.push((line.end_offset, line.check));
             return;
         }
         out.truncate(before.0);
         ends.truncate(before.1);
         for (number, piece) in pieces(chunk, line).enumerate() {
-            let facts = if number == 0 { facts } else { LineMetadata::default() };
-            encoder.write(chunk, &piece, facts, &mut ends, &mut out);
-            places.push((piece.end_offset, piece.check));
+            let metadata = if number == 0 { metadata } else { LineMetadata::default() };
+            encoder.write(chunk, &piece, metadata, &mut ends, &mut out);
+            positions.push((piece.end_offset, piece.check));
         }
     });
-    (Encoded { bytes: text_of(out), ends }, places)
+    (Encoded { bytes: text_of(out), ends }, positions)
 }
 
 /// Writes records one after the other, with a comma between them.
@@ -345,14 +346,14 @@ impl RecordEncoder {
         &mut self,
         chunk: &Chunk,
         line: &LineRef<'_>,
-        facts: LineMetadata,
+        metadata: LineMetadata,
         ends: &mut Vec<u32>,
         out: &mut Vec<u8>,
     ) {
         if !ends.is_empty() {
             out.push(b',');
         }
-        write_line(&self.source, chunk, line, facts, out);
+        write_line(&self.source, chunk, line, metadata, out);
         ends.push(u32::try_from(out.len()).unwrap_or(u32::MAX));
     }
 }
@@ -411,9 +412,9 @@ fn wide_bytes(text: &[u8]) -> usize {
     String::from_utf8_lossy(text).encode_utf16().count() * 2
 }
 
-fn write_start(places: &[Position], out: &mut Vec<u8>) {
-    if is_resumable(places.len()) {
-        crate::wire::record::write_set(places.iter(), out);
+fn write_start(positions: &[Position], out: &mut Vec<u8>) {
+    if is_resumable(positions.len()) {
+        crate::wire::record::write_set(positions.iter(), out);
     }
 }
 
@@ -428,14 +429,14 @@ const PREFIX: &[u8] = b"{\"lines\":[";
 /// A batch is cut at this size, unless one record is larger: answers wait behind a message.
 pub const MESSAGE_BYTES: usize = 64 * 1024;
 
-/// What stands around the records of a batch, beside its start.
+/// The size of what surrounds the records of a batch, beside its start.
 const FRAME_BYTES: usize = 16;
 
-/// What records may take of a message; the rest is for what stands around them.
+/// How much of a message its records may take; the rest is for what surrounds them.
 const PAGE_BYTES: usize = MAX_MESSAGE_BYTES - 16 * 1024;
 
 /// A piece of a line whose record would be too large.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// What a record has beside its line, about.
+/// The approximate size of a record without its line.
 const RECORD_BYTES: usize = 160;

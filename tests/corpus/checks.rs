@@ -24,7 +24,7 @@ use tailcast::file::segment_reader::{Block, SegmentReader};
 use tailcast::filter::Filter;
 use tailcast::http::query;
 use tailcast::line::split::{Encoding, trim_line_end};
-use tailcast::line::{LineTime, Zone, facts};
+use tailcast::line::{LineTime, Zone, metadata};
 use tailcast::redact::Redactor;
 use tailcast::source::MAX_OLDER_LINES;
 use tailcast::websocket::command::{self, Command, Seek};
@@ -147,7 +147,7 @@ pub fn line(input: &[u8]) {
     let zone = Zone::at(TimeZone::UTC, Timestamp::UNIX_EPOCH);
     for text in input.split(|byte| *byte == b'\n') {
         let text = trim_line_end(text);
-        let told = facts(text, &zone);
+        let told = metadata(text, &zone);
         if let Some(time) = told.time {
             let again = LineTime::parse_rfc3339(time.to_string().as_bytes()).expect("a time");
             assert_eq!(again, time);
@@ -166,14 +166,14 @@ fn wrapped(text: &[u8], zone: &Zone) {
     if is_wrapped(text) || text.len() > 512 || text.is_empty() {
         return;
     }
-    let told = facts(text, zone);
+    let told = metadata(text, zone);
     let time = "2026-11-21T10:00:00.123456789Z";
     let cri = format!("{time} stdout F {inner}");
-    let outer = facts(cri.as_bytes(), zone);
+    let outer = metadata(cri.as_bytes(), zone);
     assert_eq!(outer.level, told.level, "{cri:?}");
     assert_eq!(outer.time, told.time.or(LineTime::parse_rfc3339(time.as_bytes())), "{cri:?}");
     let docker = serde_json::json!({"log": inner, "stream": "stdout", "time": time}).to_string();
-    let outer = facts(docker.as_bytes(), zone);
+    let outer = metadata(docker.as_bytes(), zone);
     // What is escaped is not read further than it has to be.
     if inner.chars().all(|c| (' '..='~').contains(&c)) {
         assert_eq!(outer.level, told.level, "{docker}");
@@ -202,11 +202,11 @@ pub fn reader(input: &[u8]) {
     }
     let zone = Zone::at(TimeZone::UTC, Timestamp::UNIX_EPOCH);
     let filter = Filter::default();
-    let wanted = u64::from(*places);
-    let mut seek = TailSeek { filter: &filter, zone: &zone, wanted };
+    let n_wanted = u64::from(*places);
+    let mut seek = TailSeek { filter: &filter, zone: &zone, n_wanted };
     let start = seek.in_segment(&segment, 0, content.len() as u64).unwrap();
     let last = lines_of(&read(&segment, start, 1 << 20));
-    assert_eq!(last.len() as u64, wanted.min(lines.len() as u64));
+    assert_eq!(last.len() as u64, n_wanted.min(lines.len() as u64));
     assert_eq!(last, lines[lines.len() - last.len()..]);
 }
 

@@ -3,7 +3,7 @@
 //! It reads text, not syntax: macros and block comments could fool it, which is enough among people
 //! of good will.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -74,6 +74,44 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("check", &["config", "feed", "file", "line", "metrics", "server"]),
+];
+
+/// Type names that stand more than once, with what tells them apart. No more than 12.
+const DEFINED_TWICE: &[(&str, &str)] = &[
+    ("Command", "of the command line (`cli`), and of a client (`websocket::command`)"),
+    ("EndReason", "why a server ends a stream, and what the client library understands of it"),
+    ("Event", "between two lines of a source, and what the client library returns"),
+    ("Gap", "of a source, and its record in the client library"),
+    ("Rest", "the unterminated end of a log (`history`), and of a name (`rotation::date`)"),
+    ("Rotated", "the name of a rotated file, and the record of a rotation in the client library"),
+    ("Start", "where a stream starts (`source`), and its first record in the client library"),
+];
+
+/// Words of a dialect that this code once had: what they stood for has a name in the field. A part
+/// of an identifier counts, as in `is_told`.
+const NOT_OUR_WORDS: &[&str] = &[
+    "asker",
+    "asks",
+    "company",
+    "door",
+    "dress",
+    "fact",
+    "facts",
+    "grave",
+    "ledger",
+    "likeness",
+    "progressed",
+    "roster",
+    "shelf",
+    "succession",
+    "talk",
+    "talks",
+    "tells",
+    "told",
+    "track",
+    "tracks",
+    "wish",
+    "woken",
 ];
 
 #[test]
@@ -166,6 +204,138 @@ fn the_code_map_has_the_rows_of_the_table() {
         (*module, imports)
     });
     assert_eq!(rows.collect::<Vec<_>>(), table.collect::<Vec<_>>());
+}
+
+#[test]
+fn no_type_name_stands_twice_but_where_the_module_tells_which() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, code) in product_code() {
+        for name in types_in(&code) {
+            places.entry(name).or_default().push(file.clone());
+        }
+    }
+    places.retain(|_, files| files.len() > 1);
+    assert!(DEFINED_TWICE.len() <= 12, "too many exceptions");
+    for (name, _why) in DEFINED_TWICE {
+        assert_eq!(places.remove(*name).map(|files| files.len()), Some(2), "`{name}`");
+    }
+    assert!(places.is_empty(), "defined more than once: {places:#?}");
+}
+
+#[test]
+fn identifiers_have_no_private_words() {
+    let mut found = BTreeSet::new();
+    for (file, code) in product_code() {
+        for identifier in code.split(|c: char| !c.is_alphanumeric() && c != '_') {
+            if words_of(identifier).iter().any(|word| NOT_OUR_WORDS.contains(&word.as_str())) {
+                found.insert(format!("{file}: {identifier}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn code_is_read_without_comments_and_texts() {
+    let text =
+        "let c = '\"'; // told\nlet t = \"told \\\" told\"; /// told\nx(r#\"a \"told\" b\"#) 'told";
+    assert_eq!(code_of(text).replace(' ', ""), "letc=;\nlett=;\nx()'told");
+    assert_eq!(words_of("isToldTo_him"), ["is", "told", "to", "him"]);
+    let types = "pub(super) struct A;\nenum B {}\n    type Error = E;\ntype C = D;\nimpl A {}";
+    assert_eq!(types_in(types), ["A", "B", "C"]);
+}
+
+/// The code of the crates without their tests, comments and texts, by file.
+fn product_code() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    collect_files(&src(), &mut files);
+    collect_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("crates"), &mut files);
+    let is_test = |file: &PathBuf| {
+        file.ends_with("tests.rs")
+            || file.iter().any(|part| part == "tests" || part == "examples" || part == "benches")
+    };
+    files.retain(|file| !is_test(file));
+    assert!(files.len() > 150, "the product's files were not found");
+    let code = |file: PathBuf| {
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        (file.display().to_string(), code_of(text))
+    };
+    files.into_iter().map(code).collect()
+}
+
+/// `text` without line comments, texts and characters.
+fn code_of(text: &str) -> String {
+    let (mut code, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(['/', '"', '\'']) {
+        code.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let hashes = code.len() - code.trim_end_matches('#').len();
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with('"') && code.trim_end_matches('#').ends_with('r') {
+            let end = format!("\"{}", "#".repeat(hashes));
+            code.truncate(code.len() - hashes - 1);
+            rest[1..].find(&end).map_or(rest.len(), |at| 1 + at + end.len())
+        } else if rest.starts_with('"') {
+            quoted_length(rest, '"')
+        } else if rest.starts_with("'\\") || rest.chars().nth(2) == Some('\'') {
+            quoted_length(rest, '\'')
+        } else {
+            code.push_str(&rest[..1]);
+            1
+        };
+        rest = &rest[length..];
+    }
+    code + rest
+}
+
+/// The bytes of a text in quotes that `rest` begins with.
+fn quoted_length(rest: &str, quote: char) -> usize {
+    let mut is_escaped = true;
+    for (at, character) in rest.char_indices() {
+        if character == quote && !is_escaped {
+            return at + 1;
+        }
+        is_escaped = at == 0 || (character == '\\' && !is_escaped);
+        is_escaped &= at != 0;
+    }
+    rest.len()
+}
+
+/// The names of the types that are defined in some code; associated types are none.
+fn types_in(code: &str) -> Vec<String> {
+    let defined = |line: &str| {
+        let item = line.trim_start();
+        let item = match item.strip_prefix("pub") {
+            Some(rest) if rest.starts_with('(') => rest.split_once(") ").map_or("", |(_, it)| it),
+            Some(rest) => rest.trim_start(),
+            None => item,
+        };
+        let (keyword, name) = item.split_once(' ')?;
+        let is_type = matches!(keyword, "struct" | "enum" | "union" | "trait")
+            || (keyword == "type" && !line.starts_with(' '));
+        let is_name = |c: &char| c.is_alphanumeric() || *c == '_';
+        is_type.then(|| name.chars().take_while(is_name).collect())
+    };
+    code.lines().filter_map(defined).collect()
+}
+
+/// `is_told` and `IsTold` as `is`, `told`.
+fn words_of(identifier: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for character in identifier.chars() {
+        if character == '_' || (character.is_uppercase() && was_lower) {
+            words.push(String::new());
+        }
+        was_lower = character.is_lowercase() || character.is_numeric();
+        if let (Some(word), true) = (words.last_mut(), character != '_') {
+            word.extend(character.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// The top-level names behind every `crate::`, outside line comments. A brace or a `super::super`

@@ -124,7 +124,7 @@ impl Excuses {
     ///
     /// * A gap is between two positions, and has the first of them: whoever comes back there gets it again.
     pub fn leave_at(&mut self, last: &Delivery) {
-        if let Delivery::Event { track: 0, kind: EventKind::Gap { bytes, .. } } = last {
+        if let Delivery::Event { source_index: 0, kind: EventKind::Gap { bytes, .. } } = last {
             self.overtold += bytes;
         }
     }

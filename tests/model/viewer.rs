@@ -41,7 +41,7 @@ impl Got {
             trace(delivery);
         }
         match delivery {
-            Delivery::Lines { track: 0, chunk, selection: _ } => {
+            Delivery::Lines { source_index: 0, chunk, selection: _ } => {
                 self.bytes += chunk.raw().len() as u64;
                 if chunk.late().is_some() {
                     self.late_bytes += chunk.raw().len() as u64;
@@ -50,10 +50,10 @@ impl Got {
                     self.take_line(std::str::from_utf8(line.text).unwrap());
                 }
             }
-            Delivery::Lines { track: _, chunk, selection: _ } => {
+            Delivery::Lines { source_index: _, chunk, selection: _ } => {
                 self.n_beside += chunk.lines().count();
             }
-            Delivery::Event { track: 0, kind: EventKind::Gap { bytes, reason } } => {
+            Delivery::Event { source_index: 0, kind: EventKind::Gap { bytes, reason } } => {
                 self.n_words += 1;
                 self.gap_bytes += bytes;
                 self.n_gaps_of_unknown_bytes += usize::from(*bytes == 0);
@@ -61,11 +61,11 @@ impl Got {
                     self.late_gap_bytes += bytes;
                 }
             }
-            Delivery::Event { track: 0, kind: EventKind::Rotated(how) } => {
+            Delivery::Event { source_index: 0, kind: EventKind::Rotated(how) } => {
                 self.n_words += usize::from(how.as_str() == "truncated");
             }
             Delivery::End(reason) => self.end = Some(*reason),
-            Delivery::Unreadable { track: 0, .. } => panic!("{delivery:?}"),
+            Delivery::Unreadable { source_index: 0, .. } => panic!("{delivery:?}"),
             Delivery::Event { .. }
             | Delivery::Joined { .. }
             | Delivery::Heartbeat
@@ -269,7 +269,7 @@ pub fn with_trace() -> bool {
 
 fn trace(delivery: &Delivery) {
     match delivery {
-        Delivery::Lines { track: _, chunk, selection: _ } => {
+        Delivery::Lines { source_index: _, chunk, selection: _ } => {
             let lines = chunk.lines().map(|line| {
                 let text = String::from_utf8_lossy(line.text);
                 let body = text.strip_suffix(END_OF_LINE).unwrap_or(&text);

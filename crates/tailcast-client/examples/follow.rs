@@ -5,7 +5,7 @@ use std::io::Write;
 
 use tailcast_client::{Client, Event, Options, Query};
 
-/// Writes the log that the URL names, from its last 100 lines on, for as long as it goes on.
+/// Writes the log that the URL names, from its last 100 lines on, until it ends.
 pub async fn follow(url: &str, mut out: impl Write) -> Result<(), Box<dyn Error>> {
     let mut log = Client::new(Options::default()).follow(url, Query::new().tail(100))?;
     while let Some(event) = log.next().await? {

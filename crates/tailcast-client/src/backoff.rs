@@ -2,27 +2,27 @@
 
 use std::time::Duration;
 
-/// Waits that grow exponentially from [`FIRST`] to [`LONGEST`], each with full jitter: any time
-/// from none to that long, so that many clients do not come back at once.
+/// Delays that grow exponentially from [`FIRST`] to [`LONGEST`], each with full jitter, so that
+/// many clients do not reconnect at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Backoff {
     n_tries: u32,
 }
 
 impl Backoff {
-    /// How long to wait now.
+    /// The next delay.
     pub(crate) fn next(&mut self) -> Duration {
         let longest = self.longest();
         self.n_tries = self.n_tries.saturating_add(1);
         longest.mul_f64(fastrand::f64())
     }
 
-    /// The tries so far.
+    /// The number of tries so far.
     pub(crate) fn n_tries(self) -> u32 {
         self.n_tries
     }
 
-    /// Begins again with short waits.
+    /// Starts again with short delays.
     pub(crate) fn reset(&mut self) {
         self.n_tries = 0;
     }

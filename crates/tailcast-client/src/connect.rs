@@ -1,5 +1,4 @@
-//! Connect: one socket to a server, plain or encrypted. Whatever is spoken over it (a WebSocket
-//! handshake, or HTTP) begins here.
+//! Connect: one socket to a server, plain or encrypted, for a WebSocket or for HTTP.
 
 use std::io;
 use std::pin::Pin;
@@ -28,12 +27,12 @@ pub enum Socket {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The name is not known, or nobody listens there.
+    /// The name does not resolve, or the connection is refused.
     #[error("cannot connect to {address}: {error}")]
     Tcp {
         /// Host and port.
         address: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// The server's certificate is not trusted.
@@ -46,7 +45,7 @@ pub enum ConnectError {
         /// What is wrong with it.
         error: rustls::Error,
     },
-    /// The encrypted connection could not be made.
+    /// The TLS handshake failed.
     #[error("no TLS connection to {address}: {error}")]
     Tls {
         /// Host and port.
@@ -54,10 +53,10 @@ pub enum ConnectError {
         /// What went wrong.
         error: io::Error,
     },
-    /// A host that no certificate can be of.
+    /// The host is not a valid certificate name.
     #[error("`{0}` is no name that a certificate can be of")]
     Name(String),
-    /// No certificate can be trusted.
+    /// No trusted authority is available.
     #[error(transparent)]
     Trust(#[from] TrustError),
     /// It took too long.
@@ -65,13 +64,13 @@ pub enum ConnectError {
     Silent {
         /// Host and port.
         address: String,
-        /// How long it was waited for.
+        /// The time limit.
         limit: Duration,
     },
 }
 
 impl ConnectError {
-    /// Whether trying again cannot help: what is wrong is at this end, or is the certificate.
+    /// Whether a retry cannot help: the error is local, or is the certificate.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
@@ -81,7 +80,7 @@ impl ConnectError {
     }
 }
 
-/// Connects, and makes the connection an encrypted one where the URL asks for it.
+/// Connects, with TLS if the URL requires it.
 ///
 /// With TLS in it this is a large future, and its polls go deep (a whole handshake with its
 /// signatures). Run it in a task of its own, boxed, where stacks are small.
@@ -97,7 +96,7 @@ async fn connect_unhurried(target: &Target, tls: &Tls) -> Result<Socket, Connect
     let address = format!("{}:{}", target.host(), target.port());
     let tcp = |error| ConnectError::Tcp { address: address.clone(), error };
     let socket = TcpStream::connect((target.host(), target.port())).await.map_err(tcp)?;
-    // A pong is not to wait for another packet.
+    // A pong must not wait for another packet.
     socket.set_nodelay(true).map_err(tcp)?;
     if !target.is_tls() {
         return Ok(Socket::Plain(socket));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::record::Batch;
 
-/// What comes next.
+/// The next event.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The stream has begun, for the first time or again.
@@ -13,15 +13,15 @@ pub enum Event {
     Lines(Batch),
     /// Bytes that are gone for good.
     Gap(Gap),
-    /// The log goes on in another file.
+    /// The log continues in another file.
     Rotated(Rotated),
     /// Nothing was written for a while.
     Heartbeat(Heartbeat),
     /// The last event: the server has ended the stream.
     End(End),
-    /// There is no connection, and another one is tried.
+    /// The connection is lost or was not made; it is retried.
     Reconnecting(Reconnecting),
-    /// There is a connection again.
+    /// The connection is back.
     Resumed(Resumed),
     /// A WebSocket was refused; the log is followed by NDJSON over HTTP instead.
     FallenBack(FallenBack),
@@ -30,13 +30,13 @@ pub enum Event {
 /// The stream has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// The name that was asked for.
+    /// The requested name.
     pub source: String,
-    /// The place before its first line.
+    /// The cursor before its first line.
     pub cursor: Option<String>,
     /// For a glob: the sources in it.
     pub sources: Option<Vec<String>>,
-    /// Whether the stream can be gone on with elsewhere.
+    /// Whether the stream can be resumed.
     pub is_resumable: bool,
 }
 
@@ -45,26 +45,26 @@ pub struct Start {
 pub struct Gap {
     /// Where.
     pub source: String,
-    /// The place after it.
+    /// The cursor after it.
     pub cursor: Option<String>,
-    /// How many, as far as known.
+    /// How many, as far as is known.
     pub bytes: u64,
     /// `truncated`, `rotated_away` or `deleted`.
     pub reason: String,
-    /// The record as it came.
+    /// The record as received.
     pub json: String,
 }
 
-/// A log goes on in another file.
+/// A log continues in another file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotated {
     /// Which.
     pub source: String,
-    /// The place after it.
+    /// The cursor after it.
     pub cursor: Option<String>,
     /// How: `truncated`, for one.
     pub how: String,
-    /// The record as it came.
+    /// The record as received.
     pub json: String,
 }
 
@@ -86,21 +86,21 @@ pub struct Heartbeat {
 pub struct End {
     /// Why.
     pub reason: EndReason,
-    /// The place to go on from.
+    /// The cursor to resume from.
     pub cursor: Option<String>,
 }
 
 /// Why a server ends a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// All was sent that was there.
+    /// Everything that existed was sent.
     Eof,
-    /// The time that was asked for has come.
+    /// The requested end time has come.
     Until,
     /// The server stops.
     Shutdown,
-    /// Something went wrong, or is not allowed any more: `error`, `revoked`, `limit`, or a reason
-    /// that this version does not know.
+    /// Something went wrong, or is no longer allowed: `error`, `revoked`, `limit`, or a reason that
+    /// this version does not know.
     Failure(String),
 }
 
@@ -126,23 +126,23 @@ impl std::fmt::Display for EndReason {
     }
 }
 
-/// There is no connection, and another one is tried.
+/// The connection is lost or was not made; it is retried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reconnecting {
-    /// Why there is none, in a few words.
+    /// Why there is no connection, in a few words.
     pub why: String,
-    /// How often it was tried since there was one.
+    /// How many times it was tried since the last connection.
     pub n_tries: u32,
-    /// When it is tried next.
+    /// When the next try starts.
     pub delay: Duration,
     /// Whether there ever was one.
     pub was_connected: bool,
 }
 
-/// There is a connection again.
+/// The connection is back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resumed {
-    /// How long there was none.
+    /// How long there was no connection.
     pub after: Duration,
     /// What was missed meanwhile.
     pub missed: Missed,
@@ -155,7 +155,7 @@ pub enum Missed {
     Nothing,
     /// Lines are gone; the gap is the next event.
     Gap,
-    /// Nobody knows: a stream of so many sources has no place, and has begun again at its live end.
+    /// Unknown: a stream of so many sources has no cursor, and has restarted at its live end.
     Unknown,
 }
 

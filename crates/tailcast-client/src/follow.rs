@@ -1,5 +1,5 @@
-//! Follow: one log followed for as long as it takes: connecting, reading, losing the connection,
-//! waiting, and going on after the last line that was had.
+//! Follow: follows one log across connections: connecting, reading, losing the connection, waiting,
+//! and resuming after the last line received.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use tokio::time::{Instant, sleep_until};
 use crate::backoff::Backoff;
 use crate::event::{EndReason, Event, FallenBack, Missed, Reconnecting, Resumed};
 use crate::fallback::Fallback;
-use crate::opening::{Attempt, OpenError, Opened, Settings, opened, opening};
+use crate::opening::{Attempt, OpenStream, Settings, StreamOpenError, opened, opening};
 use crate::options::{LONGEST_HEARTBEAT, SHORTEST_HEARTBEAT};
-use crate::places::Places;
 use crate::query::Query;
 use crate::sources;
+use crate::stream_position::StreamPosition;
 use crate::target::Target;
-use crate::transport::{Lost, Transport};
+use crate::transport::{ConnectionLost, Transport};
 
 /// One log, followed.
 #[derive(Debug)]
@@ -26,30 +26,30 @@ pub struct Follow {
     target: Target,
     query: Query,
     heartbeat: Duration,
-    state: State,
-    /// Told next, in this order.
+    state: FollowState,
+    /// Events to return next, in this order.
     ready: VecDeque<Event>,
-    /// How far was told.
-    places: Places,
+    /// The position after the last returned event.
+    position: StreamPosition,
     backoff: Backoff,
-    /// Since when there is no stream, once there was one.
+    /// When the last stream was lost.
     lost: Option<Instant>,
     has_begun: bool,
     /// The stream that is open has begun.
     has_started: bool,
-    /// The stream is back, and what came of it is not yet known.
+    /// The stream is back, but it is not yet known what was missed.
     resuming: Option<Resuming>,
     fallback: Fallback,
-    /// The place was refused, and has to be looked over.
+    /// The position was refused, and has to be checked.
     is_stale: bool,
 }
 
 #[derive(Debug)]
-enum State {
+enum FollowState {
     Waiting(Instant),
-    Opening(JoinSet<Result<Opened, OpenError>>),
+    Opening(JoinSet<Result<OpenStream, StreamOpenError>>),
     Open(Transport),
-    /// Looking which sources are still there.
+    /// Checking which sources still exist.
     Mending(JoinSet<Option<Vec<String>>>),
     Ended,
 }
@@ -58,20 +58,20 @@ enum State {
 struct Resuming {
     after: Duration,
     is_whole: bool,
-    /// If nothing has come by then there was nothing to come.
+    /// If nothing was received by then, nothing was missed.
     deadline: Instant,
 }
 
 /// Why a log cannot be followed, or not any longer.
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
-    /// The server, or what stands before it, refuses.
+    /// The server, or a proxy in front of it, refuses.
     #[error("{0}")]
     Refused(String),
-    /// There is no connection, and there will be none.
+    /// The connection cannot be made, and a retry cannot help.
     #[error("{0}")]
     Unreachable(String),
-    /// The connection was lost, and no other one is wanted.
+    /// The connection was lost, and is not to be retried.
     #[error("{0}")]
     Lost(String),
 }
@@ -79,9 +79,9 @@ pub enum FollowError {
 impl Follow {
     pub(crate) fn new(settings: Arc<Settings>, target: Target, query: &Query) -> Self {
         let mut query = query.over(target.pairs());
-        let asked =
+        let requested =
             query.heartbeat_text().and_then(|text| tailcast_core::time_expr::parse_span(text).ok());
-        let heartbeat = asked.unwrap_or(settings.heartbeat);
+        let heartbeat = requested.unwrap_or(settings.heartbeat);
         if query.heartbeat_text().is_none() {
             query = query.heartbeat(heartbeat);
         }
@@ -90,9 +90,9 @@ impl Follow {
             target,
             query,
             heartbeat: heartbeat.clamp(SHORTEST_HEARTBEAT, LONGEST_HEARTBEAT),
-            state: State::Waiting(Instant::now()),
+            state: FollowState::Waiting(Instant::now()),
             ready: VecDeque::new(),
-            places: Places::default(),
+            position: StreamPosition::default(),
             backoff: Backoff::default(),
             lost: None,
             has_begun: false,
@@ -103,28 +103,28 @@ impl Follow {
         }
     }
 
-    /// What comes next; none after [`Event::End`] or an error. Cancel-safe: nothing is lost when it
-    /// is dropped half-way and called again.
+    /// The next event; `None` after [`Event::End`] or an error. Cancel-safe: nothing is lost when
+    /// it is dropped half-way and called again.
     pub async fn next(&mut self) -> Result<Option<Event>, FollowError> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                self.places.advance(&event);
+                self.position.advance(&event);
                 return Ok(Some(event));
             }
             match &mut self.state {
-                State::Ended => return Ok(None),
-                State::Waiting(until) => {
+                FollowState::Ended => return Ok(None),
+                FollowState::Waiting(until) => {
                     sleep_until(*until).await;
                     self.state = match std::mem::take(&mut self.is_stale) {
-                        true => State::Mending(self.looking()),
-                        false => State::Opening(opening(self.attempt())),
+                        true => FollowState::Mending(self.looking()),
+                        false => FollowState::Opening(opening(self.attempt())),
                     };
                 }
-                State::Opening(task) => match opened(task).await {
+                FollowState::Opening(task) => match opened(task).await {
                     Ok(opened) => self.take_over(opened),
                     Err(error) => self.fail(&error)?,
                 },
-                State::Open(transport) => {
+                FollowState::Open(transport) => {
                     let came = match self.resuming {
                         None => transport.next().await,
                         Some(resuming) => tokio::select! {
@@ -134,7 +134,7 @@ impl Follow {
                     };
                     self.take(came)?;
                 }
-                State::Mending(task) => {
+                FollowState::Mending(task) => {
                     let names = task.join_next().await;
                     self.mend(names.and_then(Result::ok).flatten());
                 }
@@ -142,10 +142,10 @@ impl Follow {
         }
     }
 
-    /// Where to go on, after the last event that was told: what [`Query::from`] takes.
+    /// The cursor after the last returned event, for [`Query::from`].
     #[must_use]
     pub fn cursor(&self) -> Option<String> {
-        self.places.cursor()
+        self.position.cursor()
     }
 
     /// What is followed.
@@ -154,15 +154,16 @@ impl Follow {
         &self.target
     }
 
-    /// Ends it, with a word to the server.
+    /// Ends it, and tells the server.
     pub async fn close(mut self) {
-        if let State::Open(transport) = std::mem::replace(&mut self.state, State::Ended) {
+        if let FollowState::Open(transport) = std::mem::replace(&mut self.state, FollowState::Ended)
+        {
             transport.close().await;
         }
     }
 
     fn attempt(&self) -> Attempt {
-        let query = match (self.places.cursor(), self.has_begun) {
+        let query = match (self.position.cursor(), self.has_begun) {
             (Some(cursor), _) => self.query.resumed(&cursor),
             (None, true) => self.query.without_past(),
             (None, false) => self.query.clone(),
@@ -176,7 +177,7 @@ impl Follow {
         }
     }
 
-    /// Asks which sources there are.
+    /// Requests the list of sources.
     fn looking(&self) -> JoinSet<Option<Vec<String>>> {
         let mut task = JoinSet::new();
         let (settings, target) = (Arc::clone(&self.settings), self.target.clone());
@@ -187,25 +188,25 @@ impl Follow {
         task
     }
 
-    /// Goes on without the sources that have vanished.
+    /// Continues without the sources that have vanished.
     fn mend(&mut self, names: Option<Vec<String>>) {
         if let Some(names) = names {
-            self.places.retain(&names);
+            self.position.retain(&names);
         }
-        self.state = State::Opening(opening(self.attempt()));
+        self.state = FollowState::Opening(opening(self.attempt()));
     }
 
-    fn take_over(&mut self, opened: Opened) {
-        let Opened { transport, refused } = opened;
+    fn take_over(&mut self, opened: OpenStream) {
+        let OpenStream { transport, refused } = opened;
         if let Some(why) = self.fallback.note_opened(transport.kind(), refused) {
             self.ready.push_back(Event::FallenBack(FallenBack { why }));
         }
         self.has_started = false;
-        self.state = State::Open(transport);
+        self.state = FollowState::Open(transport);
     }
 
-    /// What has come over the connection; nothing, if that is news by itself.
-    fn take(&mut self, came: Result<Vec<Event>, Lost>) -> Result<(), FollowError> {
+    /// Handles events from the connection.
+    fn take(&mut self, came: Result<Vec<Event>, ConnectionLost>) -> Result<(), FollowError> {
         match came {
             Ok(events) => {
                 if events.is_empty() {
@@ -217,7 +218,7 @@ impl Follow {
                 Ok(())
             }
             Err(lost) => {
-                if matches!(lost, Lost::Silence(_)) && !self.has_started {
+                if matches!(lost, ConnectionLost::Silence(_)) && !self.has_started {
                     self.fallback.note_mute(lost.to_string());
                 }
                 self.lose(lost.to_string())
@@ -229,20 +230,20 @@ impl Follow {
         match &event {
             Event::Start(start) => {
                 self.begin(start.is_resumable);
-                // Told, so that the place is known; one that goes on is told by `Resumed`.
+                // Returned, so that the position is known; a resumed one is reported by `Resumed`.
                 self.ready.push_back(event);
                 return Ok(());
             }
             Event::End(end) => {
                 self.tell_resumed(None);
                 if end.reason == EndReason::Shutdown && !self.settings.ends_with_server {
-                    self.places.advance(&event);
-                    return self.lose(Lost::Shutdown.to_string());
+                    self.position.advance(&event);
+                    return self.lose(ConnectionLost::Shutdown.to_string());
                 }
-                self.state = State::Ended;
+                self.state = FollowState::Ended;
             }
             Event::Lines(_) | Event::Gap(_) | Event::Rotated(_) | Event::Heartbeat(_) => {
-                // The stream does more than begin: what was wrong is over.
+                // The stream has sent more than its start: the trouble is over.
                 self.backoff.reset();
                 self.tell_resumed(Some(&event));
             }
@@ -253,7 +254,7 @@ impl Follow {
     }
 
     fn begin(&mut self, is_resumable: bool) {
-        let is_whole = is_resumable && (self.places.cursor().is_some() || !self.has_begun);
+        let is_whole = is_resumable && (self.position.cursor().is_some() || !self.has_begun);
         if let Some(lost) = self.lost.take() {
             let now = Instant::now();
             self.resuming =
@@ -262,7 +263,7 @@ impl Follow {
         (self.has_begun, self.has_started) = (true, true);
     }
 
-    /// Says that the stream is back, once it can be said what was missed.
+    /// Reports that the stream is back, once it is known what was missed.
     fn tell_resumed(&mut self, first: Option<&Event>) {
         let Some(resuming) = self.resuming.take() else { return };
         let missed = match (first, resuming.is_whole) {
@@ -274,11 +275,11 @@ impl Follow {
     }
 
     /// A try has failed.
-    fn fail(&mut self, error: &OpenError) -> Result<(), FollowError> {
+    fn fail(&mut self, error: &StreamOpenError) -> Result<(), FollowError> {
         let is_final =
             if self.has_begun { error.is_final_ever() } else { error.is_final_at_first() };
         if is_final {
-            self.state = State::Ended;
+            self.state = FollowState::Ended;
             let why = error.to_string();
             return Err(match error.refusal() {
                 Some(_) => FollowError::Refused(why),
@@ -286,8 +287,8 @@ impl Follow {
             });
         }
         let refusal = error.refusal();
-        // One of several places that is of no source any more spoils the set.
-        self.is_stale = self.places.n_sources() > 1
+        // One cursor whose source is gone makes the whole set invalid.
+        self.is_stale = self.position.n_sources() > 1
             && refusal.is_some_and(|refusal| refusal.status == http::StatusCode::BAD_REQUEST);
         self.wait(error.to_string(), refusal.and_then(|refusal| refusal.retry_after));
         Ok(())
@@ -296,7 +297,7 @@ impl Follow {
     /// The connection is lost.
     fn lose(&mut self, why: String) -> Result<(), FollowError> {
         if self.settings.ends_with_server && self.has_begun {
-            self.state = State::Ended;
+            self.state = FollowState::Ended;
             return Err(FollowError::Lost(why));
         }
         self.tell_resumed(None);
@@ -316,9 +317,9 @@ impl Follow {
             delay,
             was_connected,
         }));
-        self.state = State::Waiting(Instant::now() + delay);
+        self.state = FollowState::Waiting(Instant::now() + delay);
     }
 }
 
-/// What was missed is told first: if nothing is by then, nothing was.
+/// The server sends what was missed first: if nothing has come by then, nothing was missed.
 const RESUMED_AFTER: Duration = Duration::from_secs(1);

@@ -1,13 +1,13 @@
 //! Client: follows a log of a Tailcast server from anywhere, and loses no line on the way.
 //!
 //! A [`Follow`] connects by WebSocket (`tailcast.v1`), plain or over TLS, and by NDJSON over HTTP
-//! where a proxy refuses that. It reconnects for ever, and goes on after the last line it had.
+//! where a proxy refuses that. It reconnects for ever, and resumes after the last line it had.
 //!
 //! ```no_run
 #![doc = include_str!("../examples/follow.rs")]
 //! ```
 //!
-//! Nothing piles up: while nobody asks for the next event, nothing is read from the connection,
+//! Nothing piles up: while the next event is not requested, nothing is read from the connection,
 //! and the server waits. The connection is kept alive meanwhile.
 
 // `follow` has the states of one log: waiting, opening, open, ended. `opening` is one try, in a task of its
@@ -23,11 +23,11 @@ mod fallback;
 mod follow;
 mod opening;
 mod options;
-mod places;
 mod query;
 mod record;
 mod request;
 mod sources;
+mod stream_position;
 mod target;
 mod tls;
 mod transport;
@@ -41,11 +41,11 @@ pub use crate::event::{
 };
 pub use crate::follow::{Follow, FollowError};
 pub use crate::options::{HeaderError, Options, parse_header};
-pub use crate::places::Places;
 pub use crate::query::Query;
 pub use crate::record::{Batch, Record};
 pub use crate::request::USER_AGENT;
 pub use crate::sources::{ListError, SourceList, SourceStatus};
+pub use crate::stream_position::StreamPosition;
 pub use crate::target::{Target, UrlError};
 pub use crate::tls::{Tls, Trust, TrustError};
 
@@ -65,13 +65,13 @@ impl Client {
     }
 
     /// Follows the log, or with a glob the logs, that a URL names (`http`, `https`, `ws` or `wss`).
-    /// Connects when it is first asked for an event.
+    /// Connects when the first event is requested.
     pub fn follow(&self, url: &str, query: Query) -> Result<Follow, UrlError> {
         let target = Target::log(url)?;
         Ok(Follow::new(Arc::clone(&self.settings), target, &query))
     }
 
-    /// What a server has to follow.
+    /// The list of a server's sources.
     pub async fn sources(&self, url: &str) -> Result<SourceList, ListError> {
         sources::list(Arc::clone(&self.settings), Target::lists(url)?).await
     }

@@ -1,5 +1,5 @@
-//! Opening: one try to get a stream: a connection and a WebSocket over it, or where that is not let
-//! through, another connection and NDJSON.
+//! Opening: one try to open a stream: a connection with a WebSocket, or where that does not get
+//! through, another connection with NDJSON.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::request::{HttpError, Refusal, refusal};
 use crate::target::Target;
 use crate::tls::Tls;
-use crate::transport::{Kind, Transport, ndjson, patience, websocket};
+use crate::transport::{Transport, TransportKind, ndjson, patience, websocket};
 
 /// What all connections of a client share.
 #[derive(Debug)]
@@ -33,29 +33,29 @@ pub(crate) struct Attempt {
     /// As it is sent.
     pub(crate) query: String,
     pub(crate) heartbeat: Duration,
-    /// What to ask for first.
-    pub(crate) first: Kind,
+    /// What to request first.
+    pub(crate) first: TransportKind,
 }
 
 /// A stream that is open.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub(crate) struct OpenStream {
     pub(crate) transport: Transport,
-    /// Why it is no WebSocket, if one was asked for.
+    /// Why it is not a WebSocket, if one was requested.
     pub(crate) refused: Option<NoWebSocket>,
 }
 
-/// Why a WebSocket could not be had where a connection could.
+/// Why a connection was made but no WebSocket.
 #[derive(Debug)]
 pub(crate) struct NoWebSocket {
     pub(crate) why: String,
-    /// It was refused in so many words, and not just for the moment.
+    /// It was refused explicitly, and not just temporarily.
     pub(crate) is_lasting: bool,
 }
 
 /// Why there is no stream.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
+pub(crate) enum StreamOpenError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]
@@ -71,8 +71,8 @@ impl Settings {
     }
 }
 
-impl OpenError {
-    /// What the server has answered, if it was that.
+impl StreamOpenError {
+    /// The server's error response, if that is the cause.
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Http(HttpError::Refused(refusal)) => Some(refusal),
@@ -87,7 +87,7 @@ impl OpenError {
         }
     }
 
-    /// Whether the first try was also the last: what is wrong does not pass by itself.
+    /// Whether a first try with this error is final: the error is not temporary.
     pub(crate) fn is_final_at_first(&self) -> bool {
         match self {
             Self::Connect(error) => error.is_final(),
@@ -97,7 +97,7 @@ impl OpenError {
         }
     }
 
-    /// Whether it is final however often it has worked before.
+    /// Whether it is final even if earlier connections have worked.
     pub(crate) fn is_final_ever(&self) -> bool {
         self.refusal().is_some_and(|refusal| FINAL_EVER.contains(&refusal.status.as_u16()))
     }
@@ -113,42 +113,42 @@ impl OpenError {
 /// at the worker's loop, where the stack is empty, and that the future, which is boxed first, is
 /// moved around as a pointer and never lies on a stack as a whole. `tests/it/client_stack.rs` has
 /// the figures.
-pub(crate) fn opening(attempt: Attempt) -> JoinSet<Result<Opened, OpenError>> {
+pub(crate) fn opening(attempt: Attempt) -> JoinSet<Result<OpenStream, StreamOpenError>> {
     let mut task = JoinSet::new();
     task.spawn(Box::pin(open(attempt)));
     task
 }
 
-/// What has come of it. Cancel-safe.
+/// Its result. Cancel-safe.
 pub(crate) async fn opened(
-    task: &mut JoinSet<Result<Opened, OpenError>>,
-) -> Result<Opened, OpenError> {
+    task: &mut JoinSet<Result<OpenStream, StreamOpenError>>,
+) -> Result<OpenStream, StreamOpenError> {
     match task.join_next().await {
         Some(Ok(opened)) => opened,
-        Some(Err(error)) => Err(OpenError::Failed(error.to_string())),
-        None => Err(OpenError::Failed("it was given up".to_owned())),
+        Some(Err(error)) => Err(StreamOpenError::Failed(error.to_string())),
+        None => Err(StreamOpenError::Failed("it was given up".to_owned())),
     }
 }
 
-async fn open(attempt: Attempt) -> Result<Opened, OpenError> {
+async fn open(attempt: Attempt) -> Result<OpenStream, StreamOpenError> {
     let refused = match attempt.first {
-        Kind::Ndjson => None,
-        Kind::WebSocket => match open_websocket(&attempt).await? {
-            Ok(transport) => return Ok(Opened { transport, refused: None }),
+        TransportKind::Ndjson => None,
+        TransportKind::WebSocket => match open_websocket(&attempt).await? {
+            Ok(transport) => return Ok(OpenStream { transport, refused: None }),
             Err(refused) => Some(refused),
         },
     };
-    // Whatever stood in the way of the WebSocket: plain HTTP knows more of it, or gets through.
+    // Whatever prevented the WebSocket: plain HTTP shows the reason, or gets through.
     let socket = connect(&attempt.target, &attempt.settings.tls).await?;
     let query = format!("{}&format=ndjson", attempt.query);
     let headers = &attempt.settings.headers;
     let (heartbeat, limit) = (attempt.heartbeat, attempt.answer_limit());
     let transport =
         ndjson::open(socket, &attempt.target, &query, headers, heartbeat, limit).await?;
-    Ok(Opened { transport, refused })
+    Ok(OpenStream { transport, refused })
 }
 
-/// A WebSocket, or why there was none over a connection that was there.
+/// A WebSocket, or why there was none over a working connection.
 async fn open_websocket(attempt: &Attempt) -> Result<Result<Transport, NoWebSocket>, ConnectError> {
     let socket = connect(&attempt.target, &attempt.settings.tls).await?;
     let Attempt { settings, target, query, heartbeat, first: _ } = attempt;

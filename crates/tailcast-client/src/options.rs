@@ -41,8 +41,8 @@ impl Options {
         Ok(self)
     }
 
-    /// Proves to the server who asks: `Authorization: Bearer TOKEN`. A header of that name, given
-    /// before, stays.
+    /// Authenticates with a token: `Authorization: Bearer TOKEN`. An `Authorization` header that
+    /// was set before is kept.
     pub fn token(mut self, token: &str) -> Result<Self, HeaderError> {
         let value: Result<HeaderValue, InvalidHeaderValue> = format!("Bearer {token}").parse();
         let mut value = value.map_err(|_invalid| HeaderError::Value(AUTHORIZATION.to_string()))?;
@@ -58,28 +58,28 @@ impl Options {
         (self.headers, self.trust)
     }
 
-    /// Whether something is sent that proves who asks.
+    /// Whether credentials are sent.
     #[must_use]
     pub fn has_credentials(&self) -> bool {
         self.headers.contains_key(AUTHORIZATION)
     }
 
-    /// Whom to trust, in place of the system's authorities.
+    /// Which authorities to trust, instead of the system's.
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = trust;
         self
     }
 
-    /// How often a server has to say something (1 s to 5 min, 15 s by default). After two and a
-    /// half times as long without a word the connection is given up.
+    /// How often a server has to send something (1 s to 5 min, 15 s by default). After two and a
+    /// half times as long without data the connection is dropped.
     #[must_use]
     pub fn heartbeat(mut self, span: Duration) -> Self {
         self.heartbeat = span.clamp(SHORTEST_HEARTBEAT, LONGEST_HEARTBEAT);
         self
     }
 
-    /// Ends when the server does, by whatever road, and does not connect again.
+    /// Ends when the server ends the stream, for whatever reason, and does not reconnect.
     #[must_use]
     pub fn end_with_server(mut self) -> Self {
         self.ends_with_server = true;
@@ -99,7 +99,7 @@ impl Default for Options {
     }
 }
 
-/// Takes `Name: value` apart.
+/// Parses `Name: value`.
 pub fn parse_header(header: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
     let (name, value) = header.split_once(':').ok_or(HeaderError::NoColon)?;
     let name = name.trim();
@@ -114,7 +114,7 @@ pub fn parse_header(header: &str) -> Result<(HeaderName, HeaderValue), HeaderErr
     Ok((parsed, value))
 }
 
-/// What only the connection itself can say.
+/// Headers that only the connection itself can set.
 const RESERVED: &[&str] = &[
     "accept",
     "connection",

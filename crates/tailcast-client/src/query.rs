@@ -12,7 +12,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Whatever the URL says.
+    /// No overrides.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -60,7 +60,7 @@ impl Query {
         self.set("level", level)
     }
 
-    /// The line after this place, and what comes after it; in place of `tail` and `since`.
+    /// The lines after this cursor; in place of `tail` and `since`.
     #[must_use]
     pub fn from(self, cursor: &str) -> Self {
         self.without(BEGINNINGS).set(FROM, cursor)
@@ -72,14 +72,14 @@ impl Query {
         self.set("follow", if follow { "true" } else { "false" })
     }
 
-    /// The longest time without a word from the server, from 1 s to 5 min.
+    /// The server's heartbeat interval, from 1 s to 5 min.
     #[must_use]
     pub fn heartbeat(self, span: Duration) -> Self {
         self.set(HEARTBEAT, &format!("{}ms", span.as_millis()))
     }
 
-    /// This query over those parameters of a URL. The format is the client's own choice, and what
-    /// only dresses up text has no meaning for it.
+    /// This query merged over a URL's parameters. The format is the client's own choice, and
+    /// options for text have no meaning for it.
     pub(crate) fn over(&self, url: &[(String, String)]) -> Self {
         let mut whole = Query { pairs: url.to_vec() }.without(&["format", "timestamps", "color"]);
         if self.get(FROM).is_some() {
@@ -94,17 +94,17 @@ impl Query {
         whole
     }
 
-    /// The same from another place on.
+    /// The same from another position on.
     pub(crate) fn resumed(&self, from: &str) -> Self {
         self.clone().from(from)
     }
 
-    /// The same without any line of the past.
+    /// The same without any past line.
     pub(crate) fn without_past(&self) -> Self {
         self.clone().without(BEGINNINGS).tail(0)
     }
 
-    /// The heartbeat asked for, as it was written.
+    /// The requested heartbeat, as it was written.
     pub(crate) fn heartbeat_text(&self) -> Option<&str> {
         self.get(HEARTBEAT)
     }

@@ -1,5 +1,5 @@
-//! Record: what a server sends, taken apart without copying it. A [`Batch`] holds the text as it
-//! came and, for each line, where its fields are.
+//! Record: what a server sends, parsed without copying it. A [`Batch`] holds the text as it came
+//! and, for each line, where its fields are.
 
 mod scan;
 
@@ -11,24 +11,24 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::event::{End, EndReason, Event, Gap, Heartbeat, Rotated, Start};
 
-/// Some lines, one after the other, as they came in one piece.
+/// Consecutive lines, as they were received in one message.
 #[derive(Clone, Debug)]
 pub struct Batch {
     text: Utf8Bytes,
-    entries: Vec<Entry>,
+    entries: Vec<RecordSpans>,
 }
 
 /// One line, or a piece of a long one.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     text: &'a str,
-    entry: &'a Entry,
+    entry: &'a RecordSpans,
 }
 
-/// Where the values of a line's record stand, as JSON.
+/// The spans of a line record's values, as JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Entry {
-    /// The whole record; empty in a message, where it is looked for only when it is wanted.
+struct RecordSpans {
+    /// The whole record; empty in a message, where it is found on demand.
     record: Span,
     source: Span,
     cursor: Span,
@@ -64,7 +64,7 @@ impl Batch {
         self.entries.iter().map(move |entry| Record { text, entry })
     }
 
-    /// The lines as JSON, byte for byte as they came.
+    /// The lines as JSON, byte for byte as received.
     pub fn json(&self) -> Result<Vec<&str>, serde_json::Error> {
         let text = self.text.as_str();
         if self.entries.first().is_some_and(|entry| !entry.record.is_empty()) {
@@ -76,25 +76,25 @@ impl Batch {
 }
 
 impl<'a> Record<'a> {
-    /// The source that the line is from.
+    /// The source of the line.
     #[must_use]
     pub fn source(&self) -> Cow<'a, str> {
         unquoted(self.raw(self.entry.source))
     }
 
-    /// The place after the line: what [`crate::Query::from`] takes.
+    /// The cursor after the line, for [`crate::Query::from`].
     #[must_use]
     pub fn cursor(&self) -> Cow<'a, str> {
         unquoted(self.raw(self.entry.cursor))
     }
 
-    /// When it was written, in RFC 3339, where the line tells it.
+    /// When it was written, in RFC 3339, if the line states it.
     #[must_use]
     pub fn time(&self) -> Option<Cow<'a, str>> {
         Some(unquoted(self.raw(self.entry.time))).filter(|time| !time.is_empty())
     }
 
-    /// How grave it is (`trace` to `fatal`), where the line tells it.
+    /// Its severity (`trace` to `fatal`), if the line states it.
     #[must_use]
     pub fn level(&self) -> Option<Cow<'a, str>> {
         Some(unquoted(self.raw(self.entry.level))).filter(|level| !level.is_empty())
@@ -106,13 +106,14 @@ impl<'a> Record<'a> {
         unquoted(self.raw(self.entry.line))
     }
 
-    /// Whether the line goes on in the next record of this source; joined the pieces are the line.
+    /// Whether the line continues in the next record of this source; the pieces joined are the
+    /// line.
     #[must_use]
     pub fn is_partial(&self) -> bool {
         self.entry.is_partial
     }
 
-    /// The source as JSON: enough to tell whether two lines are of the same one.
+    /// The source as JSON: enough to compare the sources of two lines.
     pub(crate) fn raw_source(&self) -> &'a str {
         self.raw(self.entry.source)
     }
@@ -130,7 +131,8 @@ fn unquoted(json: &str) -> Cow<'_, str> {
     }
     match serde_json::from_str(json) {
         Ok(text) => Cow::Owned(text),
-        // An escape that no text can have, half a surrogate pair: better as it is than not at all.
+        // An escape that no text can have, half a surrogate pair: kept as it is rather than
+        // dropped.
         Err(_half_a_pair) => Cow::Borrowed(inner),
     }
 }
@@ -144,19 +146,19 @@ pub(crate) enum RecordError {
     /// It has neither lines nor an event.
     #[error("the server has sent a record without a line and without an event")]
     Empty,
-    /// It is longer than can be counted.
+    /// It is too long.
     #[error("the server has sent a message of more than 4 GiB")]
     TooLong,
 }
 
-/// Takes a message of a WebSocket apart; none if it says nothing that a reader needs to know.
+/// Parses a WebSocket message; `None` if it has no event.
 pub(crate) fn parse_message(text: Utf8Bytes) -> Result<Option<Event>, RecordError> {
     if let Some(entries) = scan::message(&text) {
         return Ok(Some(Event::Lines(Batch { text, entries })));
     }
     let message: RawMessage<'_> = serde_json::from_str(&text)?;
     let entries = match message {
-        RawMessage { lines: Some(lines), event: _, re: _ } => Entry::of_all(&lines, &text)?,
+        RawMessage { lines: Some(lines), event: _, re: _ } => RecordSpans::of_all(&lines, &text)?,
         RawMessage { lines: None, event: Some(_), re: _ } => return event(&text),
         RawMessage { lines: None, event: None, re: Some(_) } => return Ok(None),
         RawMessage { lines: None, event: None, re: None } => return Err(RecordError::Empty),
@@ -165,7 +167,7 @@ pub(crate) fn parse_message(text: Utf8Bytes) -> Result<Option<Event>, RecordErro
     Ok(Some(Event::Lines(Batch { text, entries })).filter(|_| !is_empty))
 }
 
-/// Takes whole lines of NDJSON apart.
+/// Parses whole lines of NDJSON.
 pub(crate) fn parse_lines(text: &Utf8Bytes) -> Result<Vec<Event>, RecordError> {
     let mut events = Vec::new();
     let mut entries = Vec::new();
@@ -176,7 +178,7 @@ pub(crate) fn parse_lines(text: &Utf8Bytes) -> Result<Vec<Event>, RecordError> {
         }
         let record: RawRecord<'_> = serde_json::from_str(line)?;
         if record.event.is_none() {
-            entries.push(Entry::of(&record, Span::of(line, text)?, text)?);
+            entries.push(RecordSpans::of(&record, Span::of(line, text)?, text)?);
             continue;
         }
         if !entries.is_empty() {
@@ -191,7 +193,7 @@ pub(crate) fn parse_lines(text: &Utf8Bytes) -> Result<Vec<Event>, RecordError> {
     Ok(events)
 }
 
-impl Entry {
+impl RecordSpans {
     fn of_all(records: &[RawRecord<'_>], text: &str) -> Result<Vec<Self>, RecordError> {
         records.iter().map(|record| Self::of(record, Span::default(), text)).collect()
     }
@@ -200,7 +202,7 @@ impl Entry {
         let span = |value: Option<&RawValue>| {
             value.map_or(Ok(Span::default()), |value| Span::of(value.get(), text))
         };
-        Ok(Entry {
+        Ok(RecordSpans {
             record: whole,
             source: span(record.source)?,
             cursor: span(record.cursor)?,
@@ -221,15 +223,15 @@ impl Span {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
-    /// Where `part`, a part of `text`, stands in it.
+    /// The span of `part` within `text`.
     fn of(part: &str, text: &str) -> Result<Self, RecordError> {
         let start = part.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
-        let place = |at: usize| u32::try_from(at).map_err(|_error| RecordError::TooLong);
-        Ok(Span { start: place(start)?, end: place(start + part.len())? })
+        let offset = |at: usize| u32::try_from(at).map_err(|_error| RecordError::TooLong);
+        Ok(Span { start: offset(start)?, end: offset(start + part.len())? })
     }
 }
 
-/// A record that is no line; none if it is of a kind that is not known yet.
+/// A record that is not a line; `None` if its kind is unknown.
 fn event(json: &str) -> Result<Option<Event>, RecordError> {
     let record: RawEvent = serde_json::from_str(json)?;
     Ok(match record.event.as_str() {
@@ -265,7 +267,7 @@ fn event(json: &str) -> Result<Option<Event>, RecordError> {
     })
 }
 
-/// A message of a WebSocket: lines, a record that is none, or an answer to a command.
+/// A WebSocket message: lines, another record, or an answer to a command.
 #[derive(Deserialize)]
 struct RawMessage<'a> {
     #[serde(borrow)]

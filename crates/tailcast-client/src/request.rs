@@ -1,5 +1,4 @@
-//! HTTP: one request over a fresh connection, for what is no WebSocket: NDJSON, and the list of
-//! sources.
+//! HTTP: one request over a fresh connection, for NDJSON and the list of sources.
 
 use std::time::Duration;
 
@@ -17,14 +16,14 @@ use tokio::time::timeout;
 use crate::connect::{Seconds, Socket};
 use crate::target::Target;
 
-/// An answer that is not what was asked for.
+/// An error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The status.
     pub status: StatusCode,
-    /// What is wrong, in a sentence, where the server says it.
+    /// The error in a sentence, if the server sent one.
     pub detail: String,
-    /// When to come back, where the server says it.
+    /// When to retry, if the server said so.
     pub retry_after: Option<Duration>,
 }
 
@@ -38,13 +37,13 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// Why a request has no good answer.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// Another answer than was asked for.
+    /// An error response.
     #[error("{0}")]
     Refused(Refusal),
-    /// No answer, or one that breaks off or is no HTTP.
+    /// No response, or one that breaks off or is not HTTP.
     #[error("no answer: {0}")]
     Broken(#[from] hyper::Error),
     /// A request that cannot be made of what was given.
@@ -58,15 +57,15 @@ pub enum HttpError {
     Body(String),
 }
 
-/// An answer whose body is still to come.
+/// A response whose body is still to be read.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) response: Response<Incoming>,
-    /// Moves the connection's bytes; ends with the value.
+    /// The task that drives the connection; ends when this is dropped.
     pub(crate) driver: JoinSet<()>,
 }
 
-/// Asks over a fresh connection, and waits for the head of a good answer (200).
+/// Sends a request over a fresh connection, and waits for the head of a 200 response.
 pub(crate) async fn get(
     socket: Socket,
     target: &Target,
@@ -74,7 +73,7 @@ pub(crate) async fn get(
     accept: &'static str,
     headers: &HeaderMap,
     limit: Duration,
-) -> Result<Answer, HttpError> {
+) -> Result<HttpResponse, HttpError> {
     let path = target.path();
     let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     let mut request = Request::builder().uri(uri).body(Empty::<Bytes>::new())?;
@@ -87,13 +86,13 @@ pub(crate) async fn get(
         let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
-            // The reader of the body learns of it as well, and tells it.
+            // The reader of the body gets the error as well, and reports it.
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection has broken");
             }
         });
         let response = sender.send_request(request).await?;
-        Ok::<_, HttpError>(Answer { response, driver })
+        Ok::<_, HttpError>(HttpResponse { response, driver })
     };
     let answer = timeout(limit, ask).await.map_err(|_elapsed| HttpError::Silent(limit))??;
     if answer.response.status() == StatusCode::OK {
@@ -101,7 +100,7 @@ pub(crate) async fn get(
     }
     let (head, body) = answer.response.into_parts();
     let body = timeout(limit, read(body, MAX_PROBLEM)).await;
-    // The status says the most; words are welcome.
+    // The status matters most; the body is optional.
     let body = body.ok().and_then(Result::ok).unwrap_or_default();
     Err(HttpError::Refused(refusal(head.status, &head.headers, &body)))
 }
@@ -114,21 +113,21 @@ pub(crate) async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, Http
         .map_err(|error| HttpError::Body(error.to_string()))
 }
 
-/// What an answer says that is not what was asked for: problem+json, or a line of text.
+/// The text of an error response: problem+json, or a line of text.
 pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let kind = text(header::CONTENT_TYPE).unwrap_or_default();
-    let problem: Option<Problem> = serde_json::from_slice(body).ok();
+    let problem: Option<ProblemDetail> = serde_json::from_slice(body).ok();
     let first_line = || match kind.starts_with("text/plain") {
         true => String::from_utf8_lossy(body).lines().next().unwrap_or_default().to_owned(),
         false => String::new(),
     };
     let mut detail = problem.map_or_else(first_line, |problem| problem.detail);
-    if let (true, Some(place)) = (status.is_redirection(), text(header::LOCATION)) {
-        detail = format!("it is at {place}");
+    if let (true, Some(location)) = (status.is_redirection(), text(header::LOCATION)) {
+        detail = format!("it is at {location}");
     }
     if status.is_success() {
-        // A good answer to another question; what it says is of no use here.
+        // A 200 response to something else; its text is of no use here.
         detail.clear();
     }
     let detail = detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect();
@@ -138,13 +137,13 @@ pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> R
     Refusal { status, detail, retry_after }
 }
 
-/// RFC 9457, as far as it is wanted.
+/// RFC 9457, as far as it is needed.
 #[derive(Deserialize)]
-struct Problem {
+struct ProblemDetail {
     detail: String,
 }
 
-/// What `User-Agent` says.
+/// The `User-Agent` header.
 pub const USER_AGENT: &str = concat!("tailcast/", env!("CARGO_PKG_VERSION"));
 
 const MAX_PROBLEM: usize = 64 * 1024;

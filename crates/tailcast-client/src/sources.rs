@@ -11,20 +11,20 @@ use crate::opening::Settings;
 use crate::request::{self, HttpError};
 use crate::target::Target;
 
-/// What a server has to follow.
+/// The list of a server's sources.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SourceList {
     /// The sources, in the order of the server.
     pub sources: Vec<SourceStatus>,
-    /// The answer as it came.
+    /// The response as received.
     #[serde(skip)]
     pub json: String,
 }
 
-/// How a source stands.
+/// The status of a source.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct SourceStatus {
-    /// What to call it in a URL, after `/logs/`.
+    /// Its name in a URL, after `/logs/`.
     pub name: String,
     /// The size of its newest file in bytes.
     #[serde(default)]
@@ -32,7 +32,7 @@ pub struct SourceStatus {
     /// When that was last written to, in RFC 3339.
     #[serde(default)]
     pub modified: Option<String>,
-    /// How many follow it now.
+    /// Its current number of viewers.
     #[serde(default)]
     pub viewers: u64,
 }
@@ -46,20 +46,20 @@ pub enum ListError {
     /// There is no connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// There is no answer, or another one.
+    /// There is no valid response.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// It is not such a list.
+    /// The response is not a list of sources.
     #[error("the answer is no list of sources ({0}): is this a Tailcast server?")]
     Json(#[from] serde_json::Error),
-    /// The task that asks has ended by itself.
+    /// The task has panicked.
     #[error("the list could not be asked for: {0}")]
     Failed(String),
 }
 
 impl ListError {
-    /// There is an answer, and the list may be elsewhere: a proxy says of a path that leads nowhere
-    /// what it likes (HAProxy: 503).
+    /// There is a response, but the list may be at another path: proxies answer an unknown path in
+    /// various ways (HAProxy: 503).
     fn is_elsewhere(&self) -> bool {
         match self {
             Self::Http(HttpError::Refused(refusal)) => !matches!(

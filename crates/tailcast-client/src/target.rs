@@ -1,4 +1,4 @@
-//! Target: a URL taken apart: where to connect, and what to ask for.
+//! Target: a parsed URL: where to connect, and what to request.
 
 use http::Uri;
 use http::uri::Scheme;
@@ -6,13 +6,13 @@ use percent_encoding::{
     AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
 };
 
-/// A URL of a server, checked: where to connect, and what to ask for there.
+/// A validated URL of a server: where to connect, and what to request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     is_tls: bool,
     host: String,
     port: u16,
-    /// As the `Host` header has it.
+    /// As in the `Host` header.
     authority: String,
     /// As it is sent.
     path: String,
@@ -23,7 +23,7 @@ pub struct Target {
 /// Why a URL cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// It is no URL at all.
+    /// It is not a URL.
     #[error(
         "`{url}` is no URL ({reason}): expected one such as http://127.0.0.1:8000/logs/app.log"
     )]
@@ -33,7 +33,7 @@ pub enum UrlError {
         /// What is wrong.
         reason: String,
     },
-    /// Of a kind that is not spoken here.
+    /// Its scheme is not supported.
     #[error("`{url}` begins with `{scheme}:`, expected http, https, ws or wss")]
     Scheme {
         /// What was given.
@@ -47,7 +47,7 @@ pub enum UrlError {
          give `--header 'Authorization: …'`, `--token-file` or TAILCAST_TOKEN"
     )]
     Credentials,
-    /// It names a server and no log.
+    /// It names a server but no log.
     #[error(
         "`{url}` names no log: expected …/logs/NAME, such as {example}; `tailcast ls` lists them"
     )]
@@ -84,15 +84,15 @@ impl Target {
         Self::parse(url).map(|target| target.to_lists())
     }
 
-    /// The URL of a server's front page, below whatever path a proxy puts before it.
+    /// The URL of a server's front page, below the path prefix of a proxy.
     pub fn front(url: &str) -> Result<Self, UrlError> {
         let target = Self::parse(url)?;
         let path = target.path.trim_end_matches('/').to_owned();
         Ok(Target { path, pairs: Vec::new(), ..target })
     }
 
-    /// Where the list of sources of the server may be that the URL is on, the likeliest first: a
-    /// path that a proxy puts before everything may end in `/logs`, too.
+    /// Where the server's list of sources may be, the likeliest first: the path prefix of a proxy
+    /// may end in `/logs`, too.
     #[must_use]
     pub fn to_lists(&self) -> Vec<Self> {
         let whole = self.path.trim_end_matches('/');
@@ -204,7 +204,7 @@ impl Target {
         format!("{}/{}", self.authority, percent_decode_str(name).decode_utf8_lossy())
     }
 
-    /// Whether what is sent can be read on the way.
+    /// Whether the connection can be eavesdropped.
     #[must_use]
     pub fn is_exposed(&self) -> bool {
         let address: Option<std::net::IpAddr> = self.host.parse().ok();
@@ -241,12 +241,12 @@ fn decode(query: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-/// A URL is foreign: it does not decide how often is asked.
+/// A URL is foreign: it does not set the heartbeat.
 const MAX_LISTS: usize = 4;
 
 const LOGS: &str = "/logs/";
 
-/// What people write into a URL and what has to be encoded in one; globs may have braces.
+/// Characters that people write into a URL but that have to be encoded; globs may have braces.
 const UNWRITABLE: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')

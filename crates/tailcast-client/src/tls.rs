@@ -1,4 +1,4 @@
-//! TLS: which authorities are trusted, and the client's side of an encrypted connection.
+//! TLS: trusted authorities, and the client's side of a TLS connection.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
-/// The authorities that a server's certificate may come from.
+/// The trusted certificate authorities.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
-    /// None: those of the system.
+    /// `None`: those of the system.
     own: Option<Arc<RootCertStore>>,
 }
 
 /// Why no certificate can be trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// The text holds no certificate that can be read.
+    /// The text has no readable certificate.
     #[error(
         "holds no certificate of an authority: {0}; expected PEM (`-----BEGIN CERTIFICATE-----`)"
     )]
@@ -30,7 +30,7 @@ pub enum TrustError {
          one with --ca FILE"
     )]
     NoSystemRoots(String),
-    /// The library refuses its own settings.
+    /// The TLS library rejected the settings.
     #[error("TLS cannot be set up: {0}")]
     Settings(#[from] rustls::Error),
 }
@@ -57,7 +57,7 @@ impl Trust {
         }
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
-        // Some of a system's certificates are of kinds that nobody reads; the others count.
+        // Some system certificates cannot be parsed; the others count.
         roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
             let errors = found.errors.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -77,7 +77,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// With these authorities; nothing is read yet.
+    /// Uses these authorities; nothing is read yet.
     #[must_use]
     pub fn new(trust: Trust) -> Self {
         Tls { trust, config: OnceCell::new() }

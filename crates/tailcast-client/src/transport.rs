@@ -1,4 +1,4 @@
-//! Transport: an open stream, whatever it came by. A task reads the connection into a bounded
+//! Transport: an open stream over WebSocket or NDJSON. A task reads the connection into a bounded
 //! queue; with a WebSocket another one writes, so that neither waits for the other.
 
 pub(crate) mod ndjson;
@@ -18,33 +18,33 @@ use crate::record::{RecordError, parse_lines, parse_message};
 /// An open stream.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    kind: Kind,
+    kind: TransportKind,
     incoming: mpsc::Receiver<Incoming>,
-    /// Sending (or dropping) it has a WebSocket closed with a word.
+    /// Sending on (or dropping) it closes a WebSocket with a close frame.
     close: oneshot::Sender<()>,
-    /// The tasks of the connection; they end with the value.
+    /// The tasks of the connection; they end when this is dropped.
     tasks: JoinSet<()>,
 }
 
-/// What a stream came by.
+/// The kind of connection of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TransportKind {
     WebSocket,
     Ndjson,
 }
 
-/// What comes from a connection.
+/// An item from a connection.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     /// A message, or whole lines of NDJSON.
     Text(Utf8Bytes),
-    /// The last thing that comes.
-    Lost(Lost),
+    /// The last item.
+    Lost(ConnectionLost),
 }
 
-/// Why a connection that was there is not there any more.
+/// Why a connection was lost.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Lost {
+pub(crate) enum ConnectionLost {
     #[error("nothing came for {}", Seconds(*.0))]
     Silence(Duration),
     #[error("the connection was cut")]
@@ -62,42 +62,42 @@ pub(crate) enum Lost {
 }
 
 impl Transport {
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> TransportKind {
         self.kind
     }
 
-    /// What comes next: events, or the end of the connection. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Event>, Lost> {
+    /// The next events, or the end of the connection. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Result<Vec<Event>, ConnectionLost> {
         match self.incoming.recv().await {
             Some(Incoming::Text(text)) => Ok(match self.kind {
-                Kind::WebSocket => parse_message(text)?.into_iter().collect(),
-                Kind::Ndjson => parse_lines(&text)?,
+                TransportKind::WebSocket => parse_message(text)?.into_iter().collect(),
+                TransportKind::Ndjson => parse_lines(&text)?,
             }),
             Some(Incoming::Lost(lost)) => Err(lost),
-            None => Err(Lost::Cut),
+            None => Err(ConnectionLost::Cut),
         }
     }
 
-    /// Says goodbye, and waits a moment for it to be gone.
+    /// Sends a close frame, and waits briefly until it is sent.
     pub(crate) async fn close(mut self) {
-        // Nobody may be there any more to be told.
-        let is_told = self.close.send(()).is_ok();
+        // The writing task may have ended already.
+        let is_closing = self.close.send(()).is_ok();
         self.incoming.close();
-        if is_told && self.kind == Kind::WebSocket {
+        if is_closing && self.kind == TransportKind::WebSocket {
             let all_ended = async { while self.tasks.join_next().await.is_some() {} };
-            // What has not gone by then does not go.
+            // What was not sent by then is dropped.
             let _in_time: bool = timeout(GOODBYE, all_ended).await.is_ok();
         }
     }
 }
 
-/// After so many heartbeats without a word a connection is dead.
+/// After this many heartbeats without data a connection is dead.
 pub(crate) fn patience(heartbeat: Duration) -> Duration {
     heartbeat.mul_f64(2.5)
 }
 
-/// Messages that were read and not yet taken. A message has at most 512 KiB, so this, and not the
-/// reader's pace, bounds what is held.
+/// How many messages may be queued. A message has at most 512 KiB, so this bounds the memory,
+/// however slow the reader is.
 const QUEUE: usize = 3;
 
 const GOODBYE: Duration = Duration::from_millis(500);

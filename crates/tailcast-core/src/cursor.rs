@@ -19,11 +19,11 @@
 //! the offset, looked at 64 bytes of that, and hashed what is to be hidden, too. Its tokens stay valid, and are written
 //! again as they were read.
 //!
-//! The file is recognised by what it holds, not by its name, so a token stays good when the file is
-//! renamed, packed or looked at by another process. Where a source is redacted, head and line are hashed
-//! as they are shown, so that nothing hidden can be derived from a token. No secret of the server goes
-//! into it: every server makes the same token for the same file. The token is no signature: it can only
-//! point into what its bearer may read anyway.
+//! The file is recognised by what it holds, not by its name, so a token stays valid when the file
+//! is renamed, compressed or read by another process. Where a source is redacted, head and line are
+//! hashed as they are shown, so that nothing hidden can be derived from a token. No secret of the
+//! server goes into it: every server makes the same token for the same file. The token is no
+//! signature: it can only point into what its bearer may read anyway.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,7 +32,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How many bytes at the start of a file tell it from others.
+/// How many bytes at the start of a file identify it.
 pub const HEAD_BYTES: usize = 1024;
 
 /// How many bytes before an offset are hashed into a cursor's `check`, at most.
@@ -56,7 +56,7 @@ pub struct Cursor {
     pub check: u32,
 }
 
-/// What tells one generation (physical file, through renames) of a source from all others.
+/// What identifies a generation (a physical file, through renames) of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GenerationKey {
     /// Which fields the token has, and how they were made.
@@ -266,7 +266,7 @@ pub fn hash32(bytes: &[u8]) -> u32 {
     narrow(xxh3_64(bytes) >> 32)
 }
 
-/// Hashes what stands before a position: the last [`CHECK_BYTES`] of `before`, and of these only what
+/// Hashes the bytes before a position: the last [`CHECK_BYTES`] of `before`, and of these only what
 /// belongs to the last line. Never 0, which stands for "not known".
 #[must_use]
 pub fn check_of(before: &[u8]) -> u32 {

@@ -1,7 +1,7 @@
 //! [`When`]: the moments that `since=` and `until=` name.
 //!
 //! A value names a stretch of time as long as its last unit: a day, a minute, a second; or one
-//! instant. This module knows nothing of lines and of requests.
+//! instant. This module knows nothing about lines and requests.
 
 mod span;
 
@@ -50,8 +50,8 @@ impl When {
         Err(WhenError::Unreadable { value: shortened(text) })
     }
 
-    /// Nanoseconds from 1970 to the first instant; before 1677 and after 2262 the nearest that can
-    /// be told.
+    /// Nanoseconds from 1970 to the first instant; before 1677 and after 2262 the nearest
+    /// representable value.
     #[must_use]
     pub fn first_nanos(&self) -> i64 {
         unix_nanos(self.from)
@@ -102,7 +102,7 @@ impl When {
     }
 }
 
-/// Why a text names no time. Each message says what was expected.
+/// Why a text is not a time. Each message says what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhenError {
     /// Nothing was given.
@@ -114,25 +114,25 @@ pub enum WhenError {
         /// What was given, shortened.
         value: String,
     },
-    /// Begins like a date, but is none.
+    /// Begins like a date, but is not one.
     #[error("{value:?} does not begin with a date that exists: {TIMES}")]
     NoSuchDate {
         /// What was given, shortened.
         value: String,
     },
-    /// What follows the date is no time of the day.
+    /// What follows the date is not a time of day.
     #[error("{value:?} has no time of day such as 10:05 or 10:05:07 after its date: {TIMES}")]
     NoSuchTime {
         /// What was given, shortened.
         value: String,
     },
-    /// What follows the time is no zone.
+    /// What follows the time is not a zone.
     #[error("{value:?} ends in no zone such as Z or +01:00: {TIMES}")]
     NoSuchZone {
         /// What was given, shortened.
         value: String,
     },
-    /// Begins like a span, but is none.
+    /// Begins like a span, but is not one.
     #[error("{0}; or a date (2026-11-21), a date and time, or RFC 3339")]
     Span(#[from] SpanError),
 }

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::auth::sessions::CredentialDigest;
 
-/// The failed attempts of one asker. Time alone takes them away again, half of them at a time: if a
-/// success did, whoever has an account of their own could log in after every ninth guess at another.
+/// The failed attempts of one client. Only time removes them, half of them at a time: if a success
+/// did, an attacker with an account of their own could log in after every ninth guess at another.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Failures {
     n_noted: u32,
     last: Instant,
-    /// The wrong credentials that were shown last.
+    /// The last wrong credentials.
     shown: [Option<CredentialDigest>; N_REMEMBERED],
 }
 
@@ -20,12 +20,12 @@ impl Failures {
         Failures { n_noted: 0, last: now, shown: [None; N_REMEMBERED] }
     }
 
-    /// Notes a failure; returns whether these credentials are a new guess. A program that shows the
-    /// same old password again and again guesses at nothing: it waits for a moment each time, and
+    /// Records a failure; returns whether these credentials are a new guess. A program that sends
+    /// the same old password again and again is not guessing: it waits for a moment each time, and
     /// never longer.
-    pub(super) fn note(&mut self, print: &CredentialDigest, now: Instant) -> bool {
+    pub(super) fn note(&mut self, digest: &CredentialDigest, now: Instant) -> bool {
         let n_failures = self.n_failures(now);
-        let is_repeated = self.shown.iter().flatten().any(|shown| shown == print);
+        let is_repeated = self.shown.iter().flatten().any(|shown| shown == digest);
         self.n_noted = match is_repeated {
             true if n_failures >= FREE => n_failures,
             true | false => n_failures.saturating_add(1),
@@ -33,14 +33,14 @@ impl Failures {
         if !is_repeated {
             self.shown.rotate_right(1);
             if let Some(first) = self.shown.first_mut() {
-                *first = Some(*print);
+                *first = Some(*digest);
             }
         }
         self.last = now;
         !is_repeated
     }
 
-    /// How many count now.
+    /// How many failures count now.
     pub(super) fn n_failures(&self, now: Instant) -> u32 {
         let halvings = now.saturating_duration_since(self.last).as_secs() / HALF_LIFE.as_secs();
         u32::try_from(halvings).ok().and_then(|n| self.n_noted.checked_shr(n)).unwrap_or(0)

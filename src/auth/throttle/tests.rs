@@ -2,13 +2,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn attempt(address: Option<u8>, name: &str, password: u32) -> Attempt<'_> {
-    let mut print = [0; 32];
-    for (byte, value) in print.iter_mut().zip(password.to_le_bytes()) {
+fn attempt(address: Option<u8>, name: &str, password: u32) -> LoginAttempt<'_> {
+    let mut digest = [0; 32];
+    for (byte, value) in digest.iter_mut().zip(password.to_le_bytes()) {
         *byte = value;
     }
     let address = address.map(|last| IpAddr::from([192, 0, 2, last]));
-    Attempt { address, name, print }
+    LoginAttempt { address, name, digest }
 }
 
 /// Guesses until it has to wait, and returns how often it was looked at.
@@ -161,8 +161,8 @@ fn deed() -> impl Strategy<Value = Deed> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever anybody does, an address without failures is looked at, nobody waits longer than
-    /// said, and no address gets more guesses through than its delays allow.
+    /// Whatever clients do, an address without failures is checked, none waits longer than said,
+    /// and no address gets more guesses through than its delays allow.
     #[test]
     fn nobody_is_locked_out_by_others_and_no_address_guesses_on(
         deeds in prop::collection::vec(deed(), 0..400),

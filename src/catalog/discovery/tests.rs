@@ -45,25 +45,30 @@ impl Logs {
     }
 
     #[track_caller]
-    fn check(&self, specs: &[SourceSpec], sources: &[&str], left_out: &[(&str, &str)]) -> Found {
+    fn check(
+        &self,
+        specs: &[SourceSpec],
+        sources: &[&str],
+        skipped: &[(&str, &str)],
+    ) -> DiscoveryResult {
         let found = Discovery::new(specs).scan(|_, _| false);
-        self.check_found(&found, sources, left_out);
+        self.check_found(&found, sources, skipped);
         found
     }
 
     /// Sources as `name`, or `name=path` where the path is another.
     #[track_caller]
-    fn check_found(&self, found: &Found, sources: &[&str], left_out: &[(&str, &str)]) {
+    fn check_found(&self, found: &DiscoveryResult, sources: &[&str], skipped: &[(&str, &str)]) {
         let mut names: Vec<_> = found.sources.iter().map(|source| self.shown(source)).collect();
         names.sort();
         assert_eq!(names, sources);
         let base = format!("{}/", self.base.display());
         let reason =
-            |left: &LeftOut| (left.name.clone(), left.reason.to_string().replace(&base, ""));
-        let mut reasons: Vec<_> = found.left_out.iter().map(reason).collect();
+            |left: &SkippedEntry| (left.name.clone(), left.reason.to_string().replace(&base, ""));
+        let mut reasons: Vec<_> = found.skipped.iter().map(reason).collect();
         reasons.sort();
         let expected: Vec<_> =
-            left_out.iter().map(|(name, reason)| ((*name).into(), (*reason).into())).collect();
+            skipped.iter().map(|(name, reason)| ((*name).into(), (*reason).into())).collect();
         assert_eq!(reasons, expected);
     }
 
@@ -181,14 +186,14 @@ fn links_that_are_found_lead_nowhere_else() {
     let found = Discovery::new(&logs.unnamed(&["in/"])).scan(|_, _| false);
     let names: Vec<_> = found.sources.iter().map(|source| source.name.as_str()).collect();
     assert_eq!(names, ["app.log", "same.log", "d/deep.log", "d2/deep.log"]);
-    let mut left_out: Vec<_> =
-        found.left_out.iter().map(|left| (left.name.clone(), left.reason.to_string())).collect();
-    left_out.sort();
-    assert_eq!(left_out, reasons.map(|(name, reason)| (name.to_owned(), reason.to_owned())));
+    let mut skipped: Vec<_> =
+        found.skipped.iter().map(|left| (left.name.clone(), left.reason.to_string())).collect();
+    skipped.sort();
+    assert_eq!(skipped, reasons.map(|(name, reason)| (name.to_owned(), reason.to_owned())));
     let only = found.sources[0].location.clone();
     assert!(only.permits(&logs.at("in/app.log")) && !only.permits(&logs.at("out/secret.log")));
 
-    // A glob tells only of what it would have matched; what is configured as well may be read.
+    // A glob reports only what it would have matched; entries configured otherwise may be read.
     let glob = logs.unnamed(&["in/*.log"]);
     let names = ["app.log=in/app.log", "same.log=in/same.log"];
     logs.check(&glob, &names, &[reasons[0], reasons[2]]);
@@ -295,7 +300,7 @@ fn what_may_not_be_read_is_left_out() {
     let mut discovery = Discovery::new(&logs.unnamed(&["d/"]));
     let found = discovery.scan(|_, _| false);
     logs.check_found(&found, &["a.log=d/a.log"], &[("b.log", denied), ("e", denied)]);
-    assert!(found.left_out.iter().all(|left| left.reason.is_permission()));
+    assert!(found.skipped.iter().all(|left| left.reason.is_permission()));
     assert_eq!(found.unread, [logs.at("d/e")]);
     fs::set_permissions(logs.at("d/b.log"), fs::Permissions::from_mode(0o600)).unwrap();
     fs::set_permissions(logs.at("d/e"), fs::Permissions::from_mode(0o700)).unwrap();
@@ -308,11 +313,11 @@ fn a_walk_ends_at_its_limit_and_says_so() {
     let logs = Logs::new(&["a", "b", "c", "d/e"]);
     let mut discovery = Discovery::new(&logs.unnamed(&[""]));
     discovery.entry_limit = 5;
-    assert_eq!(discovery.scan(|_, _| false).left_out, []);
+    assert_eq!(discovery.scan(|_, _| false).skipped, []);
     discovery.entry_limit = 3;
     let found = discovery.scan(|_, _| false);
-    assert_eq!(found.left_out.len(), 1);
-    let told = found.left_out[0].reason.to_string();
+    assert_eq!(found.skipped.len(), 1);
+    let told = found.skipped[0].reason.to_string();
     assert_eq!(told, "more than 3 files and folders, the rest is not looked at");
     assert!(found.is_unread(&logs.at("d/e")));
 }

@@ -13,8 +13,8 @@ fn named(name: &str, paths: &[&str]) -> SourceSpec {
 
 #[track_caller]
 fn check(specs: &[SourceSpec], expected: &[(&str, &str)]) {
-    let (roots, left_out) = plan(specs);
-    assert_eq!(left_out, []);
+    let (roots, skipped) = plan(specs);
+    assert_eq!(skipped, []);
     let found: Vec<_> =
         roots.iter().map(|root| (root.path.to_str().unwrap(), root.label.as_str())).collect();
     assert_eq!(found, expected);
@@ -66,9 +66,9 @@ fn a_file_that_has_exactly_the_name_is_no_glob() {
 
 #[test]
 fn a_broken_glob_is_left_out_with_the_parsers_words() {
-    let (roots, left_out) = plan(&unnamed(&["/n/[a.log"]));
+    let (roots, skipped) = plan(&unnamed(&["/n/[a.log"]));
     assert!(roots.is_empty());
-    assert!(left_out[0].reason.to_string().starts_with("not a glob: "), "{left_out:?}");
+    assert!(skipped[0].reason.to_string().starts_with("not a glob: "), "{skipped:?}");
 }
 
 #[test]

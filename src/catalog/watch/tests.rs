@@ -155,13 +155,13 @@ async fn looks_are_due_from_time_to_time_and_never_take_all_the_time() {
     };
     watch.changed().await;
     assert_eq!(passed().as_secs(), 60);
-    watch.looked(Duration::ZERO);
+    watch.scanned(Duration::ZERO);
     watch.degraded = vec!["no inotify".to_owned()];
     watch.changed().await;
     assert_eq!(passed().as_secs(), 2);
     // A tenth of the time; but what appears is found within 2 s, as long as that leaves half of it.
     for (took, rest) in [(50, 500), (100, 1000), (800, 1000), (5000, 5000)] {
-        watch.looked(Duration::from_millis(took));
+        watch.scanned(Duration::from_millis(took));
         watch.seen = 99;
         watch.changed().await;
         assert_eq!(passed().as_millis(), rest);

@@ -1,5 +1,5 @@
-//! bzip2: the streams of a file, one after the other. Unlike the library's own reader, this hands out
-//! what was unpacked by the call in which damage was found.
+//! bzip2: the streams of a file, one after the other. Unlike the library's own reader, this returns
+//! what was decompressed by the call that found damage.
 
 use std::io::{self, BufRead, Read};
 
@@ -8,9 +8,9 @@ use bzip2::{Decompress, Status};
 /// Unpacks one file.
 pub(super) struct Bzip2Streams<R> {
     packed: R,
-    /// None between two streams.
+    /// `None` between two streams.
     stream: Option<Decompress>,
-    /// Comes after what was unpacked before it.
+    /// Returned after the bytes before it.
     error: Option<io::Error>,
 }
 

@@ -1,6 +1,6 @@
-//! Stamp: a folder's identity and its time of change. As long as it stays the same nothing was created,
-//! renamed or removed in the folder; but only where the file system keeps that time, by a clock of this
-//! host, and where the last change lies further back than the clock's tick.
+//! Stamp: a folder's identity and its time of change. While it stays the same nothing was created,
+//! renamed or removed in the folder; but only if the file system maintains that time by a clock of
+//! this host, and the last change is older than a tick of that clock.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -9,30 +9,30 @@ use std::time::{Duration, SystemTime};
 
 /// A folder's identity and time of change.
 #[derive(Clone, Debug)]
-pub(super) struct Stamp {
+pub(super) struct FolderStamp {
     device: u64,
     inode: u64,
     modified: (i64, i64),
     changed: (i64, i64),
-    /// When it was taken.
+    /// When the stamp was taken.
     taken: SystemTime,
     keeps_time: bool,
 }
 
-impl PartialEq for Stamp {
+impl PartialEq for FolderStamp {
     fn eq(&self, other: &Self) -> bool {
         let all = |stamp: &Self| (stamp.device, stamp.inode, stamp.modified, stamp.changed);
         all(self) == all(other)
     }
 }
 
-impl Stamp {
-    /// Of the folder that is at `path` now. None if there is none, or it cannot be looked at.
+impl FolderStamp {
+    /// The stamp of the folder at `path`. `None` if there is none, or it cannot be examined.
     pub(super) fn of(path: &Path) -> Option<Self> {
-        // Taken before the look: a change in between then makes it look younger, not older.
+        // Taken before the examination: a change in between then makes it look younger, not older.
         let taken = SystemTime::now();
         let metadata = fs::metadata(path).ok()?;
-        Some(Stamp {
+        Some(FolderStamp {
             device: metadata.dev(),
             inode: metadata.ino(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -42,7 +42,7 @@ impl Stamp {
         })
     }
 
-    /// The same, with a look at the kind of file system: to be done once a reading.
+    /// The same, with the type of the file system: once for each reading.
     pub(super) fn with_kind(mut self, path: &Path) -> Self {
         let kind = File::open(path).and_then(|folder| Ok(rustix::fs::fstatfs(&folder)?));
         self.keeps_time =
@@ -50,7 +50,7 @@ impl Stamp {
         self
     }
 
-    /// Whether a change that came after this stamp was taken has surely made another one of it.
+    /// Whether any change after this stamp was taken is certain to have changed it.
     pub(super) fn was_settled(&self) -> bool {
         let latest = self.modified.max(self.changed);
         let (seconds, nanos) = latest;
@@ -70,11 +70,12 @@ impl Stamp {
 /// The clock of file systems ticks each 1 to 10 ms, as the kernel is configured.
 const TICK: Duration = Duration::from_millis(30);
 
-/// A time in whole seconds may come from a file system that counts in those, or in two.
+/// Times in whole seconds may come from a file system with a resolution of one or two seconds.
 const COARSE_TICK: Duration = Duration::from_millis(2100);
 
-/// ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, F2FS, ZFS, bcachefs (`linux/magic.h`): local, and with
-/// a folder's time of change as POSIX has it. Of others (network, FUSE, FAT) that is not known.
+/// ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, F2FS, ZFS, bcachefs (`linux/magic.h`): local, and
+/// with a folder's modification time as in POSIX. For others (network, FUSE, FAT) that is not
+/// known.
 const KEEP_TIME: [i128; 8] = [
     0xef53,
     0x5846_5342,

@@ -79,7 +79,7 @@ fn those_who_ask_at_once_share_a_reading_that_begins_after_they_asked() {
             });
         }
     });
-    // One reads, and the others have asked before it began or share the next.
+    // One reads, and the others have called before it began or share the next.
     let n_read = n_read(&folders, folder.path());
     assert!(n_read < 16, "{n_read} readings for 16 who asked at once");
 }

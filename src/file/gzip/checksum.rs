@@ -1,27 +1,27 @@
-//! What the end of a gzip member says of its content: CRC-32 and length (RFC 1952, section 2.3.1).
+//! The trailer of a gzip member: CRC-32 and length (RFC 1952, section 2.3.1).
 
 use std::io;
 
 use crate::file::gzip::damaged;
 
-/// The content of one member, as far as it was unpacked.
+/// The checksum of one member's content so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Checksum {
     crc: crc32fast::Hasher,
-    /// Modulo 2^32, as the trailer has it.
+    /// Modulo 2^32, as in the trailer.
     length: u32,
 }
 
 impl Checksum {
-    /// Takes the next bytes of the content.
+    /// Adds the next bytes of the content.
     pub(super) fn update(&mut self, content: &[u8]) {
         self.crc.update(content);
-        // Wrapping at 4 GiB is what the format asks for.
+        // The format requires wrapping at 4 GiB.
         let length = u64::from(self.length) + content.len() as u64;
         self.length = u32::try_from(length & u64::from(u32::MAX)).unwrap_or_default();
     }
 
-    /// Compares all of the content, which ends at `offset` of the file's, with the member's trailer.
+    /// Compares the content, which ends at `offset` in the file, with the member's trailer.
     pub(super) fn compare(self, trailer: [u8; TRAILER_BYTES], offset: u64) -> io::Result<()> {
         let [c0, c1, c2, c3, l0, l1, l2, l3] = trailer;
         let (crc, length) =
@@ -44,5 +44,5 @@ impl Checksum {
     }
 }
 
-/// A member ends in as many bytes.
+/// The size of a member's trailer.
 pub(super) const TRAILER_BYTES: usize = 8;

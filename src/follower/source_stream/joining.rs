@@ -1,31 +1,31 @@
-//! Joining: how a track comes to its source, and what is told where it does not.
+//! Joining: how a source stream opens its source, and what is reported if it fails.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::feed::FeedGuard;
 use crate::filter::Inherited;
-use crate::follower::opening::{self, Opening, Plan};
+use crate::follower::opening::{self, OpenRequest, Opening};
 use crate::follower::output::{Advance, Output};
 use crate::follower::source_stream::{MAX_FAILURES, Phase, SourceStream};
 use crate::follower::wait::PendingRead;
 use crate::source::{OpenError, Opened};
 
 impl SourceStream {
-    /// Whether the next one need not wait for its backlog.
+    /// Whether the next source need not wait for its backlog.
     #[must_use]
     pub fn lets_pass(&self) -> bool {
         let is_late = self.has_turn && !matches!(self.phase, Phase::Reading);
         is_late || self.n_read_failures > 0 || self.has_caught_up()
     }
 
-    /// Whether its backlog is shown whoever else's is being shown.
+    /// Whether its backlog is sent regardless of the order.
     #[must_use]
     pub fn has_turn(&self) -> bool {
         self.has_turn
     }
 
-    /// Lets its backlog be shown as soon as it can be.
+    /// Lets its backlog be sent as soon as it is read.
     pub fn give_turn(&mut self) {
         self.has_turn = true;
     }
@@ -40,7 +40,7 @@ impl SourceStream {
         }
     }
 
-    /// Whether it is not yet known how the opening goes, nor that it takes long.
+    /// Whether the opening is pending, and not yet known to be slow.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         matches!(self.phase, Phase::Closed | Phase::Opening) && !self.has_turn
@@ -58,13 +58,13 @@ impl SourceStream {
         matches!(self.refusal, Some(OpenError::OtherSource(_)))
     }
 
-    /// Whether to open it has taken more time than the viewer has.
+    /// Whether opening it has exceeded the viewer's allowance.
     #[must_use]
     pub fn is_too_expensive(&self) -> bool {
         matches!(self.refusal, Some(OpenError::TooExpensive(_)))
     }
 
-    /// Takes out why the source could not be opened.
+    /// Takes the error of the opening.
     pub fn take_refusal(&mut self) -> Option<OpenError> {
         self.refusal.take()
     }
@@ -79,8 +79,8 @@ impl SourceStream {
     }
 
     fn opening(&self, pause: Duration) -> PendingRead {
-        let plan = Plan {
-            track: self.number,
+        let plan = OpenRequest {
+            source_index: self.number,
             source: Arc::clone(&self.source),
             start: self.start.clone(),
             shared: Arc::clone(&self.shared),
@@ -111,7 +111,7 @@ impl SourceStream {
         }
     }
 
-    /// The source cannot be opened: it is told once, and does not hold up the others.
+    /// The source cannot be opened: this is reported once, and does not delay the others.
     fn refuse(&mut self, error: OpenError, out: &mut Advance) {
         if self.n_refusals == 0 {
             tracing::warn!(%error, "a source of a stream cannot be read");
@@ -130,12 +130,12 @@ impl SourceStream {
     fn join(&mut self, guard: Option<FeedGuard>, opened: Opened, out: &mut Advance) {
         self.guard = guard;
         self.read_to = opened.history.place();
-        // Until the gap is told, the viewer is where it was.
+        // Until the gap is reported, the viewer is where it was.
         let before = opened.gap.as_ref().map(|gap| gap.before.clone());
         self.place = before.unwrap_or_else(|| self.read_to.clone());
         self.inherited = Inherited::from_lines(&opened.before, &self.shared.zone);
         self.progress = opened.history.progress();
-        // Who follows has no end, and keeps no file open for it.
+        // A stream that follows has no end, and keeps no file open for one.
         self.stop = match &self.guard {
             Some(_) => opening::before_all(self.source.name()),
             None => opened.end,

@@ -7,32 +7,32 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crate::listener::accepting::Plan;
-use crate::listener::descriptors::Connection;
+use crate::listener::accepting::AcceptPlan;
+use crate::listener::descriptors::TcpConnection;
 use crate::listener::socket_diag::Intake;
-use crate::listener::sockets::Look;
+use crate::listener::sockets::SocketProbe;
 
 /// Connections without a request.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     groups: HashMap<IpAddr, Group>,
-    /// When to look at which; one queue for each of [`LOOKS`].
-    looks: [VecDeque<(Instant, Key)>; LOOKS.len()],
+    /// When to check which connection; one queue for each of [`LOOKS`].
+    looks: [VecDeque<(Instant, PendingKey)>; LOOKS.len()],
     next_serial: u64,
-    /// Those that may have more than they are allowed.
+    /// Networks that may be over their limits.
     to_relieve: Vec<IpAddr>,
-    /// Networks that were crowded with silent connections lately.
-    caught: HashMap<IpAddr, Caught>,
+    /// Networks that recently had many silent connections closed.
+    caught: HashMap<IpAddr, ClosedCount>,
 }
 
 /// One connection in [`Pending`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key {
+pub(super) struct PendingKey {
     network: IpAddr,
     serial: u64,
 }
 
-/// How much one network may have.
+/// The limits of one network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
     /// Connections in all.
@@ -41,54 +41,61 @@ pub(super) struct Limits {
     pub(super) max_old: usize,
     /// What the heads over [`SMALL_HEAD_BYTES`] have together, in bytes.
     pub(super) max_large_bytes: u64,
-    /// What a connection has for its request where there are too many in all; nobody else is accepted
-    /// until then. Where that has happened before, a sixth of it.
+    /// How long a connection has for its request while there are too many in all; no other is
+    /// accepted until then. A sixth of it for a network that was caught before.
     pub(super) patience: Duration,
 }
 
-/// Whose connections they are.
+/// Whether an address belongs to clients or to a listed proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A network's, or this host's.
+pub(super) enum NetworkKind {
+    /// A client network, or this host.
     Network,
-    /// A listed proxy's: those of many people.
+    /// A listed proxy, whose connections serve many clients.
     ListedProxy,
 }
 
-/// Those of one network.
+/// The pending connections of one network.
 #[derive(Debug)]
 struct Group {
     limits: Limits,
     /// By serial number, which is the order in which they came.
-    waiting: BTreeMap<u64, Waiting>,
+    waiting: BTreeMap<u64, PendingConnection>,
     n_old: usize,
     large_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
-    connection: Connection,
-    /// What was read of its head, where that is over [`SMALL_HEAD_BYTES`].
+struct PendingConnection {
+    connection: TcpConnection,
+    /// How many bytes of its head were read, if over [`SMALL_HEAD_BYTES`]; else 0.
     large_bytes: u64,
-    /// Since when it is its client that is waited for, as far as is known: what it had sent was read.
+    /// When we are known to have read everything it had sent; since then the client is what we wait
+    /// for.
     read_since: Option<Instant>,
     is_old: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Caught {
+struct ClosedCount {
     n_closed: u32,
     last: Instant,
 }
 
 impl Pending {
-    /// Notes a connection that was accepted.
-    pub(super) fn push(&mut self, network: IpAddr, limits: Limits, connection: Connection) -> Key {
-        let key = Key { network, serial: self.next_serial };
+    /// Records an accepted connection.
+    pub(super) fn push(
+        &mut self,
+        network: IpAddr,
+        limits: Limits,
+        connection: TcpConnection,
+    ) -> PendingKey {
+        let key = PendingKey { network, serial: self.next_serial };
         self.next_serial += 1;
         let empty = || Group { limits, waiting: BTreeMap::new(), n_old: 0, large_bytes: 0 };
         let group = self.groups.entry(network).or_insert_with(empty);
-        let waiting = Waiting { connection, large_bytes: 0, read_since: None, is_old: false };
+        let waiting =
+            PendingConnection { connection, large_bytes: 0, read_since: None, is_old: false };
         group.waiting.insert(key.serial, waiting);
         if group.waiting.len() > limits.max {
             self.note_full(network);
@@ -99,8 +106,8 @@ impl Pending {
         key
     }
 
-    /// One has sent its request, or is gone.
-    pub(super) fn remove(&mut self, key: Key) {
+    /// Removes a connection that has sent its request or is gone.
+    pub(super) fn remove(&mut self, key: PendingKey) {
         let Some(group) = self.groups.get_mut(&key.network) else { return };
         group.remove(key.serial);
         if group.waiting.is_empty() {
@@ -108,8 +115,8 @@ impl Pending {
         }
     }
 
-    /// Looks at those whose time has come, and closes what is too much.
-    pub(super) fn look(&mut self, now: Instant, sockets: &dyn Look) -> Plan {
+    /// Checks the connections that are due, and closes those over the limits.
+    pub(super) fn look(&mut self, now: Instant, sockets: &dyn SocketProbe) -> AcceptPlan {
         let mut n_left = MAX_LOOKED_AT;
         for stage in 0..LOOKS.len() {
             while n_left > 0
@@ -121,8 +128,13 @@ impl Pending {
         self.relieve_for_next(now, sockets)
     }
 
-    /// Closes what is too much, and tells whether there is room for another, and when to look.
-    pub(super) fn relieve_for_next(&mut self, now: Instant, sockets: &dyn Look) -> Plan {
+    /// Closes connections over the limits; the plan says whether another may be accepted, and when
+    /// to check next.
+    pub(super) fn relieve_for_next(
+        &mut self,
+        now: Instant,
+        sockets: &dyn SocketProbe,
+    ) -> AcceptPlan {
         let mut plan = self.relieve(now, sockets);
         plan.next_look = if plan.is_full {
             Some(now + PAUSE)
@@ -134,9 +146,9 @@ impl Pending {
         plan
     }
 
-    /// Closes what is too much of the networks that were noted for it.
-    fn relieve(&mut self, now: Instant, sockets: &dyn Look) -> Plan {
-        let mut plan = Plan::default();
+    /// Closes connections of the networks that were marked as over their limits.
+    fn relieve(&mut self, now: Instant, sockets: &dyn SocketProbe) -> AcceptPlan {
+        let mut plan = AcceptPlan::default();
         for network in std::mem::take(&mut self.to_relieve) {
             let is_caught = self.is_caught(network, now);
             let Some(group) = self.groups.get_mut(&network) else { continue };
@@ -157,14 +169,20 @@ impl Pending {
         plan
     }
 
-    fn take_due(&mut self, stage: usize, now: Instant) -> Option<Key> {
+    fn take_due(&mut self, stage: usize, now: Instant) -> Option<PendingKey> {
         let queue = self.looks.get_mut(stage)?;
         queue.front().filter(|(due, _)| *due <= now)?;
         queue.pop_front().map(|(_, key)| key)
     }
 
-    /// Looks at one; returns whether it was still there to be looked at.
-    fn look_at(&mut self, key: Key, stage: usize, now: Instant, sockets: &dyn Look) -> bool {
+    /// Checks one connection; returns whether it still existed.
+    fn look_at(
+        &mut self,
+        key: PendingKey,
+        stage: usize,
+        now: Instant,
+        sockets: &dyn SocketProbe,
+    ) -> bool {
         let Some(group) = self.groups.get_mut(&key.network) else { return false };
         let Some(waiting) = group.waiting.get_mut(&key.serial) else { return false };
         let Some(intake) = sockets.intake(&waiting.connection) else {
@@ -207,7 +225,8 @@ impl Pending {
         if n_closed == 0 {
             return;
         }
-        let is_fresh = |caught: &Caught| now.saturating_duration_since(caught.last) < REMEMBERED;
+        let is_fresh =
+            |caught: &ClosedCount| now.saturating_duration_since(caught.last) < REMEMBERED;
         if self.caught.len() >= MAX_CAUGHT {
             self.caught.retain(|_, caught| is_fresh(caught));
         }
@@ -215,21 +234,21 @@ impl Pending {
         if known.is_some() || self.caught.len() < MAX_CAUGHT {
             let n_closed = u32::try_from(n_closed).unwrap_or(u32::MAX);
             let n_closed = known.map_or(0, |caught| caught.n_closed).saturating_add(n_closed);
-            self.caught.insert(network, Caught { n_closed, last: now });
+            self.caught.insert(network, ClosedCount { n_closed, last: now });
         }
     }
 }
 
 impl Group {
-    fn remove(&mut self, serial: u64) -> Option<Connection> {
+    fn remove(&mut self, serial: u64) -> Option<TcpConnection> {
         let waiting = self.waiting.remove(&serial)?;
         self.n_old -= usize::from(waiting.is_old);
         self.large_bytes = self.large_bytes.saturating_sub(waiting.large_bytes);
         Some(waiting.connection)
     }
 
-    /// Closes the oldest of those with large heads, while they have too much together.
-    fn close_large(&mut self, overdue: &mut Vec<Connection>) {
+    /// Closes the oldest connections with large heads until the rest are within the limit together.
+    fn close_large(&mut self, overdue: &mut Vec<TcpConnection>) {
         if self.large_bytes <= self.limits.max_large_bytes {
             return;
         }
@@ -243,8 +262,13 @@ impl Group {
         }
     }
 
-    /// Closes the oldest of those that have had the time for a request.
-    fn close_old(&mut self, now: Instant, sockets: &dyn Look, overdue: &mut Vec<Connection>) {
+    /// Closes the oldest connections that have had time to send a request.
+    fn close_old(
+        &mut self,
+        now: Instant,
+        sockets: &dyn SocketProbe,
+        overdue: &mut Vec<TcpConnection>,
+    ) {
         let n_over = self.n_old.saturating_sub(self.limits.max_old);
         self.close_oldest(n_over, now, GRACE, sockets, overdue);
     }
@@ -254,8 +278,8 @@ impl Group {
         &mut self,
         now: Instant,
         patience: Duration,
-        sockets: &dyn Look,
-        overdue: &mut Vec<Connection>,
+        sockets: &dyn SocketProbe,
+        overdue: &mut Vec<TcpConnection>,
     ) {
         let n_over = self.waiting.len().saturating_sub(self.limits.max);
         self.close_oldest(n_over, now, patience, sockets, overdue);
@@ -266,14 +290,14 @@ impl Group {
         n: usize,
         now: Instant,
         patience: Duration,
-        sockets: &dyn Look,
-        overdue: &mut Vec<Connection>,
+        sockets: &dyn SocketProbe,
+        overdue: &mut Vec<TcpConnection>,
     ) {
         if n == 0 {
             return;
         }
         let lag = sockets.lag();
-        let is_old = |(_, waiting): &(&u64, &mut Waiting)| waiting.age(now) >= patience;
+        let is_old = |(_, waiting): &(&u64, &mut PendingConnection)| waiting.age(now) >= patience;
         let oldest = self.waiting.iter_mut().take_while(is_old).take(n + N_EXCUSED);
         let at_fault = oldest.filter_map(|(serial, waiting)| {
             waiting.is_at_fault(now, lag, sockets).then_some(*serial)
@@ -283,14 +307,14 @@ impl Group {
     }
 }
 
-impl Waiting {
+impl PendingConnection {
     fn age(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.connection.since)
     }
 
-    /// Whether it is its client that is waited for. While nothing of what it has sent was read it is us,
-    /// and for a while after that: what was read may be a request that waits for a worker.
-    fn is_at_fault(&mut self, now: Instant, lag: Duration, sockets: &dyn Look) -> bool {
+    /// Whether the client is what we wait for. It is us while nothing that it sent was read, and
+    /// for a while after that: what was read may be a request that waits for a worker.
+    fn is_at_fault(&mut self, now: Instant, lag: Duration, sockets: &dyn SocketProbe) -> bool {
         let Some(intake) = sockets.intake(&self.connection) else { return true };
         self.note(intake, now);
         let is_unread = intake.unread > 0 && n_read(intake) == 0;
@@ -307,14 +331,15 @@ impl Waiting {
     }
 }
 
-/// How much was read; as far as is known.
+/// How many bytes were read, as far as is known.
 fn n_read(intake: Intake) -> u64 {
     intake.received.map_or(0, |received| received.saturating_sub(intake.unread))
 }
 
 impl Limits {
-    /// Of `kind`. Where bytes are not counted, each connection may have all of hyper's buffer.
-    pub(super) fn new(kind: Kind, counts_bytes: bool, is_tls: bool) -> Self {
+    /// The limits for a network of this kind. Where bytes are not counted, each connection may have
+    /// all of hyper's buffer.
+    pub(super) fn new(kind: NetworkKind, counts_bytes: bool, is_tls: bool) -> Self {
         let patience = Duration::from_millis(if is_tls { 250 } else { 60 });
         let of_network = Limits {
             max: if counts_bytes { 512 } else { 64 },
@@ -323,8 +348,8 @@ impl Limits {
             patience,
         };
         match kind {
-            Kind::Network => of_network,
-            Kind::ListedProxy => Limits {
+            NetworkKind::Network => of_network,
+            NetworkKind::ListedProxy => Limits {
                 max: 4 * of_network.max,
                 max_old: 8 * of_network.max_old,
                 max_large_bytes: 4 * of_network.max_large_bytes,
@@ -334,8 +359,8 @@ impl Limits {
     }
 }
 
-/// After which times a connection is looked at; the last one again and again.
-/// What a head may grow by between two looks counts for nobody.
+/// The intervals between checks of a connection; the last one repeats. What a head grows by between
+/// two checks is not counted until the next one.
 const LOOKS: [Duration; 9] = [
     Duration::from_millis(2),
     Duration::from_millis(4),
@@ -348,22 +373,22 @@ const LOOKS: [Duration; 9] = [
     Duration::from_millis(300),
 ];
 
-/// What a connection has for its request, if its network has more than [`Limits::max_old`] that have
-/// sent none.
+/// How long a connection has for its request if its network has more than [`Limits::max_old`]
+/// without one.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// How long nothing is closed whose bytes wait for us.
+/// For how long no connection is closed whose bytes we have not read yet.
 const LONGEST_EXCUSE: Duration = Duration::from_secs(10);
 
-/// How long nothing is closed after its bytes were read, at least.
+/// For how long at least no connection is closed after its bytes were read.
 const SHORTEST_EXCUSE: Duration = Duration::from_millis(5);
 
 /// What hyper's first buffer holds; more makes it grow.
 const SMALL_HEAD_BYTES: u64 = 8 * 1024;
 
-/// So many that have an excuse are passed over to find one that has none.
+/// How many excused connections are skipped to find one at fault.
 const N_EXCUSED: usize = 16;
-/// Until those that were excused are looked at again, where nobody waits for it.
+/// When to check excused connections again if nothing else triggers a check.
 const RETRY: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(1);
 const MAX_LOOKED_AT: usize = 128;

@@ -1,10 +1,10 @@
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
-use super::{Query, Tail, parse};
+use super::{LogQuery, Tail, parse};
 use crate::line::Zone;
 
-fn query(text: &str) -> Result<Query, String> {
+fn query(text: &str) -> Result<LogQuery, String> {
     parse(Some(text), None, &Zone::new(TimeZone::UTC)).map_err(|problem| format!("{problem:?}"))
 }
 

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use crate::line::stamp::Stamp;
+use crate::line::stamp::CivilTime;
 use crate::line::time::LineTime;
 
 /// The line within CRI's `2026-11-21T10:00:00.123456789Z stdout F inner…`, given what follows the
@@ -26,7 +26,7 @@ pub(super) fn cri(after_time: &[u8]) -> Option<&[u8]> {
 pub(super) fn docker_tail_time(line: &[u8]) -> Option<LineTime> {
     let tail = line.get(line.len().saturating_sub(TAIL_BYTES)..)?;
     let at = memmem::rfind(tail, TIME_MEMBER)?;
-    let (stamp, rest) = Stamp::iso(tail.get(at + TIME_MEMBER.len()..)?)?;
+    let (stamp, rest) = CivilTime::iso(tail.get(at + TIME_MEMBER.len()..)?)?;
     if rest.starts_with(b"\"}") { stamp.zoned_time() } else { None }
 }
 

@@ -1,7 +1,7 @@
 //! The keys under which records of named fields (JSON, logfmt) state their time and level.
 
 use crate::line::level::Level;
-use crate::line::stamp::{self, Stamp};
+use crate::line::stamp::{self, CivilTime};
 use crate::line::time::LineTime;
 use crate::line::zone::Zone;
 
@@ -40,15 +40,15 @@ impl Field {
     }
 }
 
-/// The time that a field's text or number tells.
+/// The time in a field's text or number.
 pub(super) fn time(value: &[u8], zone: &Zone) -> Option<LineTime> {
-    match Stamp::iso(value).or_else(|| Stamp::access(value)) {
+    match CivilTime::iso(value).or_else(|| CivilTime::access(value)) {
         Some((stamp, _)) => stamp.time(zone),
         None => stamp::epoch(value),
     }
 }
 
-/// The level that a field's text or number tells.
+/// The level in a field's text or number.
 pub(super) fn level(value: &[u8]) -> Option<Level> {
     Level::parse_field(value)
 }

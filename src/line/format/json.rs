@@ -7,37 +7,37 @@ use memchr::{memchr, memchr2};
 
 use crate::line::format::container;
 use crate::line::format::field::{self, Field};
-use crate::line::format::{LineMetadata, nested_facts};
+use crate::line::format::{LineMetadata, nested_metadata};
 use crate::line::level::Level;
 use crate::line::time::LineTime;
 use crate::line::zone::Zone;
 
 /// The facts of an object: the first member that is a time, the first that is a level; where they
 /// are missing or a container runtime wrapped the line, those of the line in `log`.
-pub(super) fn facts(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
-    let mut facts = LineMetadata::default();
+pub(super) fn metadata(line: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
+    let mut metadata = LineMetadata::default();
     let mut members = Members::new(line);
     let mut wrapped = None;
     while let Some((key, value)) = members.next() {
         match Field::of(key) {
-            Field::Time if facts.time.is_none() => facts.time = time(value, zone),
-            Field::Level if facts.level.is_none() => facts.level = level(value),
+            Field::Time if metadata.time.is_none() => metadata.time = time(value, zone),
+            Field::Level if metadata.level.is_none() => metadata.level = level(value),
             Field::Log if wrapped.is_none() => wrapped = value.text(),
             Field::Time | Field::Level | Field::Log | Field::Other => continue,
         }
-        if facts.time.is_some() && facts.level.is_some() {
-            return facts;
+        if metadata.time.is_some() && metadata.level.is_some() {
+            return metadata;
         }
     }
     let Some(raw) = wrapped else {
-        return facts;
+        return metadata;
     };
-    let inner = wrapped_facts(raw, zone, depth + 1);
-    let outer_time = facts.time.or_else(|| container::docker_tail_time(line));
-    LineMetadata::new(inner.time.or(outer_time), facts.level.or(inner.level))
+    let inner = wrapped_metadata(raw, zone, depth + 1);
+    let outer_time = metadata.time.or_else(|| container::docker_tail_time(line));
+    LineMetadata::new(inner.time.or(outer_time), metadata.level.or(inner.level))
 }
 
-/// The level of an object, whose time is not asked for.
+/// The level of an object, without its time.
 pub(super) fn object_level(line: &[u8]) -> Option<Level> {
     let mut members = Members::new(line);
     while let Some((key, value)) = members.next() {
@@ -51,12 +51,12 @@ pub(super) fn object_level(line: &[u8]) -> Option<Level> {
 }
 
 /// The facts of the line that is the text of a member, still escaped.
-fn wrapped_facts(raw: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
+fn wrapped_metadata(raw: &[u8], zone: &Zone, depth: usize) -> LineMetadata {
     match memchr(b'\\', raw) {
         // Docker ends each line with an escaped newline.
-        Some(at) if at + 2 < raw.len() => nested_facts(&container::unescaped(raw), zone, depth),
-        Some(at) => nested_facts(raw.get(..at).unwrap_or_default(), zone, depth),
-        None => nested_facts(raw, zone, depth),
+        Some(at) if at + 2 < raw.len() => nested_metadata(&container::unescaped(raw), zone, depth),
+        Some(at) => nested_metadata(raw.get(..at).unwrap_or_default(), zone, depth),
+        None => nested_metadata(raw, zone, depth),
     }
 }
 

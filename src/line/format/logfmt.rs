@@ -7,25 +7,25 @@ use crate::line::format::{LineMetadata, level_word};
 use crate::line::zone::Zone;
 
 /// The facts of a line that begins with a `key=`; `None` for any other.
-pub(super) fn facts(line: &[u8], zone: &Zone) -> Option<LineMetadata> {
+pub(super) fn metadata(line: &[u8], zone: &Zone) -> Option<LineMetadata> {
     let head = line.get(..HEAD_BYTES).unwrap_or(line);
     if head.get(key_bytes(head)) != Some(&b'=') {
         return None;
     }
-    let mut facts = LineMetadata::default();
+    let mut metadata = LineMetadata::default();
     let mut pairs = Pairs { rest: head };
     while let Some((key, value)) = pairs.next() {
         match Field::of(key) {
-            Field::Time if facts.time.is_none() => facts.time = field::time(value, zone),
-            Field::Level if facts.level.is_none() => facts.level = field::level(value),
+            Field::Time if metadata.time.is_none() => metadata.time = field::time(value, zone),
+            Field::Level if metadata.level.is_none() => metadata.level = field::level(value),
             Field::Time | Field::Level | Field::Log | Field::Other => continue,
         }
-        if facts.time.is_some() && facts.level.is_some() {
-            return Some(facts);
+        if metadata.time.is_some() && metadata.level.is_some() {
+            return Some(metadata);
         }
     }
-    facts.level = facts.level.or_else(|| level_word::find(line).map(|(level, _)| level));
-    Some(facts)
+    metadata.level = metadata.level.or_else(|| level_word::find(line).map(|(level, _)| level));
+    Some(metadata)
 }
 
 /// The pairs of a line, in order; words that are no pair are passed over.
@@ -44,7 +44,7 @@ impl<'a> Pairs<'a> {
                     self.rest = after;
                     return Some((key, value));
                 }
-                // No key goes on here: to the next word.
+                // Not a key: skip to the next word.
                 Some(_) => self.rest = bare(after).1,
                 None => return None,
             }

@@ -2,7 +2,7 @@
 
 use crate::line::format::{LineMetadata, message_level};
 use crate::line::level::Level;
-use crate::line::stamp::{Read, Stamp};
+use crate::line::stamp::{CivilTime, Parsed};
 use crate::line::zone::Zone;
 
 /// `<165>1 2026-11-21T… …`, `<13>Nov 21 10:00:00 …`, and `<3>…` with no time at all. The level is
@@ -10,19 +10,19 @@ use crate::line::zone::Zone;
 pub(super) fn prioritized(line: &[u8], zone: &Zone) -> Option<LineMetadata> {
     let (severity, rest) = priority(line)?;
     let rest = rest.strip_prefix(b"1 ").unwrap_or(rest);
-    let stamp = Stamp::iso(rest).or_else(|| Stamp::syslog(rest, zone));
+    let stamp = CivilTime::iso(rest).or_else(|| CivilTime::syslog(rest, zone));
     let time = stamp.and_then(|(stamp, _)| stamp.time(zone));
     Some(LineMetadata::new(time, Level::from_severity(severity)))
 }
 
 /// `Nov 21 10:00:00 host tag[1]: …`, as syslog daemons write their files.
 pub(super) fn dated(line: &[u8], zone: &Zone) -> Option<LineMetadata> {
-    let (stamp, rest) = Stamp::syslog(line, zone)?;
+    let (stamp, rest) = CivilTime::syslog(line, zone)?;
     Some(LineMetadata::new(stamp.time(zone), message_level(rest)))
 }
 
 /// The severity within `<PRI>`, 0 to 191 (RFC 5424, section 6.2.1).
-fn priority(line: &[u8]) -> Read<'_, u32> {
+fn priority(line: &[u8]) -> Parsed<'_, u32> {
     let mut rest = line.strip_prefix(b"<")?;
     let mut priority = 0;
     for _ in 0..=3 {

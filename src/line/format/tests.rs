@@ -8,11 +8,11 @@ fn berlin() -> Zone {
     Zone::at(TimeZone::get("Europe/Berlin").unwrap(), NOON.parse().unwrap())
 }
 
-/// `expected` is time and level with a space between, `-` for what is not told.
+/// `expected` is time and level with a space between, `-` for what is missing.
 #[track_caller]
 fn check(line: impl AsRef<[u8]>, expected: &str) {
     let line = line.as_ref();
-    let found = facts(line, &berlin());
+    let found = metadata(line, &berlin());
     let time = found.time.map_or("-".to_owned(), |time| time.to_string());
     let level = found.level.map_or("-", Level::as_str);
     assert_eq!(format!("{time} {level}"), expected, "{}", line.escape_ascii());
@@ -260,7 +260,7 @@ proptest! {
         rest in prop::collection::vec(any::<u8>(), 0..300),
     ) {
         let line = [start.as_bytes(), &rest].concat();
-        let _facts = facts(&line, &berlin());
+        let _metadata = metadata(&line, &berlin());
     }
 
     #[test]
@@ -268,7 +268,7 @@ proptest! {
         start in beginning(),
         rest in r#"[ \[\]{}()<>"\\:,=+.0-9ZTlevltimERO\x1b-]{0,200}"#,
     ) {
-        let _facts = facts(format!("{start}{rest}").as_bytes(), &berlin());
+        let _facts = metadata(format!("{start}{rest}").as_bytes(), &berlin());
     }
 
     #[test]
@@ -288,7 +288,7 @@ proptest! {
             format!("{time} [{level}] {before}"),
             format!(r#"{{"log":"{{\"t\":\"{time}\",\"level\":\"{level}\"}}\n","time":"x"}}"#),
         ] {
-            let found = facts(line.as_bytes(), &berlin());
+            let found = metadata(line.as_bytes(), &berlin());
             prop_assert_eq!(found, expected, "{}", line);
             prop_assert_eq!(found.time.unwrap().offset_seconds(), minutes * 60);
         }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 #[track_caller]
 fn check_iso(text: &str, expected: &str, rest: &str) {
-    let (stamp, after) = Stamp::iso(text.as_bytes()).unwrap();
+    let (stamp, after) = CivilTime::iso(text.as_bytes()).unwrap();
     assert_eq!(stamp.zoned_time().map_or("-".to_owned(), |time| time.to_string()), expected);
     assert_eq!(after.escape_ascii().to_string(), rest, "{text}");
 }
@@ -42,9 +42,9 @@ fn what_is_no_iso_time_is_refused() {
         "x026-11-21T10:00:00",
         "2026-11-21_10:00:00",
     ] {
-        assert!(Stamp::iso(text.as_bytes()).is_none(), "{text}");
+        assert!(CivilTime::iso(text.as_bytes()).is_none(), "{text}");
     }
-    let (past, _) = Stamp::iso(b"2262-12-31T00:00:00Z").unwrap();
+    let (past, _) = CivilTime::iso(b"2262-12-31T00:00:00Z").unwrap();
     assert!(past.zoned_time().is_none(), "beyond 64 bits of nanoseconds");
 }
 
@@ -73,11 +73,11 @@ proptest! {
     fn no_reader_panics(text in prop::collection::vec(any::<u8>(), 0..40)) {
         let zone = Zone::at(TimeZone::UTC, Timestamp::UNIX_EPOCH);
         let _read = (
-            Stamp::iso(&text).is_some(),
-            Stamp::access(&text).is_some(),
-            Stamp::asctime(&text).is_some(),
-            Stamp::syslog(&text, &zone).is_some(),
-            Stamp::klog(&text, &zone).is_some(),
+            CivilTime::iso(&text).is_some(),
+            CivilTime::access(&text).is_some(),
+            CivilTime::asctime(&text).is_some(),
+            CivilTime::syslog(&text, &zone).is_some(),
+            CivilTime::klog(&text, &zone).is_some(),
             epoch(&text).is_some(),
         );
     }

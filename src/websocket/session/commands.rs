@@ -1,5 +1,5 @@
-//! Commands: how a session carries out what its client says. A command that takes time is a future
-//! beside the stream and holds up the commands after it, and nothing else.
+//! Commands: how a session executes its client's commands. A slow command is a future beside the
+//! stream that delays the commands after it, and nothing else.
 
 use std::sync::Arc;
 
@@ -19,18 +19,18 @@ use crate::websocket::session::Session;
 use crate::websocket::session_config::cursor_of;
 use crate::wire::websocket as messages;
 
-/// A command that is being carried out.
-pub(super) type Work = BoxFuture<'static, Outcome>;
+/// A command that is being executed.
+pub(super) type Work = BoxFuture<'static, CommandOutcome>;
 
-/// What carrying a command out has brought.
-pub(super) enum Outcome {
-    /// The stream is opened anew: the barrier is passed, or stands where it stood.
+/// The result of a command.
+pub(super) enum CommandOutcome {
+    /// The stream was reopened, or stays as it was.
     Opened(Box<Reopened>),
-    /// Nothing but an answer.
+    /// Only an answer.
     Answer(Bytes),
 }
 
-/// A stream that is opened anew.
+/// A stream that was reopened.
 pub(super) struct Reopened {
     re: String,
     /// The answer names the sources.
@@ -40,8 +40,8 @@ pub(super) struct Reopened {
     opened: Result<Follower, OpenError>,
 }
 
-/// Waits for the command that is being carried out; for ever if there is none. Cancel-safe.
-pub(super) async fn progress(work: Option<&mut Work>) -> Outcome {
+/// Waits for the current command; for ever if there is none. Cancel-safe.
+pub(super) async fn progress(work: Option<&mut Work>) -> CommandOutcome {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,
@@ -49,7 +49,7 @@ pub(super) async fn progress(work: Option<&mut Work>) -> Outcome {
 }
 
 impl Session {
-    /// Puts a command behind those that wait; returns how to part where they are too many.
+    /// Queues a command; returns how to close the connection if there are too many.
     pub(super) fn take_command(&mut self, text: &str) -> Option<Parting> {
         if self.ending.is_some() {
             return None;
@@ -76,12 +76,12 @@ impl Session {
         }
     }
 
-    /// Takes over what a command has brought.
-    pub(super) fn finish(&mut self, outcome: Outcome) {
+    /// Applies the result of a command.
+    pub(super) fn finish(&mut self, outcome: CommandOutcome) {
         self.work = None;
         let message = match outcome {
-            Outcome::Answer(message) => message,
-            Outcome::Opened(reopened) => self.pass_barrier(*reopened),
+            CommandOutcome::Answer(message) => message,
+            CommandOutcome::Opened(reopened) => self.pass_barrier(*reopened),
         };
         self.outbox.put_ahead(message);
     }
@@ -91,10 +91,10 @@ impl Session {
         self.outbox.is_at_barrier = false;
         match opened {
             Ok(follower) => {
-                // Under the old rule; they come again as far as they pass the new one.
+                // Filtered by the old rule; those that match the new one are read again.
                 self.outbox.drop_lines();
                 (self.follower, self.filter, self.left) = (follower, filter, left);
-                self.sent = self.places();
+                self.sent = self.positions();
                 let names: Vec<_> = self.follower.names().map(SourceName::as_str).collect();
                 messages::done(&re, &self.sent, names_sources.then_some(names.as_slice()))
             }
@@ -193,7 +193,7 @@ impl Session {
         let reading = wait::older(source, cursor, filter, n_lines, allowance);
         let re = re.to_owned();
         let page = async move {
-            Outcome::Answer(match reading.await {
+            CommandOutcome::Answer(match reading.await {
                 Ok(page) => messages::page(&re, name.as_str(), page, &zone),
                 Err(error) => messages::error(&re, &format!("`before` {error}")),
             })
@@ -202,13 +202,13 @@ impl Session {
         Ok(())
     }
 
-    /// All sources, where the client is in each.
+    /// All sources, with the client's position in each.
     fn starts_at_sent(&self) -> Vec<(Arc<dyn Source>, Start)> {
         let starts = self.handed_over().into_iter().map(Start::At);
         self.follower.sources().cloned().zip(starts).collect()
     }
 
-    /// Opens the stream anew; until then no line is handed over.
+    /// Reopens the stream; until then no line is sent.
     fn reopen(
         &mut self,
         re: &str,
@@ -221,7 +221,7 @@ impl Session {
         let (re, zone) = (re.to_owned(), Arc::clone(&self.config.zone));
         let opening = async move {
             let opened = Follower::open(spec, zone).await;
-            Outcome::Opened(Box::new(Reopened { re, names_sources, filter, left, opened }))
+            CommandOutcome::Opened(Box::new(Reopened { re, names_sources, filter, left, opened }))
         };
         self.work = Some(opening.boxed());
         self.outbox.is_at_barrier = true;
@@ -232,8 +232,8 @@ fn not_followed(name: &str) -> String {
     format!("{} is not followed", serde_json::Value::from(name))
 }
 
-/// Commands that may wait for their turn.
+/// How many commands may be queued.
 const MAX_COMMANDS: usize = 64;
 
-/// Answers that may wait to be handed over.
+/// How many answers may be queued.
 const MAX_ANSWERS: usize = 4;

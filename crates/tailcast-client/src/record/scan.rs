@@ -1,12 +1,12 @@
-//! Scan: lines in the very shape in which a Tailcast server writes them, found by their quotes. It is
-//! several times as fast as a parser of all JSON, which is asked wherever anything is different.
+//! Scan: finds lines in the exact layout of a Tailcast server by their quotes. It is several times
+//! as fast as a JSON parser, which is used wherever anything differs.
 
 use memchr::memchr2;
 
-use super::{Entry, Span};
+use super::{RecordSpans, Span};
 
-/// The lines of a message `{"lines":[…],"start":"…"}`; none if it is of another shape.
-pub(super) fn message(text: &str) -> Option<Vec<Entry>> {
+/// The lines of a message `{"lines":[…],"start":"…"}`; `None` if it has another layout.
+pub(super) fn message(text: &str) -> Option<Vec<RecordSpans>> {
     let mut scanner = Scanner::new(text)?;
     scanner.take("{\"lines\":[")?;
     let mut entries = Vec::new();
@@ -25,8 +25,8 @@ pub(super) fn message(text: &str) -> Option<Vec<Entry>> {
     scanner.is_at_end().then_some(entries)
 }
 
-/// A line `record` of NDJSON that begins at `start` of its text; none if it is of another shape.
-pub(super) fn line(record: &str, start: usize) -> Option<Entry> {
+/// A line `record` of NDJSON that begins at `start` of its text; `None` if it has another layout.
+pub(super) fn line(record: &str, start: usize) -> Option<RecordSpans> {
     let mut scanner = Scanner::new(record)?;
     let entry = scanner.record(Some(u32::try_from(start).ok()?))?;
     scanner.is_at_end().then_some(entry)
@@ -38,7 +38,7 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// None where places do not fit into a [`Span`].
+    /// `None` if offsets do not fit into a [`Span`].
     fn new(text: &'a str) -> Option<Self> {
         u32::try_from(text.len()).ok()?;
         Some(Scanner { text, at: 0 })
@@ -62,11 +62,11 @@ impl<'a> Scanner<'a> {
         self.rest().starts_with(expected.as_bytes()).then(|| self.at += expected.len())
     }
 
-    /// A record of a line. `start`: its spans count from there, and its own is noted.
-    fn record(&mut self, start: Option<u32>) -> Option<Entry> {
+    /// A line's record. `start`: its spans count from there, and its own is recorded.
+    fn record(&mut self, start: Option<u32>) -> Option<RecordSpans> {
         let begin = self.at;
         let shift = start.unwrap_or_default();
-        let mut entry = Entry::default();
+        let mut entry = RecordSpans::default();
         self.take("{")?;
         loop {
             let key = self.string()?.of_text(self.text);
@@ -80,7 +80,7 @@ impl<'a> Scanner<'a> {
                 "\"partial\"" if !entry.is_partial => {
                     self.take("true")?;
                     entry.is_partial = true;
-                    if self.goes_on()? {
+                    if self.has_more()? {
                         continue;
                     }
                     break;
@@ -91,7 +91,7 @@ impl<'a> Scanner<'a> {
                 return None;
             }
             *field = self.string()?.shifted(shift)?;
-            if !self.goes_on()? {
+            if !self.has_more()? {
                 break;
             }
         }
@@ -101,7 +101,7 @@ impl<'a> Scanner<'a> {
         (!entry.line.is_empty()).then_some(entry)
     }
 
-    fn goes_on(&mut self) -> Option<bool> {
+    fn has_more(&mut self) -> Option<bool> {
         match self.byte()? {
             b',' => Some(true),
             b'}' => Some(false),
@@ -119,7 +119,7 @@ impl<'a> Scanner<'a> {
             if self.text.as_bytes().get(self.at - 1) == Some(&b'"') {
                 return Span::between(begin, self.at);
             }
-            // What is escaped, if only a quote.
+            // The escaped character, such as a quote.
             self.byte()?;
         }
     }

@@ -77,9 +77,9 @@ fn half_a_surrogate_pair_is_shown_as_it_was_written() {
 }
 
 /// As `scan` does it, but with a parser of all JSON.
-fn parsed(text: &str) -> Option<Vec<Entry>> {
+fn parsed(text: &str) -> Option<Vec<RecordSpans>> {
     let message: RawMessage<'_> = serde_json::from_str(text).ok()?;
-    Entry::of_all(&message.lines?, text).ok()
+    RecordSpans::of_all(&message.lines?, text).ok()
 }
 
 fn json_of((line, time, is_partial): &(String, Option<String>, bool)) -> String {

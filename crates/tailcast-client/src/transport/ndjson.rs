@@ -1,4 +1,4 @@
-//! NDJSON: the stream over plain HTTP, for where no WebSocket is let through.
+//! NDJSON: the stream over plain HTTP, where no WebSocket gets through.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::connect::Socket;
 use crate::request::{self, HttpError};
 use crate::target::Target;
-use crate::transport::{Incoming, Kind, Lost, QUEUE, Transport, patience};
+use crate::transport::{ConnectionLost, Incoming, QUEUE, Transport, TransportKind, patience};
 
-/// Asks for the stream over a fresh connection.
+/// Requests the stream over a fresh connection.
 pub(crate) async fn open(
     socket: Socket,
     target: &Target,
@@ -36,7 +36,7 @@ pub(crate) async fn open(
     let (close, _closing) = oneshot::channel();
     let mut tasks = answer.driver;
     tasks.spawn(read(answer.response.into_body(), queue, patience(heartbeat)));
-    Ok(Transport { kind: Kind::Ndjson, incoming, close, tasks })
+    Ok(Transport { kind: TransportKind::Ndjson, incoming, close, tasks })
 }
 
 /// Reads whole lines into the queue. While the queue is full nothing is read.
@@ -44,9 +44,9 @@ async fn read(mut body: Body, queue: mpsc::Sender<Incoming>, patience: Duration)
     let mut pending = BytesMut::new();
     loop {
         let incoming = match timeout(patience, body.frame()).await {
-            Err(_elapsed) => Incoming::Lost(Lost::Silence(patience)),
-            Ok(None) => Incoming::Lost(Lost::Cut),
-            Ok(Some(Err(error))) => Incoming::Lost(Lost::Broken(error.to_string())),
+            Err(_elapsed) => Incoming::Lost(ConnectionLost::Silence(patience)),
+            Ok(None) => Incoming::Lost(ConnectionLost::Cut),
+            Ok(Some(Err(error))) => Incoming::Lost(ConnectionLost::Broken(error.to_string())),
             Ok(Some(Ok(frame))) => match frame.into_data() {
                 Err(_trailers) => continue,
                 Ok(bytes) => {
@@ -65,17 +65,20 @@ async fn read(mut body: Body, queue: mpsc::Sender<Incoming>, patience: Duration)
     }
 }
 
-/// The whole lines at the start of what has come, if there are any.
+/// The whole lines at the start of the received bytes, if there are any.
 fn take_lines(pending: &mut BytesMut) -> Option<Incoming> {
     let Some(last_end) = memchr::memrchr(b'\n', pending) else {
         let is_endless = pending.len() > MAX_LINE;
-        return is_endless
-            .then(|| Incoming::Lost(Lost::Protocol("a record without an end".to_owned())));
+        return is_endless.then(|| {
+            Incoming::Lost(ConnectionLost::Protocol("a record without an end".to_owned()))
+        });
     };
     let lines = pending.split_to(last_end + 1).freeze();
     Some(match Utf8Bytes::try_from(lines) {
         Ok(text) => Incoming::Text(text),
-        Err(error) => Incoming::Lost(Lost::Protocol(format!("a record that is no text: {error}"))),
+        Err(error) => {
+            Incoming::Lost(ConnectionLost::Protocol(format!("a record that is no text: {error}")))
+        }
     })
 }
 

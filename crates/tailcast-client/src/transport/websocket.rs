@@ -19,12 +19,12 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::connect::Socket;
 use crate::target::Target;
-use crate::transport::{Incoming, Kind, Lost, QUEUE, Transport, patience};
+use crate::transport::{ConnectionLost, Incoming, QUEUE, Transport, TransportKind, patience};
 
 type Sender = SplitSink<WebSocketStream<Socket>, Message>;
 type Receiver = SplitStream<WebSocketStream<Socket>>;
 
-/// Asks for a WebSocket over a fresh connection.
+/// Opens a WebSocket over a fresh connection.
 pub(crate) async fn open(
     socket: Socket,
     target: &Target,
@@ -46,7 +46,7 @@ pub(crate) async fn open(
     let mut tasks = JoinSet::new();
     tasks.spawn(read(receiver, queue, patience(heartbeat)));
     tasks.spawn(write(sender, closing, heartbeat / 2));
-    Ok(Transport { kind: Kind::WebSocket, incoming, close, tasks })
+    Ok(Transport { kind: TransportKind::WebSocket, incoming, close, tasks })
 }
 
 fn request(target: &Target, query: &str, headers: &HeaderMap) -> Result<Request<()>, Error> {
@@ -66,25 +66,29 @@ fn request(target: &Target, query: &str, headers: &HeaderMap) -> Result<Request<
 }
 
 /// Reads messages into the queue. While the queue is full nothing is read, the server's writes
-/// wait, and the time for which nothing came is not counted: it is ours.
+/// wait, and the time without data is not counted.
 ///
-/// The library answers pings while it is read from. While it is not, nobody sees them: what keeps
+/// The library answers pings while it is read from. While it is not, they go unanswered: what keeps
 /// the connection then are the pings that [`write`] sends.
 async fn read(mut receiver: Receiver, queue: mpsc::Sender<Incoming>, patience: Duration) {
     loop {
         let incoming = match timeout(patience, receiver.next()).await {
-            Err(_elapsed) => Incoming::Lost(Lost::Silence(patience)),
-            Ok(None) => Incoming::Lost(Lost::Cut),
+            Err(_elapsed) => Incoming::Lost(ConnectionLost::Silence(patience)),
+            Ok(None) => Incoming::Lost(ConnectionLost::Cut),
             Ok(Some(Err(error))) => Incoming::Lost(lost(error)),
             Ok(Some(Ok(message))) => match message {
                 Message::Text(text) => Incoming::Text(text),
                 Message::Ping(_) | Message::Pong(_) => continue,
-                Message::Binary(_) => Incoming::Lost(Lost::Protocol("a binary message".to_owned())),
-                Message::Frame(_) => Incoming::Lost(Lost::Protocol("a bare frame".to_owned())),
-                Message::Close(None) => {
-                    Incoming::Lost(Lost::Closed { code: 1005, reason: String::new() })
+                Message::Binary(_) => {
+                    Incoming::Lost(ConnectionLost::Protocol("a binary message".to_owned()))
                 }
-                Message::Close(Some(frame)) => Incoming::Lost(Lost::Closed {
+                Message::Frame(_) => {
+                    Incoming::Lost(ConnectionLost::Protocol("a bare frame".to_owned()))
+                }
+                Message::Close(None) => {
+                    Incoming::Lost(ConnectionLost::Closed { code: 1005, reason: String::new() })
+                }
+                Message::Close(Some(frame)) => Incoming::Lost(ConnectionLost::Closed {
                     code: frame.code.into(),
                     reason: frame.reason.to_string(),
                 }),
@@ -97,9 +101,9 @@ async fn read(mut receiver: Receiver, queue: mpsc::Sender<Incoming>, patience: D
     }
 }
 
-/// Sends a ping twice a heartbeat, so that a server that cannot make us read still hears from us;
-/// and the goodbye. No pong: it would take the place of one that the library has ready, and which
-/// the server waits for. A connection that cannot be written to is found out by reading.
+/// Sends a ping twice a heartbeat, so that the server still receives something while we do not
+/// read; and the close frame. No pong: it would replace one that the library has queued and the
+/// server waits for. A connection that cannot be written to is detected by reading.
 async fn write(mut sender: Sender, mut closing: oneshot::Receiver<()>, period: Duration) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -120,19 +124,21 @@ async fn write(mut sender: Sender, mut closing: oneshot::Receiver<()>, period: D
     }
 }
 
-/// What an error says of the connection.
-fn lost(error: Error) -> Lost {
+/// The meaning of an error for the connection.
+fn lost(error: Error) -> ConnectionLost {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => Lost::Cut,
-        Error::Io(error) => Lost::Broken(error.to_string()),
-        Error::Tls(error) => Lost::Broken(error.to_string()),
-        Error::Protocol(error) if is_cut(&error) => Lost::Cut,
-        Error::Protocol(error) => Lost::Protocol(error.to_string()),
-        Error::Capacity(error) => Lost::Protocol(error.to_string()),
-        Error::Utf8(error) => Lost::Protocol(error),
-        Error::WriteBufferFull(_) => Lost::Broken("nothing can be written to it".to_owned()),
+        Error::ConnectionClosed | Error::AlreadyClosed => ConnectionLost::Cut,
+        Error::Io(error) => ConnectionLost::Broken(error.to_string()),
+        Error::Tls(error) => ConnectionLost::Broken(error.to_string()),
+        Error::Protocol(error) if is_cut(&error) => ConnectionLost::Cut,
+        Error::Protocol(error) => ConnectionLost::Protocol(error.to_string()),
+        Error::Capacity(error) => ConnectionLost::Protocol(error.to_string()),
+        Error::Utf8(error) => ConnectionLost::Protocol(error),
+        Error::WriteBufferFull(_) => {
+            ConnectionLost::Broken("nothing can be written to it".to_owned())
+        }
         Error::AttackAttempt | Error::Url(_) | Error::Http(_) | Error::HttpFormat(_) => {
-            Lost::Protocol(error.to_string())
+            ConnectionLost::Protocol(error.to_string())
         }
     }
 }
@@ -146,5 +152,5 @@ fn is_cut(error: &tokio_tungstenite::tungstenite::error::ProtocolError) -> bool 
 const MAX_MESSAGE: usize = 4 << 20;
 const READ_BUFFER: usize = 256 * 1024;
 
-/// We write pings, pongs and a goodbye.
+/// We write pings, pongs and a close frame.
 const MAX_WRITE_BUFFER: usize = 64 * 1024;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::time_expr::shortened;
 
-/// Why a text is no span.
+/// Why a text is not a span.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpanError {
     /// Nothing was given.
     #[error("an empty value is no span: {SPANS}")]
     Empty,
-    /// There is no number where one has to be.
+    /// A number is missing.
     #[error("{value:?} is no span: {SPANS}")]
     NoNumber {
         /// What was given, shortened.
@@ -22,7 +22,7 @@ pub enum SpanError {
         /// What was given, shortened.
         value: String,
     },
-    /// A unit that there is not.
+    /// An unknown unit.
     #[error("{value:?} has an unknown unit {unit:?}: {SPANS}")]
     UnknownUnit {
         /// What was given, shortened.
@@ -30,13 +30,13 @@ pub enum SpanError {
         /// The unit in it.
         unit: String,
     },
-    /// A unit twice, or a greater one after a smaller one.
+    /// A repeated unit, or a greater one after a smaller one.
     #[error("{value:?} has its units out of order: {SPANS}")]
     Order {
         /// What was given, shortened.
         value: String,
     },
-    /// More than can be counted.
+    /// The span is too long.
     #[error("{value:?} is too long a span: {SPANS}")]
     TooLong {
         /// What was given, shortened.

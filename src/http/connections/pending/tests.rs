@@ -8,16 +8,16 @@ use super::*;
 #[derive(Default)]
 struct Kernel(RefCell<HashMap<u64, (u64, u64)>>, Duration);
 
-impl Look for Kernel {
+impl SocketProbe for Kernel {
     fn counts_bytes(&self) -> bool {
         true
     }
 
-    fn is_open(&self, _connection: &Connection) -> bool {
+    fn is_open(&self, _connection: &TcpConnection) -> bool {
         true
     }
 
-    fn intake(&self, connection: &Connection) -> Option<Intake> {
+    fn intake(&self, connection: &TcpConnection) -> Option<Intake> {
         let (received, unread) =
             self.0.borrow().get(&connection.inode).copied().unwrap_or_default();
         Some(Intake { received: Some(received), unread })
@@ -46,12 +46,12 @@ impl Scene {
         Scene { pending, kernel, now: Instant::now(), n_made: 0 }
     }
 
-    fn connect(&mut self) -> (Key, Plan) {
+    fn connect(&mut self) -> (PendingKey, AcceptPlan) {
         self.n_made += 1;
         let peer = SocketAddr::new(NETWORK, self.n_made);
         let (number, inode) = (i32::from(self.n_made), u64::from(self.n_made));
         let ours = SocketAddr::from(([192, 0, 2, 9], 80));
-        let connection = Connection { number, inode, ours, peer, since: self.now };
+        let connection = TcpConnection { number, inode, ours, peer, since: self.now };
         let key = self.pending.push(NETWORK, LIMITS, connection);
         (key, self.pending.relieve_for_next(self.now, &self.kernel))
     }
@@ -72,7 +72,7 @@ impl Scene {
     }
 }
 
-fn ports(plan: &Plan) -> Vec<u16> {
+fn ports(plan: &AcceptPlan) -> Vec<u16> {
     plan.overdue.iter().map(|connection| connection.peer.port()).collect()
 }
 

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many there are of each address.
+/// How many requests each client address has in progress.
 #[derive(Debug)]
-pub(super) struct UnderWay {
+pub(super) struct ProxiedRequests {
     max: usize,
     held: Mutex<HashMap<IpAddr, usize>>,
 }
@@ -16,18 +16,18 @@ pub(super) struct UnderWay {
 /// One request.
 #[derive(Debug)]
 #[must_use = "the request counts as answered once its guard is dropped"]
-pub struct UnderWayGuard {
-    under_way: Arc<UnderWay>,
+pub struct ProxiedRequestGuard {
+    proxied_requests: Arc<ProxiedRequests>,
     address: IpAddr,
 }
 
-impl UnderWay {
+impl ProxiedRequests {
     pub(super) fn new(max: usize) -> Arc<Self> {
-        Arc::new(UnderWay { max, held: Mutex::default() })
+        Arc::new(ProxiedRequests { max, held: Mutex::default() })
     }
 
-    /// One more of `address`; none if it is one too many.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<UnderWayGuard> {
+    /// Counts another request of `address`; `None` if it has too many.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Option<ProxiedRequestGuard> {
         let mut held = self.lock();
         let n_held = held.entry(address).or_insert(0);
         if *n_held >= self.max {
@@ -35,7 +35,7 @@ impl UnderWay {
         }
         *n_held += 1;
         drop(held);
-        Some(UnderWayGuard { under_way: Arc::clone(self), address })
+        Some(ProxiedRequestGuard { proxied_requests: Arc::clone(self), address })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -43,9 +43,9 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWayGuard {
+impl Drop for ProxiedRequestGuard {
     fn drop(&mut self) {
-        let mut held = self.under_way.lock();
+        let mut held = self.proxied_requests.lock();
         if let Some(n_held) = held.get_mut(&self.address) {
             *n_held -= 1;
             if *n_held == 0 {

@@ -1,4 +1,4 @@
-//! The watches that are held, and their difference to those that are wanted.
+//! The active directory watches, and their difference to the required ones.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use crate::catalog::found::DirectoryId;
 use crate::catalog::watch::WatchSet;
 
-/// One watcher and what it watches. Its calls wait for the watcher's thread.
+/// A watcher and its directories. Its calls wait for the watcher's thread.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct ActiveWatches {
     watcher: Option<RecommendedWatcher>,
     directories: BTreeMap<PathBuf, DirectoryId>,
     signal: Signal,
@@ -27,18 +27,18 @@ struct Signal {
     set: Arc<RwLock<Arc<WatchSet>>>,
 }
 
-/// What became of one directory.
-enum Outcome {
+/// The result of watching one directory.
+enum WatchResult {
     Watched,
-    /// It vanished in the meantime, so what was found is out of date.
+    /// It vanished in the meantime, so the scan is out of date.
     Vanished,
-    /// It tells too little to be worth a word.
+    /// The failure is too unimportant to report.
     Unneeded,
-    /// Told in the system's words, and whether each further watch would fail in the same way.
+    /// The system's error message, and whether every further watch would fail in the same way.
     Failed(String, bool),
 }
 
-impl Held {
+impl ActiveWatches {
     /// Watches nothing; the receiver's version grows with each event that matters.
     pub(super) fn new() -> (Self, watch::Receiver<u64>) {
         let (wake, wakes) = watch::channel(0);
@@ -48,26 +48,26 @@ impl Held {
 
     /// Watches exactly the set; returns why that was not possible for all of it.
     pub(super) fn follow(&mut self, set: &WatchSet) -> Vec<String> {
-        let wanted = identified(&set.directories);
-        self.signal.attend_to(honest(set, &wanted));
+        let required = identified(&set.directories);
+        self.signal.attend_to(honest(set, &required));
         if let Err(error) = self.ensure_watcher() {
             return vec![format!("directories cannot be watched: {error}")];
         }
-        self.drop_stale(&wanted);
+        self.drop_stale(&required);
         let missing: Vec<_> =
-            wanted.into_iter().filter(|(path, _)| !self.directories.contains_key(path)).collect();
+            required.into_iter().filter(|(path, _)| !self.directories.contains_key(path)).collect();
         let mut failures: BTreeMap<String, usize> = BTreeMap::new();
         let mut is_due = false;
         let mut missing = missing.into_iter();
         while let Some((path, id)) = missing.next() {
             match self.watch(&path, set) {
-                Outcome::Watched => {
+                WatchResult::Watched => {
                     self.directories.insert(path, id);
                     is_due = true;
                 }
-                Outcome::Vanished => is_due = true,
-                Outcome::Unneeded => {}
-                Outcome::Failed(error, is_final) => {
+                WatchResult::Vanished => is_due = true,
+                WatchResult::Unneeded => {}
+                WatchResult::Failed(error, is_final) => {
                     tracing::debug!(directory = %path.display(), "cannot be watched: {error}");
                     let rest = if is_final { missing.by_ref().count() } else { 0 };
                     *failures.entry(error).or_default() += 1 + rest;
@@ -77,9 +77,9 @@ impl Held {
         if is_due {
             self.signal.wake();
         }
-        let told =
+        let message =
             |(error, count)| format!("{count} of the directories cannot be watched: {error}");
-        failures.into_iter().map(told).collect()
+        failures.into_iter().map(message).collect()
     }
 
     fn ensure_watcher(&mut self) -> notify::Result<()> {
@@ -93,10 +93,10 @@ impl Held {
         Ok(())
     }
 
-    /// Drops the watches that are not wanted, and those whose path is another directory by now:
+    /// Drops the watches that are not required, and those whose path is another directory by now:
     /// after a rename they are still on the old one, and a new watch on the same path would be
     /// taken for the one that is there already.
-    fn drop_stale(&mut self, wanted: &BTreeMap<PathBuf, DirectoryId>) {
+    fn drop_stale(&mut self, required: &BTreeMap<PathBuf, DirectoryId>) {
         let Some(watcher) = &mut self.watcher else { return };
         // The watcher drops the watches of deleted and renamed directories by itself.
         let alive: BTreeSet<PathBuf> = match watcher.watched_paths() {
@@ -110,7 +110,7 @@ impl Held {
             }
         };
         self.directories.retain(|path, id| {
-            let is_fit = wanted.get(path) == Some(id);
+            let is_fit = required.get(path) == Some(id);
             if !is_fit
                 && alive.contains(path)
                 && let Err(error) = watcher.unwatch(path)
@@ -121,39 +121,43 @@ impl Held {
         });
     }
 
-    fn watch(&mut self, path: &Path, set: &WatchSet) -> Outcome {
+    fn watch(&mut self, path: &Path, set: &WatchSet) -> WatchResult {
         let Some(watcher) = &mut self.watcher else {
-            return Outcome::Failed("the watcher has ended".to_owned(), true);
+            return WatchResult::Failed("the watcher has ended".to_owned(), true);
         };
         let error = match watcher.watch(path, RecursiveMode::NonRecursive) {
-            Ok(()) => return Outcome::Watched,
+            Ok(()) => return WatchResult::Watched,
             Err(error) => error.kind,
         };
         match error {
-            ErrorKind::PathNotFound => Outcome::Vanished,
-            ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound => Outcome::Vanished,
-            // To be told of names in a directory takes the right to list it, to open one does not.
+            ErrorKind::PathNotFound => WatchResult::Vanished,
+            ErrorKind::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                WatchResult::Vanished
+            }
+            // Watching names in a directory requires the permission to list it; opening one of them
+            // does not.
             ErrorKind::Io(error)
                 if error.kind() == io::ErrorKind::PermissionDenied
                     && set.narrowed.contains_key(path) =>
             {
-                Outcome::Unneeded
+                WatchResult::Unneeded
             }
-            ErrorKind::Io(error) => Outcome::Failed(error.to_string(), false),
-            ErrorKind::MaxFilesWatch => {
-                Outcome::Failed("the limit fs.inotify.max_user_watches is reached".to_owned(), true)
-            }
-            ErrorKind::Generic(error) => Outcome::Failed(error, false),
+            ErrorKind::Io(error) => WatchResult::Failed(error.to_string(), false),
+            ErrorKind::MaxFilesWatch => WatchResult::Failed(
+                "the limit fs.inotify.max_user_watches is reached".to_owned(),
+                true,
+            ),
+            ErrorKind::Generic(error) => WatchResult::Failed(error, false),
             ErrorKind::WatchNotFound | ErrorKind::InvalidConfig(_) => {
-                Outcome::Failed("invariant: not an error of a new watch".to_owned(), false)
+                WatchResult::Failed("invariant: not an error of a new watch".to_owned(), false)
             }
         }
     }
 }
 
 impl Signal {
-    /// Runs on the watcher's thread, for each event; it never waits for anybody who waits for that
-    /// thread, as [`Signal::attend_to`] holds the lock for one assignment only.
+    /// Runs on the watcher's thread, for each event; it never waits for a caller that waits for
+    /// that thread, as [`Signal::attend_to`] holds the lock for one assignment only.
     fn handle(&self, event: notify::Result<Event>) {
         let is_due = match event {
             Ok(event) => event.need_rescan() || event.paths.is_empty() || self.concerns(&event),
@@ -186,7 +190,7 @@ impl Signal {
     }
 }
 
-/// Who is who at the moment; without the directories that are gone.
+/// The current identity of each directory; without those that are gone.
 fn identified(directories: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, DirectoryId> {
     let identify = |path: &PathBuf| {
         let metadata = fs::metadata(path).ok()?;
@@ -209,7 +213,7 @@ fn honest(set: &WatchSet, identities: &BTreeMap<PathBuf, DirectoryId>) -> WatchS
     set
 }
 
-/// Writing into a file wakes nobody. A change of rights does: what could not be read may be
+/// Writes into a file are ignored. A change of permissions is not: an unreadable file may be
 /// readable now.
 fn event_kinds() -> EventKindMask {
     EventKindMask::CREATE

@@ -1,4 +1,4 @@
-//! Answer: what a log's URL is answered with, as a response of Rocket.
+//! Log response: what a log's URL is answered with, as a Rocket response.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -7,43 +7,43 @@ use rocket::request::Request;
 use rocket::response::stream::{ByteStream, TextStream};
 use rocket::response::{self, Responder, Response};
 
-use crate::http::page::Page;
-use crate::http::socket::Socket;
+use crate::http::page::ViewerPage;
+use crate::http::socket_upgrade::SocketUpgrade;
 use crate::http::viewer::Viewer;
 use crate::wire::Format;
 
 /// What a log's URL is answered with.
 #[derive(Debug)]
-pub enum Answer {
-    /// The page for people.
-    Page(Page),
-    /// A stream; without a viewer only its head is wanted.
+pub enum LogResponse {
+    /// The page for browsers.
+    ViewerPage(ViewerPage),
+    /// A stream; without a viewer the request is a HEAD.
     Stream {
-        /// How it is written.
+        /// The output format.
         format: Format,
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// Who gets it.
+        /// The viewer that receives it.
         viewer: Option<Box<Viewer>>,
-        /// It is a download of much.
+        /// It is a large download.
         is_long: bool,
     },
     /// A resume with nothing more to come.
     NothingMore,
     /// A WebSocket.
-    Socket(Box<Socket>),
+    SocketUpgrade(Box<SocketUpgrade>),
     /// A page of the past.
     Older(Format, Bytes),
 }
 
-impl<'r> Responder<'r, 'r> for Answer {
+impl<'r> Responder<'r, 'r> for LogResponse {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         match self {
-            Self::Page(page) => page.respond_to(request),
-            Self::Socket(socket) => Ok(socket.into_response()),
+            Self::ViewerPage(page) => page.respond_to(request),
+            Self::SocketUpgrade(socket) => Ok(socket.into_response()),
             Self::Older(format, body) => {
                 let mut response = Response::new();
-                dress(&mut response, format);
+                set_headers(&mut response, format);
                 response.set_sized_body(body.len(), std::io::Cursor::new(body));
                 Ok(response)
             }
@@ -59,7 +59,7 @@ impl<'r> Responder<'r, 'r> for Answer {
                         text_stream(viewer).respond_to(request)?
                     }
                 };
-                dress(&mut response, format);
+                set_headers(&mut response, format);
                 if request.headers().contains("accept-encoding") {
                     response.set_header(Header::new("Content-Encoding", "identity"));
                 }
@@ -73,8 +73,8 @@ impl<'r> Responder<'r, 'r> for Answer {
     }
 }
 
-/// What every answer in a format carries.
-fn dress(response: &mut Response<'_>, format: Format) {
+/// Sets the headers common to every response in a format.
+fn set_headers(response: &mut Response<'_>, format: Format) {
     response.set_header(content_type(format));
     for (header, value) in STREAM_HEADERS {
         response.set_header(Header::new(header, value));
@@ -89,7 +89,7 @@ fn text_stream(mut viewer: Box<Viewer>) -> TextStream<impl futures_util::Stream<
     })
 }
 
-/// Shared text, as `TextStream` wants it.
+/// Shared text in the shape that `TextStream` takes.
 #[derive(Debug)]
 pub struct Text(ByteString);
 
@@ -139,9 +139,9 @@ fn disposition(name: &str) -> String {
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
 }
 
-/// What every proxy needs on a stream. To those who could take it packed it is also said to be
-/// encoded as it is: nginx, and Caddy before 2.7, pack it in spite of `no-transform`, and Caddy then
-/// keeps it.
+/// What every proxy needs on a stream. For clients that accept compression `Content-Encoding:
+/// identity` is set as well: nginx, and Caddy before 2.7, compress in spite of `no-transform`, and
+/// Caddy then buffers it.
 const STREAM_HEADERS: [(&str, &str); 3] = [
     ("Cache-Control", "no-store, no-transform"),
     ("X-Accel-Buffering", "no"),
@@ -152,5 +152,5 @@ const STREAM_HEADERS: [(&str, &str); 3] = [
 /// more a write, and cost memory.
 const CHUNK_BYTES: usize = 12 * 1024;
 
-/// For downloads of much.
+/// The buffer size of large downloads.
 const LONG_CHUNK_BYTES: usize = 32 * 1024;

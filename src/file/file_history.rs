@@ -11,27 +11,26 @@ use crate::file::rotation::Compression;
 
 /// The files seen, from old to young.
 #[derive(Debug, Default)]
-pub struct Chronicle {
-    entries: VecDeque<Entry>,
+pub struct FileHistory {
+    entries: VecDeque<SeenFile>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct SeenFile {
     id: FileId,
-    /// Packing a file, or moving it to another file system, gives it another inode and leaves this
-    /// as it was.
+    /// Compressing a file, or moving it to another file system, changes its inode but not this.
     modified: Option<SystemTime>,
-    /// Of its content; of a file that was never seen unpacked, those on disk.
+    /// The size of its content; of a file that was never seen uncompressed, that on disk.
     bytes: u64,
-    /// It was left for the next one: what is written to now is another, even on the same inode.
+    /// It was left for the next one: what is written now is another file, even on the same inode.
     is_ended: bool,
 }
 
-impl Entry {
+impl SeenFile {
     fn is(&self, sibling: &Sibling) -> bool {
         let is_packed = sibling.compression != Compression::None;
         // A rotated file does not shrink: a smaller one on the same inode is another. The active
-        // one may have been emptied.
+        // one may have been truncated.
         let is_own = match sibling.is_active() {
             true => !self.is_ended,
             false => is_packed || sibling.size >= self.bytes,
@@ -43,8 +42,8 @@ impl Entry {
     }
 }
 
-impl Chronicle {
-    /// Notes what a folder lists, from old to young. `is_open` tells which files are being read.
+impl FileHistory {
+    /// Records a folder listing, from old to young. `is_open` says which files are being read.
     pub fn note(&mut self, siblings: &[Sibling], is_open: impl Fn(FileId) -> bool) {
         let mut next = 0;
         for sibling in siblings {
@@ -53,7 +52,7 @@ impl Chronicle {
             if known.is_none() {
                 let (id, modified) = (sibling.id, sibling.modified);
                 self.entries
-                    .insert(at, Entry { id, modified, bytes: sibling.size, is_ended: false });
+                    .insert(at, SeenFile { id, modified, bytes: sibling.size, is_ended: false });
             } else if let Some(entry) = self.entries.get_mut(at) {
                 (entry.id, entry.modified) = (sibling.id, sibling.modified);
                 if sibling.compression == Compression::None {
@@ -71,10 +70,10 @@ impl Chronicle {
         }
     }
 
-    /// Whether the entry at a place stands for a file that is there. An inode is given again once
-    /// its file is gone: the last entry has it.
+    /// Whether the entry at an index is a file that exists. An inode is reused once its file is
+    /// gone: the last entry has it.
     fn is_at(&self, at: usize, sibling: &Sibling) -> bool {
-        let is_given_again = |entry: &Entry| {
+        let is_given_again = |entry: &SeenFile| {
             entry.id == sibling.id
                 && self.entries.iter().skip(at + 1).any(|later| later.id == entry.id)
         };
@@ -85,14 +84,14 @@ impl Chronicle {
         !siblings.iter().any(|sibling| self.is_at(at, sibling))
     }
 
-    /// Notes how large a file was when nobody wrote to it any more, and since when.
+    /// Records the final size and modification time of a file.
     pub fn note_end(&mut self, id: FileId, bytes: u64, modified: Option<SystemTime>) {
         if let Some(entry) = self.entries.iter_mut().rev().find(|entry| entry.id == id) {
             (entry.bytes, entry.modified, entry.is_ended) = (bytes, modified, true);
         }
     }
 
-    /// Whether a file was seen to come before the one that `is_it` names.
+    /// Whether a file was seen to come before the one that `is_it` selects.
     #[must_use]
     pub fn is_before(&self, id: FileId, is_it: impl Fn(FileId) -> bool) -> bool {
         let own = self.entries.iter().position(|entry| entry.id == id);
@@ -100,7 +99,7 @@ impl Chronicle {
         matches!((own, other), (Some(own), Some(other)) if own < other)
     }
 
-    /// The bytes of the files between `from` and `to` that are not among `siblings` any more.
+    /// The bytes of the files between `from` and `to` that are no longer among `siblings`.
     #[must_use]
     pub fn gone_between(&self, from: FileId, to: FileId, siblings: &[Sibling]) -> u64 {
         let from = self.entries.iter().position(|entry| entry.id == from);
@@ -138,17 +137,17 @@ mod tests {
         fs::write(path("a.log.2"), "three").unwrap();
         fs::write(path("a.log.1"), "fourteen").unwrap();
         fs::write(path("a.log"), "five").unwrap();
-        let mut chronicle = Chronicle::default();
+        let mut file_history = FileHistory::default();
         let before = list(&path("a.log"));
-        chronicle.note(&before, |_| true);
+        file_history.note(&before, |_| true);
         fs::remove_file(path("a.log.3")).unwrap();
         fs::remove_file(path("a.log.2")).unwrap();
         fs::rename(path("a.log.1"), path("a.log.2")).unwrap();
         let after = list(&path("a.log"));
-        chronicle.note(&after, |id| id == before[0].id);
-        assert_eq!(chronicle.gone_between(before[0].id, after[0].id, &after), 5);
-        chronicle.note(&after, |_| false);
-        assert_eq!(chronicle.entries.len(), 2);
+        file_history.note(&after, |id| id == before[0].id);
+        assert_eq!(file_history.gone_between(before[0].id, after[0].id, &after), 5);
+        file_history.note(&after, |_| false);
+        assert_eq!(file_history.entries.len(), 2);
     }
 
     #[test]
@@ -158,28 +157,28 @@ mod tests {
         fs::write(path("a.log.2"), "one").unwrap();
         fs::write(path("a.log.1"), "three").unwrap();
         fs::write(path("a.log"), "seven").unwrap();
-        // Two files of one size within a tick of the clock are told apart by nobody.
+        // Two files of one size within a tick of the clock cannot be distinguished.
         for (name, age) in [("a.log.2", 3), ("a.log.1", 2), ("a.log", 1)] {
             let file = fs::File::options().append(true).open(path(name)).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
         }
         let mut files = list(&path("a.log"));
-        let mut chronicle = Chronicle::default();
-        chronicle.note(&files, |_| true);
+        let mut file_history = FileHistory::default();
+        file_history.note(&files, |_| true);
         let (first, gone) = (files[0].id, files.remove(1));
-        chronicle.note_end(gone.id, gone.size, gone.modified);
-        chronicle.note_end(files[1].id, 5, files[1].modified);
+        file_history.note_end(gone.id, gone.size, gone.modified);
+        file_history.note_end(files[1].id, 5, files[1].modified);
         // The next one, of the same size.
         let mut next = files[1].clone();
         (next.id, next.modified) = (gone.id, Some(SystemTime::now()));
         files[1].age = gone.age;
         files.push(next.clone());
-        chronicle.note(&files, |_| true);
-        assert_eq!(chronicle.gone_between(first, next.id, &files), 5);
+        file_history.note(&files, |_| true);
+        assert_eq!(file_history.gone_between(first, next.id, &files), 5);
         // Also once it was rotated, and another one came.
         files[2].age = gone.age;
-        chronicle.note(&files, |_| true);
-        assert_eq!(chronicle.gone_between(first, next.id, &files), 5);
+        file_history.note(&files, |_| true);
+        assert_eq!(file_history.gone_between(first, next.id, &files), 5);
     }
 
     fn list(path: &Path) -> Vec<Sibling> {

@@ -4,20 +4,20 @@ use std::cmp::Ordering;
 
 use crate::source::SourceName;
 
-/// Up to three of `names` that are near to `asked`, the nearest first; only those that `accept`
-/// lets through, which is how an asker learns of nothing that he may not read.
-pub(super) fn near<'a>(
+/// Up to three of `names` similar to `requested`, the most similar first; only those that `accept`
+/// allows, so that no name leaks to a client that may not read it.
+pub(super) fn suggest<'a>(
     names: impl Iterator<Item = &'a SourceName>,
-    asked: &str,
+    requested: &str,
     accept: impl Fn(&SourceName) -> bool,
 ) -> Vec<SourceName> {
-    // The cost grows with the length, and anybody may ask.
-    if asked.len() > LONGEST_BYTES {
+    // The cost grows with the length, and any client may request this.
+    if requested.len() > LONGEST_BYTES {
         return Vec::new();
     }
-    let asked = asked.to_lowercase();
+    let requested = requested.to_lowercase();
     let mut hits: Vec<(f64, &SourceName)> = names
-        .map(|name| (nearness(&asked, &name.as_str().to_lowercase()), name))
+        .map(|name| (similarity_to(&requested, &name.as_str().to_lowercase()), name))
         .filter(|(score, name)| *score >= NEAR && accept(name))
         .collect();
     hits.sort_by(|(a, name_a), (b, name_b)| {
@@ -26,17 +26,17 @@ pub(super) fn near<'a>(
     hits.into_iter().take(AT_MOST).map(|(_, name)| name.clone()).collect()
 }
 
-/// From 0 to 1: the better of the whole names' and the last parts' likeness, and of one holding
-/// the other.
-fn nearness(asked: &str, name: &str) -> f64 {
-    let parts = likeness(last_part(asked), last_part(name)) * 0.95;
-    likeness(asked, name).max(parts).max(containment(asked, name))
+/// From 0 to 1: the best of the similarity of the whole names, of their last parts, and of one
+/// containing the other.
+fn similarity_to(requested: &str, name: &str) -> f64 {
+    let parts = similarity(last_part(requested), last_part(name)) * 0.95;
+    similarity(requested, name).max(parts).max(containment(requested, name))
 }
 
-/// One less the share of letters that have to be changed, two swapped ones being one change.
-fn likeness(a: &str, b: &str) -> f64 {
+/// One minus the share of letters that differ, two swapped ones being one difference.
+fn similarity(a: &str, b: &str) -> f64 {
     let (shorter, longer) = ordered(a.chars().count(), b.chars().count());
-    // Spares the comparison where the lengths alone rule it out.
+    // Skips the comparison where the lengths alone rule it out.
     if share(shorter, longer) < NEAR {
         0.0
     } else {
@@ -44,9 +44,9 @@ fn likeness(a: &str, b: &str) -> f64 {
     }
 }
 
-fn containment(asked: &str, name: &str) -> f64 {
-    let (shorter, longer) = ordered(asked.len(), name.len());
-    let is_held = shorter >= 2 && (name.contains(asked) || asked.contains(name));
+fn containment(requested: &str, name: &str) -> f64 {
+    let (shorter, longer) = ordered(requested.len(), name.len());
+    let is_held = shorter >= 2 && (name.contains(requested) || requested.contains(name));
     if is_held { 0.7 + 0.25 * share(shorter, longer) } else { 0.0 }
 }
 
@@ -72,10 +72,10 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(asked: &str, expected: &[&str]) {
+    fn check(requested: &str, expected: &[&str]) {
         let names = ["app.log", "db/postgres.log", "nginx/access.log", "nginx/error.log", "x"];
         let names = names.map(SourceName::from);
-        let found = near(names.iter(), asked, |name| name.as_str() != "x");
+        let found = suggest(names.iter(), requested, |name| name.as_str() != "x");
         assert_eq!(found.iter().map(SourceName::as_str).collect::<Vec<_>>(), expected);
     }
 

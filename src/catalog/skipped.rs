@@ -1,40 +1,40 @@
-//! What was found and is not served, and why.
+//! Entries that were found but are not served, and why.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Something that the configuration reaches and the catalog does not serve.
+/// An entry that the configuration covers and the catalog does not serve.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LeftOut {
+pub struct SkippedEntry {
     /// The name it would have as a source; without control characters.
     pub name: String,
-    /// Why it is none.
-    pub reason: LeftOutReason,
+    /// Why it is not one.
+    pub reason: SkipReason,
 }
 
-impl LeftOut {
-    /// Something that would be called `name`, which may hold anything.
-    pub(super) fn new(name: &str, reason: LeftOutReason) -> Self {
+impl SkippedEntry {
+    /// An entry whose name would be `name`, which may contain any character.
+    pub(super) fn new(name: &str, reason: SkipReason) -> Self {
         Self { name: printable(name), reason }
     }
 }
 
-/// Why something is not served.
+/// Why an entry is not served.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LeftOutReason {
+pub enum SkipReason {
     /// This process may not read it.
     PermissionDenied,
-    /// Reading it failed in another way, told in the system's words.
+    /// Reading it failed with this system error.
     Unreadable(String),
     /// It holds a NUL in its first KiB and no UTF-16 mark.
     Binary,
     /// A file that this server itself is configured by.
     Own,
-    /// Its name begins with a dot, and nobody has named it.
+    /// Its name begins with a dot, and it was not named explicitly.
     Hidden,
-    /// A private key, as its content tells, and nobody has named it.
+    /// A private key by its content, and it was not named explicitly.
     PrivateKey,
     /// A link to something outside of everything configured.
     LinkOut,
@@ -64,12 +64,12 @@ pub enum LeftOutReason {
         /// How many files and folders are looked at.
         limit: usize,
     },
-    /// The configured path is not a glob that makes sense, told in the parser's words.
+    /// The configured path is not a valid glob, with the parser's message.
     BadGlob(String),
 }
 
-impl LeftOutReason {
-    /// Whether the process lacks a right.
+impl SkipReason {
+    /// Whether the process lacks a permission.
     #[must_use]
     pub fn is_permission(&self) -> bool {
         *self == Self::PermissionDenied
@@ -93,7 +93,7 @@ impl LeftOutReason {
         }
     }
 
-    /// What a failed look at a path means; `None` where the path is just gone.
+    /// The reason for an I/O error on a path; `None` where the path is just gone.
     pub(super) fn of(error: &io::Error) -> Option<Self> {
         if error.kind() == io::ErrorKind::NotFound {
             None
@@ -109,24 +109,24 @@ impl LeftOutReason {
     }
 }
 
-/// What is left out in one sentence, by reason, with a few names each; none where nothing is.
+/// What is skipped, in one sentence, by reason, with a few names each; `None` if nothing is.
 #[must_use]
-pub fn summary(left_out: &[LeftOut]) -> Option<String> {
+pub fn summary(skipped: &[SkippedEntry]) -> Option<String> {
     let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for LeftOut { name, reason } in left_out {
+    for SkippedEntry { name, reason } in skipped {
         by_kind.entry(reason.kind()).or_default().push(name);
     }
-    let told = |(kind, names): (&str, Vec<&str>)| {
+    let summary = |(kind, names): (&str, Vec<&str>)| {
         let shown: Vec<&str> = names.iter().copied().take(SHOWN_NAMES).collect();
         let more = if names.len() > SHOWN_NAMES { ", …" } else { "" };
         format!("{} {kind} ({}{more})", names.len(), shown.join(", "))
     };
-    let parts: Vec<String> = by_kind.into_iter().map(told).collect();
+    let parts: Vec<String> = by_kind.into_iter().map(summary).collect();
     let what = parts.join(", ");
     (!parts.is_empty()).then(|| format!("left out: {what}; `tailcast check` tells all, and why"))
 }
 
-impl fmt::Display for LeftOutReason {
+impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PermissionDenied => f.write_str("permission denied"),
@@ -158,7 +158,7 @@ impl fmt::Display for LeftOutReason {
     }
 }
 
-/// What a path leads to that is neither a file nor a folder.
+/// A file that is neither regular nor a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SpecialFile {
     /// A named pipe.
@@ -179,7 +179,7 @@ impl fmt::Display for SpecialFile {
     }
 }
 
-/// Names that a summary tells for each reason.
+/// How many names a summary lists for each reason.
 const SHOWN_NAMES: usize = 4;
 
 /// `text` with its control characters escaped.

@@ -1,22 +1,22 @@
-//! Places: how far each source of a stream has come, and with it where to go on.
+//! Stream position: how far each source of a stream was read, and so where to resume.
 
 use tailcast_core::cursor::{MAX_SET, SET_SEPARATOR};
 
 use crate::event::{Event, Start};
 use crate::record::Batch;
 
-/// The place of a stream: a cursor for each of its sources.
+/// The position of a stream: a cursor for each of its sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct StreamPosition {
     /// Each source's name and its cursor: first those that the stream began with.
     sources: Vec<(String, String)>,
     n_begun: usize,
     is_unresumable: bool,
 }
 
-impl Places {
-    /// What [`crate::Query::from`] takes; none where nothing is known, or there are more
-    /// sources than one stream can go on with.
+impl StreamPosition {
+    /// For [`crate::Query::from`]; `None` if nothing is known, or there are more sources than a
+    /// stream can resume.
     #[must_use]
     pub fn cursor(&self) -> Option<String> {
         if self.is_unresumable || self.sources.is_empty() || self.sources.len() > MAX_SET {
@@ -26,7 +26,7 @@ impl Places {
         Some(cursors.join(&SET_SEPARATOR.to_string()))
     }
 
-    /// Moves on by an event; by all of its lines.
+    /// Advances by an event; by all of its lines.
     pub fn advance(&mut self, event: &Event) {
         match event {
             Event::Start(start) => self.begin(start),
@@ -39,7 +39,7 @@ impl Places {
         }
     }
 
-    /// Moves on by the first lines of a batch.
+    /// Advances by the first lines of a batch.
     pub fn advance_lines(&mut self, batch: &Batch, n_lines: usize) {
         let mut records = batch.records().take(n_lines).peekable();
         while let Some(record) = records.next() {
@@ -51,13 +51,13 @@ impl Places {
         }
     }
 
-    /// Leaves out what is not of these sources.
+    /// Removes all other sources.
     pub(crate) fn retain(&mut self, names: &[String]) {
         self.sources.retain(|(name, _)| names.contains(name));
         self.n_begun = 0;
     }
 
-    /// How many sources are known.
+    /// The number of known sources.
     pub(crate) fn n_sources(&self) -> usize {
         self.sources.len()
     }
@@ -76,7 +76,7 @@ impl Places {
     }
 
     /// The set has the sources that the stream began with, and after them those that joined later,
-    /// whose names only their lines tell.
+    /// whose names are known only from their lines.
     fn set_all(&mut self, set: Option<&str>) {
         let cursors = set.into_iter().flat_map(|set| set.split(SET_SEPARATOR));
         for ((_, place), cursor) in self.sources.iter_mut().take(self.n_begun).zip(cursors) {
@@ -100,43 +100,43 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
-    use super::Places;
+    use super::StreamPosition;
     use crate::record::{parse_lines, parse_message};
 
-    fn places(lines: &str) -> Places {
-        let mut places = Places::default();
-        parse_lines(&lines.into()).unwrap().iter().for_each(|event| places.advance(event));
-        places
+    fn position(lines: &str) -> StreamPosition {
+        let mut position = StreamPosition::default();
+        parse_lines(&lines.into()).unwrap().iter().for_each(|event| position.advance(event));
+        position
     }
 
     #[test]
     fn the_place_is_after_the_last_line_of_each_source() {
-        let mut places =
-            places(r#"{"event":"start","source":"*","sources":["a","b\"c"],"cursor":"A0~B0"}"#);
-        assert_eq!(places.cursor().as_deref(), Some("A0~B0"));
+        let mut position =
+            position(r#"{"event":"start","source":"*","sources":["a","b\"c"],"cursor":"A0~B0"}"#);
+        assert_eq!(position.cursor().as_deref(), Some("A0~B0"));
         let batch = r#"{"lines":[{"source":"b\"c","cursor":"B1","line":""},{"source":"a",
             "cursor":"A1","line":""},{"source":"a","cursor":"A2","line":""}]}"#;
         let event = parse_message(batch.into()).unwrap().unwrap();
         let crate::Event::Lines(lines) = &event else { panic!("{event:?}") };
-        places.advance_lines(lines, 2);
-        assert_eq!(places.cursor().as_deref(), Some("A1~B1"));
-        places.advance(&event);
-        assert_eq!(places.cursor().as_deref(), Some("A2~B1"));
+        position.advance_lines(lines, 2);
+        assert_eq!(position.cursor().as_deref(), Some("A1~B1"));
+        position.advance(&event);
+        assert_eq!(position.cursor().as_deref(), Some("A2~B1"));
     }
 
     #[test]
     fn a_source_that_joins_later_is_known_by_its_lines() {
-        let places = places(
+        let position = position(
             r#"{"event":"start","source":"*","sources":["a"],"cursor":"A0"}
                {"source":"c","cursor":"C1","line":""}
                {"event":"heartbeat","source":"*","cursor":"A1~B1~C0","size":0,"modified":null,"behind":0}"#,
         );
-        assert_eq!(places.cursor().as_deref(), Some("A1~C1"));
+        assert_eq!(position.cursor().as_deref(), Some("A1~C1"));
     }
 
     #[test]
     fn a_stream_that_is_too_wide_has_no_place() {
-        let wide = places(r#"{"event":"start","source":"*","sources":["a"],"resumable":false}"#);
+        let wide = position(r#"{"event":"start","source":"*","sources":["a"],"resumable":false}"#);
         assert_eq!(wide.cursor(), None);
         let sources: Vec<String> = (0..17).map(|n| format!("\"s{n}\"")).collect();
         let cursors: Vec<String> = (0..17).map(|n| format!("C{n}")).collect();
@@ -145,6 +145,6 @@ mod tests {
             sources.join(","),
             cursors.join("~")
         );
-        assert_eq!(places(&start).cursor(), None);
+        assert_eq!(position(&start).cursor(), None);
     }
 }

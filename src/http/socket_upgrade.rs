@@ -1,5 +1,5 @@
-//! Socket: the handshake of a WebSocket (RFC 6455, section 4.2), and the connection given to its
-//! session by Rocket.
+//! Socket upgrade: the handshake of a WebSocket (RFC 6455, section 4.2), and the hand-over of
+//! Rocket's connection to its session.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::http::admission::AdmissionGuard;
 use crate::http::problem::{Problem, printable};
 use crate::websocket::Session;
 
-/// What a client says in its handshake.
+/// The handshake headers of a client.
 #[derive(Clone, Debug, Default)]
 pub struct Handshake {
     /// `Sec-WebSocket-Key`.
@@ -29,17 +29,17 @@ pub struct Handshake {
 
 /// A handshake that was accepted.
 #[derive(Clone, Debug)]
-pub struct Accepted {
+pub struct AcceptedHandshake {
     /// `Sec-WebSocket-Accept`.
     accept: String,
-    /// The client named our protocol. Where it named none it is spoken all the same, but not
-    /// named: a browser refuses a protocol that it has not asked for.
+    /// The client named our protocol. If it named none, we speak it without naming it: a browser
+    /// refuses a protocol that it has not requested.
     names_protocol: bool,
 }
 
 impl Handshake {
     /// Checks all but the origin.
-    pub fn accept(&self) -> Result<Accepted, Problem> {
+    pub fn accept(&self) -> Result<AcceptedHandshake, Problem> {
         let version = self.version.as_deref().unwrap_or("none");
         if version != VERSION {
             let shown = printable(version);
@@ -61,48 +61,49 @@ impl Handshake {
                 format!("none of the subprotocols `{shown}` is spoken, expected {SUBPROTOCOL}");
             return Err(Problem::new(Status::BadRequest, detail));
         }
-        Ok(Accepted { accept: derive_accept_key(key.as_bytes()), names_protocol })
+        Ok(AcceptedHandshake { accept: derive_accept_key(key.as_bytes()), names_protocol })
     }
 }
 
-/// A connection that is to be handed over.
+/// An accepted handshake with the session that takes over its connection.
 #[derive(Debug)]
-pub struct Socket {
-    accepted: Accepted,
+pub struct SocketUpgrade {
+    accepted: AcceptedHandshake,
     session: Session,
-    place: AdmissionGuard,
+    admission: AdmissionGuard,
 }
 
-impl Socket {
+impl SocketUpgrade {
     /// A session for a client whose handshake was accepted.
-    pub fn new(accepted: Accepted, session: Session, place: AdmissionGuard) -> Self {
-        Socket { accepted, session, place }
+    pub fn new(accepted: AcceptedHandshake, session: Session, admission: AdmissionGuard) -> Self {
+        SocketUpgrade { accepted, session, admission }
     }
 
-    /// The answer that makes a WebSocket of the connection.
+    /// The `101 Switching Protocols` response.
     pub fn into_response<'r>(self) -> Response<'r> {
-        let Socket { accepted, session, place } = self;
+        let SocketUpgrade { accepted, session, admission } = self;
         let mut response = Response::new();
         response.set_status(Status::SwitchingProtocols);
         response.set_header(Header::new("Sec-WebSocket-Accept", accepted.accept));
         if accepted.names_protocol {
             response.set_header(Header::new("Sec-WebSocket-Protocol", SUBPROTOCOL));
         }
-        response.add_upgrade("websocket", Handler { session: Some(session), _place: place });
+        response
+            .add_upgrade("websocket", Handler { session: Some(session), _admission: admission });
         response
     }
 }
 
-/// Owns all that the client holds. Rocket drops it with the connection.
+/// Owns everything that is held for the client. Rocket drops it with the connection.
 struct Handler {
-    /// None once the connection has been given to it.
+    /// `None` once it has been given the connection.
     session: Option<Session>,
-    _place: AdmissionGuard,
+    _admission: AdmissionGuard,
 }
 
 impl Drop for Handler {
-    /// Rocket hides which version of HTTP was spoken, so that all that can be done about an upgrade
-    /// over HTTP/1.0 is to tell of it.
+    /// Rocket hides which version of HTTP was spoken, so all that can be done about an upgrade over
+    /// HTTP/1.0 is to log it.
     fn drop(&mut self) {
         if self.session.is_some() {
             tracing::warn!(

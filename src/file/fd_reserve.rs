@@ -1,5 +1,5 @@
-//! Reserve: descriptors kept back for log files. When connections have taken all there are, a
-//! rotation can still be followed: the old file is not held until it is too late.
+//! Reserve: descriptors kept back for log files. When connections have used up all others, a
+//! rotation can still be followed before the old file is gone.
 
 use std::fs::File;
 use std::io;
@@ -7,15 +7,15 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::io::Errno;
 
-/// Some descriptors that are given up when there are no others.
+/// Some descriptors that are closed when there are no others.
 #[derive(Debug, Default)]
-pub struct Reserve {
+pub struct FdReserve {
     spare: Mutex<Vec<File>>,
 }
 
-impl Reserve {
-    /// Opens something, with a descriptor of the reserve if there is no other; and fills the reserve
-    /// again where it can.
+impl FdReserve {
+    /// Opens a file, with a descriptor of the reserve if there is no other; and refills the reserve
+    /// if possible.
     pub fn open<T>(&self, open: impl Fn() -> io::Result<T>) -> io::Result<T> {
         loop {
             match open() {
@@ -34,7 +34,7 @@ impl Reserve {
         }
     }
 
-    /// Opens what is missing, as far as it can.
+    /// Refills it, as far as possible.
     pub fn fill(&self) {
         let mut spare = self.lock();
         while spare.len() < N_SPARE {
