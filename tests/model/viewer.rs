@@ -194,9 +194,10 @@ impl Viewer {
             let next = tokio::time::timeout(Duration::from_secs(1), follower.next()).await;
             if let Ok(Some(delivery)) = next {
                 self.got.take(&delivery);
+                // One that had everything before it came back may not have come to the live end yet.
+                self.is_behind = false;
             }
         }
-        self.is_behind = false;
     }
 
     /// Bytes of late lines that have yet to come, as lines or as a gap.

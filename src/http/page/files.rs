@@ -15,7 +15,7 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 /// The folder.
 #[derive(RustEmbed)]
 #[folder = "static"]
-struct Folder;
+struct StaticFolder;
 
 /// All files of the page by their names, and the page itself by the way back to the root.
 #[derive(Clone, Debug)]
@@ -28,9 +28,9 @@ impl PageFiles {
     /// All files, compressed.
     #[must_use]
     pub fn load() -> Self {
-        let files: BTreeMap<_, _> = Folder::iter()
+        let files: BTreeMap<_, _> = StaticFolder::iter()
             .filter_map(|name| {
-                let found = Folder::get(&name)?;
+                let found = StaticFolder::get(&name)?;
                 Some((name.into_owned(), PageFile::new(found)))
             })
             .collect();
@@ -43,7 +43,7 @@ impl PageFiles {
     }
 
     /// The page as it is at the root, or with another base.
-    pub(super) fn page(&self, base: &str) -> Option<Body> {
+    pub(super) fn page(&self, base: &str) -> Option<EncodedBody> {
         let index = self.get(INDEX)?;
         if base == ROOT {
             return Some(index.body);
@@ -55,7 +55,7 @@ impl PageFiles {
     /// SECURITY: a name is only looked up among the page's own files.
     pub(super) fn get(&self, name: &str) -> Option<PageFile> {
         let known = self.files.get(name)?;
-        let current = Folder::get(name)?;
+        let current = StaticFolder::get(name)?;
         let is_edited = current.metadata.sha256_hash() != known.hash;
         Some(if is_edited { PageFile::new(current) } else { known.clone() })
     }
@@ -64,7 +64,7 @@ impl PageFiles {
 /// One of them.
 #[derive(Clone, Debug)]
 pub(super) struct PageFile {
-    pub(super) body: Body,
+    pub(super) body: EncodedBody,
     hash: [u8; 32],
 }
 
@@ -75,7 +75,7 @@ impl PageFile {
             Cow::Borrowed(embedded) => Bytes::from_static(embedded),
             Cow::Owned(read) => Bytes::from(read),
         };
-        PageFile { body: Body::new(plain), hash }
+        PageFile { body: EncodedBody::new(plain), hash }
     }
 
     /// The page with another base than the root's.
@@ -83,7 +83,7 @@ impl PageFile {
         let html = String::from_utf8_lossy(&self.body.plain);
         let (before, after) = html.split_once(BASE_AT_ROOT)?;
         let tag = BASE_AT_ROOT.replace(ROOT, base);
-        let body = Body::new(Bytes::from([before, &tag, after].concat()));
+        let body = EncodedBody::new(Bytes::from([before, &tag, after].concat()));
         Some(PageFile { body, hash: self.hash })
     }
 
@@ -96,15 +96,15 @@ impl PageFile {
 
 /// Bytes to send, plain and as gzip.
 #[derive(Clone, Debug)]
-pub(super) struct Body {
+pub(super) struct EncodedBody {
     plain: Bytes,
     gzip: Bytes,
 }
 
-impl Body {
+impl EncodedBody {
     fn new(plain: Bytes) -> Self {
         let gzip = Bytes::from(gzip(&plain));
-        Body { plain, gzip }
+        EncodedBody { plain, gzip }
     }
 
     /// Puts them into a response, in an encoding that the client takes.
