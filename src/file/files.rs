@@ -429,7 +429,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 const MAX_DELETED: usize = 24;
 
 /// What was emptied or cut last, of one source.
-const MAX_LEFT: usize = 8;
+const MAX_LEFT: usize = 4;
 
 /// Open files of one source up to which it is kept how the live end went from one to the next.
 const MAX_KNOWN: usize = 48;

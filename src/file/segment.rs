@@ -380,7 +380,8 @@ impl Segment {
         // leaves that does not append to a file which was emptied.
         let n_known = head.bytes.len();
         let is_zeroed = n_known > 0 && count_zeros(&head_now) >= n_known.min(head_now.len());
-        let is_refilled = is_zeroed && self.data_start_now()? >= self.seen_bytes().max(1);
+        let data_start = if is_zeroed { self.data_start_now()? } else { 0 };
+        let is_refilled = data_start > offset && data_start >= self.seen_bytes();
         if !is_same || is_refilled && !is_punched {
             return Ok(Standing::Truncated);
         }

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::chunk::{Chunk, Generation, Position};
 use crate::cursor::check_of;
+use crate::file::archive::is_damage;
 use crate::file::content::Content;
 use crate::file::file_id::FileId;
 use crate::file::files::Files;
@@ -255,17 +256,20 @@ impl TailReader {
             let known = self.list_known()?.ids;
             let content = Content { is_whole: false, modified: None, ..Content::of(&now)? };
             segment.note_seen(content.end.as_ref().map_or(0, |(end, _)| *end));
-            if let Some((end, lead)) = &content.end
-                && segment.encoding().last_line_end(lead) == Some(lead.len())
-            {
-                let mark = Mark { check: segment.check_at(*end)?, start: None };
-                segment.marks().note([(*end, mark)]);
-            }
-            let goal = Goal { segment, content, known };
+            let mark = last_mark(&segment, &content)?;
+            let noted = mark.map(|(offset, check)| (offset, Mark { check, start: None }));
+            segment.marks().note(noted);
             // What it begins in may be what that was packed to.
-            let own = Arc::clone(self.reader.segment());
-            if !own.is_archive() || !self.is_packed_in(&goal, &own)? {
-                self.behind.goal = Some(goal);
+            let own = self.reader.segment();
+            let is_in_own = match mark {
+                Some((offset, check)) if own.head().starts_with(&content.head) => {
+                    let before = own.check_at(offset).or_else(none_at_end)?;
+                    before == check
+                }
+                Some(_) | None => false,
+            };
+            if !is_in_own {
+                self.behind.goal = Some(Goal { segment, content, mark, known });
             }
         }
         Ok(self)
@@ -351,6 +355,7 @@ impl TailReader {
         match self.has_missed_some(&chunk) {
             Ok(true) => {}
             Ok(false) => {
+                self.pass_goal(&chunk);
                 self.files.metrics().bytes_read.inc_by(chunk.raw().len() as u64);
                 self.note_marks(&chunk);
                 self.queue.push_back(StreamItem::Chunk(chunk));
@@ -515,6 +520,20 @@ fn before(files: &Files, segment: &Segment) -> io::Result<Option<Left>> {
         content => content?,
     };
     Ok(Some(Left { id: Some(sibling.id), content }))
+}
+
+/// Where the last line of `content`, which `segment` holds, ends, and the check of that.
+fn last_mark(segment: &Segment, content: &Content) -> io::Result<Option<(u64, u32)>> {
+    let Some((end, lead)) = &content.end else { return Ok(None) };
+    let Some(line_end) = segment.encoding().last_line_end(lead) else { return Ok(None) };
+    let offset = end - (lead.len() - line_end) as u64;
+    Ok(Some((offset, segment.check_at(offset)?)).filter(|(_, check)| *check != 0))
+}
+
+/// Content that ends before a position, or is damaged, has nothing there.
+fn none_at_end(error: io::Error) -> io::Result<u32> {
+    let is_none = error.kind() == io::ErrorKind::UnexpectedEof || is_damage(&error);
+    if is_none { Ok(0) } else { Err(error) }
 }
 
 /// The old file has to be this quiet before it is left for the new one.

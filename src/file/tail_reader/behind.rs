@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::{Arc, Weak};
 
-use crate::chunk::{Generation, Position, is_same};
+use crate::chunk::{Chunk, Generation, Position, is_same};
 use crate::file::content::Content;
 use crate::file::file_id::FileId;
 use crate::file::segment::Segment;
@@ -37,6 +37,8 @@ pub(super) struct Goal {
     pub(super) segment: Arc<Segment>,
     /// What it held then; it may have been emptied since.
     pub(super) content: Content,
+    /// Where its last line ended then, and the check of that.
+    pub(super) mark: Option<(u64, u32)>,
     /// The source's files then.
     pub(super) known: Vec<FileId>,
 }
@@ -136,6 +138,19 @@ impl TailReader {
             || !is_listed && self.was_packed_to(&goal.segment, packed)?)
     }
 
+    /// Notes what is being read: where what the goal held is read elsewhere, the goal is passed.
+    pub(super) fn pass_goal(&mut self, chunk: &Chunk) {
+        let head = self.reader.segment().head();
+        let has_passed = |goal: &mut Goal| {
+            goal.mark.is_some_and(|(offset, check)| {
+                (chunk.start().offset..=chunk.end().offset).contains(&offset)
+                    && head.starts_with(&goal.content.head)
+                    && chunk.lines().any(|it| it.end_offset == offset && it.check == check)
+            })
+        };
+        drop(self.behind.goal.take_if(has_passed));
+    }
+
     /// Goes over to where the live end was when this reader began.
     pub(super) fn come_to_goal(&mut self, goal: Goal) -> Result<(), ReadError> {
         let what = format!("going on in {}", goal.segment.path().display());
@@ -157,7 +172,7 @@ impl TailReader {
 
     /// Where what the goal held is now, if its file was emptied since and nothing was noted of that.
     fn copy_of_goal(&self, goal: Goal) -> io::Result<Option<Arc<Segment>>> {
-        let Goal { segment, content, known: _ } = goal;
+        let Goal { segment, content, mark: _, known: _ } = goal;
         let is_noted = segment.onward().get().is_some();
         if is_noted || segment.is_released() || holds(&segment.again()?, &content)? {
             return Ok(None);
