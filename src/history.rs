@@ -33,7 +33,8 @@ pub trait SourceReader: Send + fmt::Debug {
     /// added to it for `quiet`.
     fn take_rest(&mut self, quiet: Duration) -> Rest;
 
-    /// The size and modification time of the source.
+    /// The size and modification time of the source, as of the last read: no call for it waits for a
+    /// disk.
     fn progress(&self) -> SourceStat;
 }
 

@@ -65,6 +65,8 @@ pub struct TailReader {
     /// Of a reader who is behind.
     behind: Behind,
     block_bytes: usize,
+    /// As of the last read: whoever asks for it must not wait for a disk.
+    stat: SourceStat,
 }
 
 /// Where what a file held ends, and what of it is gone.
@@ -202,8 +204,8 @@ impl TailReader {
         pace: Pace,
     ) -> io::Result<Self> {
         let reader = SegmentReader::new(segment, offset)?;
-        let is_empty = reader.segment().size_and_change()?.0 == 0;
-        let begun_empty = reader.segment().begun_empty().filter(|_| is_empty);
+        let (size, modified) = reader.segment().size_and_change()?;
+        let begun_empty = reader.segment().begun_empty().filter(|_| size == 0);
         let is_start = reader.read_to() == reader.segment().data_start();
         let may_miss = begun_empty.is_some() || pace == Pace::Live && is_start;
         let left = if may_miss { before(&files, reader.segment())? } else { None };
@@ -228,6 +230,7 @@ impl TailReader {
             cut: None,
             behind,
             block_bytes: pace.block_bytes(),
+            stat: SourceStat { size, modified },
         };
         if pace == Pace::Live {
             reader.ahead.known = reader.list_known()?;
@@ -369,6 +372,13 @@ impl TailReader {
         Ok(())
     }
 
+    /// Of a file whose size cannot be had the last one stays; the next read says what is wrong.
+    fn note_stat(&mut self) {
+        if let Ok((size, modified)) = self.reader.segment().size_and_change() {
+            self.stat = SourceStat { size, modified };
+        }
+    }
+
     /// Notes where the lines before the live end ended.
     fn note_last_lines(&self) -> io::Result<()> {
         let (segment, end) = (self.reader.segment(), self.reader.read_to());
@@ -442,6 +452,7 @@ impl SourceReader for TailReader {
                 return Ok(step);
             }
             self.read(limit)?;
+            self.note_stat();
         }
     }
 
@@ -497,8 +508,7 @@ impl SourceReader for TailReader {
     }
 
     fn progress(&self) -> SourceStat {
-        let (size, modified) = self.reader.segment().size_and_change().unwrap_or_default();
-        SourceStat { size, modified }
+        self.stat
     }
 }
 

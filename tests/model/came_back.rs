@@ -12,6 +12,20 @@ pub const PROGRAMS: &[(Setting, &[Move], &[u8])] = &[
     (
         PLAIN,
         &[
+            WriteInTwo,
+            WriteAlike(5),
+            Recreate,
+            Backup(2),
+            CopyTruncate,
+            Recreate,
+            rename(3),
+            Wake(0),
+        ],
+        &[3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 14, 0, 3, 0, 0, 0, 0],
+    ),
+    (
+        PLAIN,
+        &[
             CopyTruncate,
             Write(57),
             read(false),

@@ -132,6 +132,8 @@ impl TailReader {
                 break;
             }
             match self.files.open(sibling) {
+                // It is read in the file itself, or found when that is emptied.
+                Ok(segment) if self.is_being_copied_to(&segment, siblings)? => {}
                 Ok(segment) => {
                     if self.ahead.segments.is_empty() {
                         self.ahead.known = Known::of(siblings);
@@ -152,6 +154,24 @@ impl TailReader {
             }
         }
         Ok(())
+    }
+
+    /// Whether `copy` is a copy of what is still in the active file, which is about to be emptied. A file
+    /// that was renamed is older than the one that was begun then.
+    fn is_being_copied_to(&self, copy: &Segment, siblings: &[Sibling]) -> io::Result<bool> {
+        let Some(active) = siblings.last().filter(|last| last.is_active()) else {
+            return Ok(false);
+        };
+        let (born, active_born) = (copy.id().map_or(0, FileId::born), active.id.born());
+        if copy.is_archive() || active_born == 0 || born <= active_born || copy.head().is_empty() {
+            return Ok(false);
+        }
+        match self.files.open(active) {
+            Ok(active) => holds(&active, &Content::of(copy)?),
+            // Just renamed: the next look shows it.
+            Err(error) if lineage::is_absence(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Which of the files follows a segment, and how that came.
