@@ -14,8 +14,8 @@ use crate::history::GapReason;
 use crate::source::Gap;
 
 impl FileSource {
-    /// Where a client goes on that comes back with `cursor`. What the live end has seen of its file counts
-    /// where the disk does not show it any more.
+    /// Where a client continues that comes back with `cursor`. What the live end has seen of its file counts
+    /// where the disk no longer shows it.
     pub(super) fn resumed_after(&self, cursor: &Cursor) -> io::Result<Option<HistoryStart>> {
         let found = self.after(cursor)?;
         // At the start of a file nothing tells it from another one that begins alike.
@@ -26,7 +26,7 @@ impl FileSource {
         };
         let own_cursor = cursor.generation.source == self.files.source_hash();
         let is_asked = own_cursor && found.as_ref().is_some_and(is_unsure);
-        let read = self.files.read_before(cursor).filter(|_| is_asked);
+        let read = if is_asked { self.files.read_before(cursor) } else { None };
         Ok(match read {
             Some(segment) => {
                 Some(HistoryStart { is_led: true, ..HistoryStart::at(segment, cursor.offset) })
@@ -35,7 +35,7 @@ impl FileSource {
         })
     }
 
-    /// The place of a cursor, wherever its file is now. None: it is another source's.
+    /// The position of a cursor, wherever its file is now. `None`: it is of another source.
     pub(super) fn after(&self, cursor: &Cursor) -> io::Result<Option<HistoryStart>> {
         let siblings = self.files.list()?;
         let own_cursor = cursor.generation.source == self.files.source_hash();

@@ -140,6 +140,9 @@ impl TailReader {
 
     /// Notes what is being read: where what the goal held is read elsewhere, the goal is passed.
     pub(super) fn pass_goal(&mut self, chunk: &Chunk) {
+        if self.behind.goal.is_none() {
+            return;
+        }
         let head = self.reader.segment().head();
         let has_passed = |goal: &mut Goal| {
             goal.mark.is_some_and(|(offset, check)| {
